@@ -1,0 +1,51 @@
+// Package checkers turns histories into findings: pure functions with no I/O
+// and no clock.
+package checkers
+
+import "github.com/aftershock-chaos/aftershock/history"
+
+// Class is a kind of anomaly.
+type Class string
+
+const (
+	LostWrite      Class = "lost-write"        // acknowledged, not overwritten, missing from a settled node
+	Resurrected    Class = "resurrected-write" // reported failed, yet seen
+	Phantom        Class = "phantom-value"     // read, though nobody wrote it
+	Future         Class = "future-read"       // read before its write began
+	StaleRead      Class = "stale-read"        // older than a value acknowledged before the read began
+	NotLinear      Class = "not-linearizable"  // no single order explains the key's operations
+	ReadYourWrites Class = "read-your-writes"  // a client did not see its own write
+	MonotonicRead  Class = "monotonic-reads"   // a client saw an older value after a newer one
+	LostElement    Class = "lost-element"      // set: acknowledged, missing from a settled node
+	Duplicate      Class = "duplicate-element" // set: read more than once in one answer
+	StaleSet       Class = "stale-set-read"    // set: an element acknowledged before the read began is missing, and seen by a later read
+	Diverged       Class = "diverged-replicas" // settled nodes differ
+)
+
+// Finding is one anomaly with its evidence.
+type Finding struct {
+	Class    Class        `json:"class"`
+	Workload string       `json:"workload"`
+	Key      uint32       `json:"key"`
+	At       int64        `json:"at"`            // when it shows, on the run's clock
+	Gap      int64        `json:"gap,omitempty"` // staleness in nanoseconds, where it has a meaning
+	Evidence []history.Op `json:"evidence"`      // the few operations that contradict each other, in order of start
+	Text     string       `json:"text"`          // one or two sentences a person understands, with times and nodes
+}
+
+// Truth is a three-valued answer.
+type Truth int8
+
+const (
+	Unknown Truth = iota
+	True
+	False
+)
+
+// Count is a counted anomaly; Known is false when the evidence was too little
+// to count (a torn history, no final reads), and Why says which.
+type Count struct {
+	N     int
+	Known bool
+	Why   string
+}

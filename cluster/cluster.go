@@ -1,0 +1,161 @@
+// Package cluster launches nodes and gives the harness a hold on each: a node
+// is a container or a set of Linux namespaces whose PID 1 is the aftershock
+// agent, which supervises the target's server and puts faults into effect.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// ControlPort is the agents' port; no network fault touches it.
+const ControlPort = 7399
+
+// DefaultLease is how long an agent lives without hearing from the harness.
+const DefaultLease = 5 * time.Second
+
+// DataDir in a ServerSpec's Command, Env and Files stands for the node's own
+// data directory; the agent replaces it.
+const DataDir = "{data}"
+
+// ErrUnavailable is wrapped by a Host's errors when the host cannot work on
+// this machine at all; the message says what is missing and the remedy.
+var ErrUnavailable = errors.New("host unavailable")
+
+// ServerSpec is what an agent runs as its child. Zero values mean the image's
+// own settings.
+type ServerSpec struct {
+	Command []string          `json:"command"` // argv; "{self}" as argv[0] is the aftershock binary itself
+	Env     map[string]string `json:"env,omitempty"`
+	Files   map[string]string `json:"files,omitempty"` // path (may start with {data}) to contents, written before the start
+	User    string            `json:"user,omitempty"`  // name or uid[:gid]; empty: the agent's own
+	Dir     string            `json:"dir,omitempty"`   // working directory; empty: the data directory
+	// StopSignal is the graceful stop's signal, SIGTERM if empty ("SIGINT").
+	StopSignal string `json:"stop_signal,omitempty"`
+}
+
+// Self as argv[0] of a command stands for the aftershock binary in the node.
+const Self = "{self}"
+
+// NodeSpec is one node to launch.
+type NodeSpec struct {
+	Name  string // "n1"; unique in the cluster, a valid host name
+	Image string // docker only; "" is the image made FROM scratch of the running binary
+}
+
+// Spec is a cluster to launch.
+type Spec struct {
+	Run    string // the run's id, unique on this machine
+	Nodes  []NodeSpec
+	Lease  time.Duration // 0 is DefaultLease
+	Binary string        // path of the static aftershock binary to be PID 1
+	Logger *slog.Logger
+	// LockFile is held locked (flock) by the harness for as long as it lives;
+	// it is written into labels and owner files, so that a later `clean` can
+	// tell a dead run's things from a living one's.
+	LockFile string
+}
+
+// Host is a place where nodes live.
+type Host interface {
+	Name() string // "docker", "local"
+	// Launch starts every node's agent and returns when all of them answer.
+	// On error nothing is left behind.
+	Launch(ctx context.Context, spec Spec) (Cluster, error)
+}
+
+// Cluster is a set of launched nodes.
+type Cluster interface {
+	// Nodes in the order of Spec.Nodes.
+	Nodes() []*Node
+	// HarnessAddr is the address from which clients' packets reach the nodes.
+	HarnessAddr() netip.Addr
+	// Close removes everything that Launch made. It is bounded in time by ctx,
+	// which must outlive the run's own, and may be called more than once.
+	Close(ctx context.Context) error
+}
+
+// Node is the harness's hold on one node. Its methods other than Dial go over
+// the control channel and work through any network fault.
+type Node struct {
+	Name  string
+	Index int
+	Addr  netip.Addr // the servers' address, reachable from the harness
+	Control
+}
+
+// Control is what an agent does for the harness; *agent.Client implements it.
+type Control interface {
+	// Start starts the server; it must not be running.
+	Start(ctx context.Context, spec ServerSpec) error
+	// Do puts an action into effect at its instant and returns what happened.
+	// Send it ahead of time: it blocks until the action is done.
+	Do(ctx context.Context, a Action) (Effect, error)
+	// Probe tells whether a TCP connection from this node to addr can be made
+	// within timeout, under the node's network rules.
+	Probe(ctx context.Context, addr netip.AddrPort, timeout time.Duration) error
+	// DialServer connects to a port of the node's own loopback address through
+	// the control channel: no network fault touches it.
+	DialServer(ctx context.Context, port int) (net.Conn, error)
+	// Exits delivers the exits of the server, also those that a kill caused;
+	// closed when the control channel is lost for good.
+	Exits() <-chan Exit
+	// CopyOutput copies the server's standard output and error to w until the
+	// control channel closes or ctx ends.
+	CopyOutput(ctx context.Context, w io.Writer) error
+	// Run runs a command to its end in the node, as the given user, and
+	// returns its combined output (bounded to 1 MiB).
+	Run(ctx context.Context, spec ServerSpec) ([]byte, error)
+	// Close ends the control channel: the agent kills its server and exits.
+	Close() error
+}
+
+// ActionKind names what an agent can do.
+type ActionKind string
+
+const (
+	Kill    ActionKind = "kill"    // SIGKILL to every other process of the node
+	Stop    ActionKind = "stop"    // the server's StopSignal, SIGKILL after Grace
+	Pause   ActionKind = "pause"   // SIGSTOP to every other process of the node
+	Resume  ActionKind = "resume"  // SIGCONT to every other process of the node
+	Restart ActionKind = "restart" // start the last ServerSpec again (after Kill or Stop)
+	Block   ActionKind = "block"   // add network rules under ID
+	Unblock ActionKind = "unblock" // take the network rules of ID away
+)
+
+// Rule drops packets between this node and a peer.
+type Rule struct {
+	Peer netip.Addr `json:"peer"`
+	In   bool       `json:"in"`  // drop what comes from the peer
+	Out  bool       `json:"out"` // drop what goes to the peer
+}
+
+// Action is one thing for one agent to do at one instant.
+type Action struct {
+	Kind  ActionKind    `json:"kind"`
+	ID    string        `json:"id,omitempty"` // the fault's id; Block and Unblock compose by it
+	At    time.Time     `json:"-"`            // harness clock; zero or past means at once
+	Rules []Rule        `json:"rules,omitempty"`
+	Grace time.Duration `json:"grace,omitempty"` // Stop
+}
+
+// Effect is what an action did.
+type Effect struct {
+	At      time.Time     // when it took effect, on the harness's clock
+	Error   time.Duration // bound of At's error from the clocks' synchronisation
+	Dropped uint64        // Unblock: packets that the rules dropped
+	Changed bool          // false when there was nothing to do (killing what does not run)
+}
+
+// Exit is the end of a server process.
+type Exit struct {
+	At      time.Time // on the harness's clock
+	Code    int       // exit code, -1 after a signal
+	Signal  string    // "killed", "" if it exited by itself
+	Planned bool      // the harness asked for it (Kill, Stop)
+}

@@ -1,0 +1,138 @@
+// Package history is the record of one run: every operation that the workloads
+// called, every fault and role change, on one monotonic clock. It imports no
+// other package of this project.
+package history
+
+// Outcome says what is known of an operation's effect.
+type Outcome uint8
+
+const (
+	// Unknown: the operation may or may not have taken effect, now or later.
+	// It is the zero value, so that a forgotten outcome is never a promise.
+	Unknown Outcome = iota
+	// OK: the system acknowledged the operation.
+	OK
+	// Fail: the operation certainly did not take effect and never will.
+	Fail
+)
+
+// Kind is what an operation does.
+type Kind uint8
+
+const (
+	// Read returns the Value of Key (register).
+	Read Kind = iota
+	// Write sets Key to Value (register).
+	Write
+	// CAS sets Key to Value if it holds Old. A CAS whose comparison failed is
+	// Fail with ErrCompare; if the server told the current value it is in
+	// Observed and Seen is true.
+	CAS
+	// Add adds the element Value to the set Key.
+	Add
+	// ReadSet returns all Elements of the set Key.
+	ReadSet
+	// Mark writes the monotonic marker Value to Key (lag workload).
+	Mark
+	// Poll reads the marker of Key from one node; Value is the marker seen.
+	Poll
+)
+
+// Nil is the Value of a register that was never written.
+const Nil int64 = -1 << 63
+
+// FinalRead and the other flags of Op.Flags.
+const (
+	// FinalRead marks a read made after the last fault healed and the cluster
+	// settled; lost writes are judged by these.
+	FinalRead uint8 = 1 << iota
+	// Warmup marks an operation made before measuring began.
+	Warmup
+	// FromPrimary marks an operation addressed to the node that the client
+	// took for the primary.
+	FromPrimary
+	// Seen marks a failed CAS that told the current value (in Observed).
+	Seen
+)
+
+// Op is one completed operation. All times are nanoseconds of the run's Clock.
+// It is a plain value: workers keep Ops in their own buffers and copying one
+// allocates nothing.
+type Op struct {
+	Intended int64 // when the schedule wanted it; equals Start in a closed loop
+	Start    int64 // stamped by the worker just before the call
+	End      int64 // stamped by the worker just after the call
+	Value    int64 // written, read or added value; see Kind
+	Old      int64 // CAS: the expected value
+	Observed int64 // CAS that failed with Seen: the current value
+	Elements []int64
+	Key      uint32
+	Process  uint32 // logical process; a new one after every Unknown
+	Worker   uint16 // worker of the workload
+	Workload uint8  // index into Meta.Workloads
+	Kind     Kind
+	Outcome  Outcome
+	Flags    uint8
+	Node     int8  // index of the node addressed; -1 if none was reached
+	Error    Error // why the outcome is not OK
+}
+
+// Error is the class of an operation's error.
+type Error uint8
+
+const (
+	ErrNone       Error = iota
+	ErrTimeout          // no answer in the operation's time
+	ErrConnect          // no connection could be made; nothing was sent
+	ErrConnLost         // the connection broke after sending
+	ErrNotPrimary       // the node refuses the operation in its role
+	ErrNoQuorum         // the node refuses because it lacks its replicas
+	ErrBusy             // the node refused for load
+	ErrCompare          // CAS: the comparison failed
+	ErrNoTarget         // no node was known to take the operation
+	ErrServer           // any other answer of the server
+)
+
+var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll"}
+var outcomeNames = [...]string{"unknown", "ok", "fail"}
+var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server"}
+
+func (k Kind) String() string    { return name(kindNames[:], int(k)) }
+func (o Outcome) String() string { return name(outcomeNames[:], int(o)) }
+func (e Error) String() string   { return name(errorNames[:], int(e)) }
+
+func name(names []string, i int) string {
+	if i >= len(names) {
+		return "invalid"
+	}
+	return names[i]
+}
+
+// Kinds is the number of kinds, for tables indexed by Kind.
+const Kinds = len(kindNames)
+
+// Final reports whether the operation is a final read.
+func (o *Op) Final() bool { return o.Flags&FinalRead != 0 }
+
+// Less orders operations by start, then end, then process: the order in which
+// a Log is kept after loading.
+func Less(a, b *Op) int {
+	switch {
+	case a.Start != b.Start:
+		return cmp64(a.Start, b.Start)
+	case a.End != b.End:
+		return cmp64(a.End, b.End)
+	default:
+		return cmp64(int64(a.Process), int64(b.Process))
+	}
+}
+
+func cmp64(a, b int64) int {
+	if a < b {
+		return -1
+	}
+	if a > b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,125 @@
+// Package targets is the contract between the harness and a system under
+// test, and the table of the systems that are built in. Each system has a
+// folder; its drivers are imported there only.
+package targets
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// ErrUnsupported is returned by Client.Do for a kind of operation that the
+// system does not have.
+var ErrUnsupported = errors.New("operation not supported by the target")
+
+// Info describes a target for `aftershock list targets` and for validation.
+type Info struct {
+	Name    string
+	About   string         // one line
+	Options []Option       // what `target.options` may hold
+	Kinds   []history.Kind // operations that its clients can do
+	Bugs    []Bug          // deliberate defects, for `list bugs`
+}
+
+// Option is one key of `target.options`.
+type Option struct {
+	Name    string
+	Default string
+	Values  []string // the allowed words; nil: free form
+	About   string   // one line
+}
+
+// Bug is one deliberate defect of a target.
+type Bug struct {
+	Name  string
+	About string // what goes wrong
+	Shows string // the facts that show it
+}
+
+// Config is the plan's `target` part.
+type Config struct {
+	Replicas int               // besides the primary
+	Options  map[string]string // scalar values in their YAML spelling
+	Seed     uint64
+}
+
+// Target makes Systems of a configuration. Configure does no I/O; its errors
+// name the option and the remedy.
+type Target interface {
+	Info() Info
+	Configure(Config) (System, error)
+}
+
+// Role is what a node says it is.
+type Role string
+
+const (
+	Primary Role = "primary"
+	Replica Role = "replica"
+)
+
+// Status is what one node says of itself.
+type Status struct {
+	Role     Role
+	Epoch    uint64 // promotion epoch; 0 where the system has none
+	Position uint64 // how much of the log it has; comparable among nodes of one epoch
+	Eligible bool   // may be promoted without losing what the mode promises
+	Healthy  bool   // a replica: connected to its primary and caught up; a primary: serving
+	Detail   string // free text for logs
+}
+
+// System is one configured cluster. Its methods take the launched nodes; node
+// indexes are those of the cluster. Methods that talk to a node do so through
+// Node.DialServer (operator's way), Connect through Node.Addr (clients' way).
+type System interface {
+	// Image of the nodes on the docker host; "" is the aftershock image.
+	Image() string
+	// Server is what node i runs. nodes have their names and addresses.
+	Server(nodes []*cluster.Node, i int) cluster.ServerSpec
+	// Form waits until the servers answer and makes them a replica set with
+	// node 0 the primary.
+	Form(ctx context.Context, nodes []*cluster.Node) error
+	// Status asks one node. It returns within ctx's deadline.
+	Status(ctx context.Context, n *cluster.Node) (Status, error)
+	// Connect opens one connection for one worker, bounded by o.ConnectTimeout.
+	Connect(ctx context.Context, n *cluster.Node, o ClientOptions) (Client, error)
+	// ClientStatus asks for the node's role over the clients' network.
+	ClientStatus(ctx context.Context, n *cluster.Node) (Status, error)
+}
+
+// Operated is implemented by systems that need the harness's failover operator.
+type Operated interface {
+	// Promote makes node p the primary in a new epoch above every epoch that
+	// the statuses tell; others are the nodes that will follow it.
+	Promote(ctx context.Context, nodes []*cluster.Node, p int, others []int, epoch uint64) error
+	// Follow re-points node i to the primary p of the epoch, and makes an old
+	// primary re-join.
+	Follow(ctx context.Context, nodes []*cluster.Node, i, p int, epoch uint64) error
+	// Port is the TCP port that agents probe to see whether nodes reach each other.
+	Port() int
+}
+
+// ClientOptions bound a connection.
+type ClientOptions struct {
+	ConnectTimeout time.Duration
+	OpTimeout      time.Duration
+	Dialer         func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer
+}
+
+// Client is one connection's view of the target, used by one goroutine.
+type Client interface {
+	// Do makes the call that op describes and sets op.Outcome, op.Error and
+	// the results (Value, Elements, Observed and the Seen flag). It returns
+	// within the connection's OpTimeout. It sets Fail only for errors that
+	// prove that nothing happened; everything else is Unknown. Broken reports
+	// afterwards whether the connection can be used again. Elements may be
+	// appended to op.Elements[:0]; Do must not keep op.
+	Do(ctx context.Context, op *history.Op)
+	Broken() bool
+	Close() error
+}
