@@ -7,8 +7,14 @@ import (
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
 
+// None, in a numeric or duration field of a plan made in Go whose default is
+// not zero, says that zero is meant: no replicas, no warm-up, no wait before
+// failing over, no minimum of operations.
+const None = -1
+
 // Plan says all of a run. Make one with ParsePlans, or fill one in and call
-// Validate, which also applies the defaults.
+// Validate, which also applies the defaults: a zero field then takes its
+// default, and None stands for a zero that is meant.
 type Plan struct {
 	Name      string
 	About     string
@@ -25,8 +31,10 @@ type Plan struct {
 	Timeouts  Timeouts
 	Vary      []Vary // in the file's order
 
-	file string // where it was read from, for messages
-	line int
+	file   string // where it was read from, for messages
+	line   int
+	source *planSource // what it was read from; nil for a plan made in Go
+	normal bool        // defaults are applied; a zero is meant
 }
 
 // TargetPlan is a plan's `target`.

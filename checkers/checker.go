@@ -31,7 +31,7 @@ type Value struct {
 	Name  string  `json:"name"`
 	N     float64 `json:"value"`
 	Known bool    `json:"known"`
-	Why   string  `json:"why,omitempty"` // why it is unknown
+	Why   string  `json:"why,omitempty"` // why it is unknown, or, if it is known, what it leaves out
 }
 
 // Result is what one checker found.
@@ -56,6 +56,7 @@ var DefaultLimits = Limits{Time: 30 * time.Second, Memory: 2 << 30, Findings: 10
 // as unknown. A checker whose workload is not in the log returns no values.
 type Checker struct {
 	Name  string
+	Types []string // of workloads, one of which must be in the log; none: any will do
 	Facts []Fact
 	Check func(ctx context.Context, log *history.Log, limits Limits) Result
 }

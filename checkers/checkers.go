@@ -19,6 +19,7 @@ const (
 	LostElement    Class = "lost-element"      // set: acknowledged, missing from a settled node
 	Duplicate      Class = "duplicate-element" // set: read more than once in one answer
 	StaleSet       Class = "stale-set-read"    // set: an element acknowledged before the read began is missing, and seen by a later read
+	Flapping       Class = "flapping-element"  // set: read, then absent, then read again by one client or from one node
 	Diverged       Class = "diverged-replicas" // settled nodes differ
 )
 

@@ -67,7 +67,8 @@ const (
 type Status struct {
 	Role     Role
 	Epoch    uint64 // promotion epoch; 0 where the system has none
-	Position uint64 // how much of the log it has; comparable among nodes of one epoch
+	LogEpoch uint64 // epoch of its last log record; 0 where the system has none
+	Position uint64 // how much of the log it has; comparable among nodes of one LogEpoch
 	Eligible bool   // may be promoted without losing what the mode promises
 	Healthy  bool   // a replica: connected to its primary and caught up; a primary: serving
 	Detail   string // free text for logs

@@ -1,0 +1,37 @@
+GO      ?= go
+BINARY  := bin/aftershock
+FUZZTIME ?= 15s
+
+.PHONY: build demo test race lint fuzz bench bugs soak clean
+
+build: ## a static binary, because it becomes PID 1 of every node
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
+
+demo: build ## the newcomer's first run
+	$(BINARY) run plans/quickstart.yaml
+
+test: build ## everything that can run on this machine, both hosts included
+	$(GO) tool gotestsum --format pkgname --hide-summary output -- -count=1 -timeout 20m ./...
+
+race: ## the same packages under the race detector, without the long end-to-end tests
+	$(GO) tool gotestsum --format pkgname --hide-summary output -- -race -short -timeout 20m ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	scripts/fuzz $(FUZZTIME)
+
+bench: build ## the figures of BENCHMARKS.md
+	scripts/bench
+
+bugs: build ## every plan of plans/bugs must find its defect: RUNS runs each
+	scripts/bugs $(or $(RUNS),1)
+
+soak: build ## the sound store must pass RUNS times in a row
+	scripts/soak $(or $(RUNS),20)
+
+clean:
+	rm -rf bin runs

@@ -1,0 +1,358 @@
+package checkers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// slow is a register's history by the definitions, written for obviousness:
+// every question scans all operations.
+type slow struct {
+	ops    []history.Op
+	finals bool // final reads count as sightings
+}
+
+func writer(op *history.Op) bool { return op.Kind == history.Write || op.Kind == history.CAS }
+
+// saw is what an operation read for certain.
+func (s slow) saw(op *history.Op) (int64, bool) {
+	switch {
+	case op.Final() && !s.finals:
+	case op.Kind == history.Read && op.Outcome == history.OK:
+		return op.Value, true
+	case op.Kind == history.CAS && op.Outcome == history.Fail && op.Flags&history.Seen != 0:
+		return op.Observed, true
+	}
+	return 0, false
+}
+
+func (s slow) writers(v int64) []*history.Op {
+	var all []*history.Op
+	for i := range s.ops {
+		if writer(&s.ops[i]) && s.ops[i].Value == v {
+			all = append(all, &s.ops[i])
+		}
+	}
+	return all
+}
+
+// effective tells whether a compare-and-set took effect for certain.
+func (s slow) effective(op *history.Op) bool {
+	return op.Kind == history.CAS && len(s.writers(op.Value)) == 1 &&
+		(op.Outcome == history.OK || op.Outcome == history.Unknown && s.seen(op.Value, 0))
+}
+
+func (s slow) seen(v int64, depth int) bool {
+	for i := range s.ops {
+		op := &s.ops[i]
+		if got, ok := s.saw(op); ok && got == v {
+			return true
+		}
+		if depth <= len(s.ops) && op.Kind == history.CAS && op.Old == v && len(s.writers(op.Value)) == 1 &&
+			(op.Outcome == history.OK || op.Outcome == history.Unknown && s.seen(op.Value, depth+1)) {
+			return true
+		}
+	}
+	return false
+}
+
+// certain is f for every value: when it had certainly been there.
+func (s slow) certain() map[int64]int64 {
+	f := map[int64]int64{history.Nil: beginning}
+	lower := func(v, at int64) bool {
+		if old, ok := f[v]; ok && old <= at {
+			return false
+		}
+		f[v] = at
+		return true
+	}
+	for again := true; again; {
+		again = false
+		for i := range s.ops {
+			op := &s.ops[i]
+			if writer(op) && op.Outcome == history.OK {
+				again = lower(op.Value, op.End) || again
+			}
+			if v, ok := s.saw(op); ok {
+				again = lower(v, op.End) || again
+			}
+			if at, ok := f[op.Value]; ok && s.effective(op) {
+				again = lower(op.Old, at) || again
+			}
+		}
+	}
+	return f
+}
+
+// usable values have an order: written once, or never, and not before they were seen.
+func (s slow) usable(f map[int64]int64, v int64) bool {
+	at, ok := f[v]
+	w := s.writers(v)
+	if v == history.Nil {
+		return len(w) == 0
+	}
+	return ok && (len(w) == 0 || len(w) == 1 && at >= w[0].Start)
+}
+
+// started is when the write of a usable value began.
+func (s slow) started(f map[int64]int64, v int64) (int64, bool) {
+	w := s.writers(v)
+	if v == history.Nil || !s.usable(f, v) || len(w) != 1 {
+		return 0, false
+	}
+	return w[0].Start, true
+}
+
+func (s slow) facts() string {
+	f := s.certain()
+	lost, stale, total, resurrected, phantom, future := 0, 0, int64(0), 0, 0, 0
+	failed := map[int64]bool{}
+	for i := range s.ops {
+		op := &s.ops[i]
+		v, ok := s.saw(op)
+		if writer(op) && op.Outcome == history.Fail && len(s.writers(op.Value)) == 1 && op.Value != history.Nil && s.seen(op.Value, 0) {
+			failed[op.Value] = true
+		}
+		if !ok {
+			continue
+		}
+		if w := s.writers(v); v != history.Nil && len(w) == 0 {
+			phantom++
+		} else if len(w) == 1 && v != history.Nil && op.End < w[0].Start {
+			future++
+		}
+		if op.Kind == history.Read && !op.Final() {
+			if gap := s.staleness(f, v, op.Start); gap > 0 {
+				stale++
+				total += gap
+			}
+		}
+	}
+	resurrected = len(failed)
+	lost = s.lost(f)
+	return fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d", lost, stale, total, resurrected, phantom, future)
+}
+
+func (s slow) staleness(f map[int64]int64, v, start int64) int64 {
+	worst := int64(0)
+	if !s.usable(f, v) {
+		return 0
+	}
+	for newer, at := range f {
+		begun, ok := s.started(f, newer)
+		if !ok {
+			continue
+		}
+		w := s.writers(newer)[0]
+		if f[v] < begun || s.effective(w) && w.Old == v {
+			worst = max(worst, start-at)
+		}
+	}
+	return worst
+}
+
+func (s slow) lost(f map[int64]int64) int {
+	var last [8]*history.Op
+	any := false
+	for i := range s.ops {
+		if op := &s.ops[i]; op.Final() && op.Outcome == history.OK {
+			last[op.Node], any = op, true
+		}
+	}
+	lost := 0
+	for i := range s.ops {
+		w := &s.ops[i]
+		begun, ok := s.started(f, w.Value)
+		if !any || !writer(w) || w.Outcome != history.OK || !ok {
+			continue
+		}
+		everywhere := true
+		for _, r := range last {
+			if r != nil {
+				everywhere = everywhere && r.Value != w.Value && s.usable(f, r.Value) && f[r.Value] < begun
+			}
+		}
+		if everywhere {
+			lost++
+		}
+	}
+	return lost
+}
+
+func (s slow) sessions() string {
+	f := s.certain()
+	own, monotonic := 0, 0
+	for i := range s.ops {
+		r := &s.ops[i]
+		v, ok := s.saw(r)
+		if !ok || !s.usable(f, v) {
+			continue
+		}
+		brokeOwn, brokeSeen := false, false
+		for j := range s.ops {
+			before := &s.ops[j]
+			if before.Process != r.Process || before.End >= r.Start {
+				continue
+			}
+			if begun, ok := s.started(f, before.Value); ok && writer(before) && before.Outcome == history.OK && f[v] < begun {
+				brokeOwn = true
+			}
+			u, saw := s.saw(before)
+			if !saw && before.Kind == history.CAS && before.Outcome == history.OK && len(s.writers(before.Value)) == 1 {
+				u, saw = before.Old, true
+			}
+			if begun, ok := s.started(f, u); saw && ok && f[v] < begun {
+				brokeSeen = true
+			}
+		}
+		if brokeOwn {
+			own++
+		}
+		if brokeSeen {
+			monotonic++
+		}
+	}
+	return fmt.Sprintf("own %d monotonic %d", own, monotonic)
+}
+
+func TestRegistersAgreeWithDefinitions(t *testing.T) {
+	shapes := []shape{
+		{ops: 6, length: 12, longest: 6, finals: true, sessions: true},
+		{ops: 10, length: 30, longest: 8, finals: true, cas: true},
+		{ops: 12, length: 40, longest: 4, finals: true, sessions: true, cas: true},
+		{ops: 8, length: 12, longest: 6, finals: true, twice: true, cas: true},
+	}
+	counts := map[string]int{}
+	for seed := range 12000 {
+		r := rand.New(rand.NewPCG(uint64(seed), 4))
+		ops := randomOps(r, shapes[seed%len(shapes)])
+		if seed%3 == 0 {
+			ops = mutate(r, mutate(r, copyOps(r, 4+r.IntN(10), 3, seed%2 == 0)))
+		}
+		log := logOf(registerType, ops...)
+		g := groups(log, registerType)[0]
+		w := newWords(log)
+		tally := tallyRegister(w, &g, 3)
+		total := int64(0)
+		for _, gap := range tally.staleness {
+			total += gap
+		}
+		got := fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d", tally.finals.lost, len(tally.staleness), total,
+			tally.resurrected, tally.phantom, tally.future)
+		if want := (slow{log.Ops, true}).facts(); got != want {
+			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
+		}
+		s := tallySessions(w, &g, 3)
+		if got, want := fmt.Sprintf("own %d monotonic %d", s.ownWrites, s.monotonic), (slow{log.Ops, false}).sessions(); got != want {
+			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
+		}
+		for name, n := range map[string]int{"lost": tally.finals.lost, "stale": len(tally.staleness), "resurrected": tally.resurrected,
+			"phantom": tally.phantom, "future": tally.future, "own": s.ownWrites, "monotonic": s.monotonic} {
+			if n > 0 {
+				counts[name]++
+			}
+		}
+		for _, f := range tally.shelves.findings(LostWrite, Resurrected, Phantom, Future, StaleRead, Diverged) {
+			proveRegister(t, log, f)
+		}
+		for _, f := range s.shelves.findings(ReadYourWrites, MonotonicRead) {
+			proveRegister(t, log, f)
+		}
+	}
+	t.Log(counts)
+	for _, name := range []string{"lost", "stale", "resurrected", "phantom", "future", "own", "monotonic"} {
+		if counts[name] < 200 {
+			t.Errorf("%s came up in %d histories only", name, counts[name])
+		}
+	}
+}
+
+// proveRegister repeats a finding's claim on its evidence alone.
+func proveRegister(t *testing.T, log *history.Log, f Finding) {
+	t.Helper()
+	sub := &history.Log{Meta: log.Meta, Ops: f.Evidence}
+	values, _ := check(t, sub)
+	fact := map[Class]string{LostWrite: "writes.lost", Resurrected: "writes.resurrected", Phantom: "reads.phantom", Future: "reads.future",
+		StaleRead: "reads.stale", Diverged: "replicas.diverged", ReadYourWrites: "sessions.read_your_writes", MonotonicRead: "sessions.monotonic_reads"}[f.Class]
+	if v := values[fact]; !v.Known || v.N == 0 {
+		t.Fatalf("the evidence of %s does not show it (%+v): %s\n%v\nof\n%v", f.Class, v, f.Text, f.Evidence, log.Ops)
+	}
+}
+
+// TestLostIsSound simulates a primary that loses the tail of its log: what the
+// checker calls lost must really have been applied after the cut.
+func TestLostIsSound(t *testing.T) {
+	reported, really := 0, 0
+	for seed := range 3000 {
+		r := rand.New(rand.NewPCG(uint64(seed), 5))
+		type effect struct{ at, value int64 }
+		var effects []effect
+		var ops []history.Op
+		for i := range 5 + r.IntN(30) {
+			start := int64(r.IntN(200))
+			op := history.Op{Kind: history.Write, Value: int64(i + 1), Start: start, End: start + int64(r.IntN(20)), Process: uint32(i), Outcome: history.OK}
+			at := start + int64(r.IntN(int(op.End-start)+1))
+			switch r.IntN(6) {
+			case 0:
+				op.Outcome = history.Unknown
+				at += int64(r.IntN(100))
+			case 1:
+				op.Kind, op.Value = history.Read, -1 // filled in below
+			}
+			ops = append(ops, op)
+			effects = append(effects, effect{at*1000 + int64(i), int64(i)})
+		}
+		cut := int64(150+r.IntN(80)) * 1000 // what takes effect in the 40 ticks before is lost
+		slices.SortFunc(effects, func(a, b effect) int { return int(a.at - b.at) })
+		state, gone := history.Nil, map[int64]bool{}
+		kept := history.Nil
+		crashed := false
+		for _, e := range effects {
+			if e.at >= cut && !crashed {
+				crashed, state = true, kept
+			}
+			op := &ops[e.value]
+			if op.Kind == history.Read {
+				op.Value = state
+				continue
+			}
+			state = op.Value
+			if crashed || e.at < cut-40_000 {
+				kept = state
+			} else {
+				gone[op.Value] = true
+			}
+		}
+		if !crashed {
+			state = kept
+		}
+		for n := range 3 {
+			ops = append(ops, history.Op{Start: 1000, End: 1001, Value: state, Node: int8(n), Process: uint32(100 + n), Outcome: history.OK, Flags: history.FinalRead})
+		}
+		log := logOf(registerType, ops...)
+		g := groups(log, registerType)[0]
+		tally := tallyRegister(newWords(log), &g, 1<<20)
+		reported += tally.finals.lost
+		really += len(gone)
+		for _, f := range tally.shelves.findings(LostWrite) {
+			told := false
+			for _, op := range f.Evidence {
+				told = told || gone[op.Value] && op.Outcome == history.OK
+			}
+			if !told {
+				t.Fatalf("seed %d: false alarm: %s\n%v", seed, f.Text, log.Ops)
+			}
+		}
+		if tally.finals.lost > len(gone) {
+			t.Fatalf("seed %d: %d reported, %d gone", seed, tally.finals.lost, len(gone))
+		}
+	}
+	if reported < really/20 {
+		t.Errorf("%d of %d lost writes found", reported, really)
+	}
+	t.Logf("%d of %d lost writes are proven (the rest was overwritten, or cannot be told)", reported, really)
+}

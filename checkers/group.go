@@ -1,0 +1,112 @@
+package checkers
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// The ends of time: before and after everything on the run's clock.
+const (
+	beginning int64 = math.MinInt64
+	never     int64 = math.MaxInt64
+)
+
+// none is the position of an operation, and the index of a value, that is not
+// there.
+const none int32 = -1
+
+// group is the operations on one key of one workload.
+type group struct {
+	workload uint8
+	key      uint32
+	ops      []int32 // indexes into the log's Ops, in the order of history.Less
+}
+
+// groups splits the operations of the workloads of a type by key, in order of
+// workload and key. Operations of no known workload belong to no group.
+func groups(log *history.Log, typ string) []group {
+	workloads := make([]bool, 256)
+	for i := range min(len(log.Meta.Workloads), len(workloads)) {
+		workloads[i] = log.Meta.Workloads[i].Type == typ
+	}
+	counts := map[uint64]int32{}
+	for i := range log.Ops {
+		if op := &log.Ops[i]; workloads[op.Workload] {
+			counts[groupID(op)]++
+		}
+	}
+	ids := make([]uint64, 0, len(counts))
+	total := int32(0)
+	for id, n := range counts {
+		ids = append(ids, id)
+		total += n
+	}
+	slices.Sort(ids)
+	all, arena := make([]group, len(ids)), make([]int32, total)
+	place := make(map[uint64]int32, len(ids))
+	for i, id := range ids {
+		all[i] = group{workload: uint8(id >> 32), key: uint32(id), ops: arena[:0:counts[id]]}
+		arena = arena[counts[id]:]
+		place[id] = int32(i)
+	}
+	for i := range log.Ops {
+		if op := &log.Ops[i]; workloads[op.Workload] {
+			g := &all[place[groupID(op)]]
+			g.ops = append(g.ops, int32(i))
+		}
+	}
+	for i := range all {
+		all[i].sort(log)
+	}
+	return all
+}
+
+func groupID(op *history.Op) uint64 { return uint64(op.Workload)<<32 | uint64(op.Key) }
+
+// sort does nothing for a log that is in its order, as it should be.
+func (g *group) sort(log *history.Log) {
+	order := func(a, b int32) int { return history.Less(&log.Ops[a], &log.Ops[b]) }
+	if !slices.IsSortedFunc(g.ops, order) {
+		slices.SortStableFunc(g.ops, order)
+	}
+}
+
+// from and until are the begin and the end of the time in which an operation
+// happened. They agree with Start and End but for malformed operations, whose
+// end is before their start.
+func from(op *history.Op) int64  { return min(op.Start, op.End) }
+func until(op *history.Op) int64 { return max(op.Start, op.End) }
+
+// span is a−b, or the greatest distance there is if that is too great.
+func span(a, b int64) int64 {
+	d := a - b
+	if (a > b) == (d > 0) {
+		return d
+	}
+	if a > b {
+		return never
+	}
+	return beginning
+}
+
+// byStart orders evidence, without repetitions.
+func byStart(log *history.Log, ops []int32) []int32 {
+	ops = slices.DeleteFunc(slices.Clone(ops), func(i int32) bool { return i < 0 })
+	slices.SortFunc(ops, func(a, b int32) int {
+		return cmp.Or(history.Less(&log.Ops[a], &log.Ops[b]), cmp.Compare(a, b))
+	})
+	return slices.Compact(ops)
+}
+
+// evidence copies operations for a finding, in order of start.
+func evidence(log *history.Log, ops ...int32) []history.Op {
+	ops = byStart(log, ops)
+	all := make([]history.Op, len(ops))
+	for i, o := range ops {
+		all[i] = log.Ops[o]
+	}
+	return all
+}

@@ -1,0 +1,184 @@
+package checkers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+func linearizableChecker() Checker {
+	return Checker{
+		Name:  "linearizable",
+		Types: []string{registerType},
+		Facts: []Fact{
+			{"linearizable", Boolean, "every register behaved as a single copy: one order explains all its operations (final reads aside)"},
+			{"linearizable.keys_checked", Number, "registers whose linearizability was decided"},
+			{"linearizable.keys_undecided", Number, "registers for which time or memory did not suffice"},
+		},
+		Check: checkLinearizable,
+	}
+}
+
+// linearity is what is known of one register.
+type linearity struct {
+	truth   Truth
+	why     string // it is unknown
+	ops     int    // that have a place in the order
+	ignored int    // failed compare-and-sets that did not tell the current value
+	finding *Finding
+}
+
+// checkLinearizable decides each register on its own, for a system is
+// linearizable exactly if each of its objects is (Herlihy and Wing, 1990).
+// All clients' operations count, to whichever node they were sent; final reads
+// do not, as they are sent to replicas on purpose. A register with unique
+// values is decided by contradict, in near-linear time; one with a value
+// written twice by porcupine, within the limits.
+func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Result {
+	all := groups(log, registerType)
+	found := make([]linearity, len(all))
+	search, cancel := context.WithTimeout(ctx, limits.Time)
+	defer cancel()
+	parallel(ctx, limits.Workers, len(all), func(i int) {
+		found[i] = decide(ctx, search, log, &all[i], limits)
+	})
+	var r Result
+	checked, undecided, violated, ops, ignored := 0, 0, 0, 0, 0
+	why := ""
+	for i := range found {
+		ops, ignored = ops+found[i].ops, ignored+found[i].ignored
+		switch found[i].truth {
+		case False:
+			violated++
+			checked++
+		case True:
+			checked++
+		default:
+			undecided++
+			if why == "" {
+				why = fmt.Sprintf("register %d: %s", all[i].key, found[i].why)
+			}
+		}
+		if f := found[i].finding; f != nil && len(r.Findings) < limits.Findings {
+			r.Findings = append(r.Findings, *f)
+		}
+	}
+	v := Value{Name: "linearizable"}
+	switch {
+	case violated > 0:
+		v.Known = true
+	case undecided > 0:
+		v.Why = why
+	case ops == 0:
+		v.Why = "no operation was acknowledged"
+	case log.Torn:
+		v.Why = tornWhy
+	default:
+		v.N, v.Known = 1, true
+		if ignored > 0 {
+			v.Why = fmt.Sprintf("%d failed compare-and-sets did not tell the current value and were left out", ignored)
+		}
+	}
+	r.Values = []Value{v, counted("linearizable.keys_checked", checked), counted("linearizable.keys_undecided", undecided)}
+	return r
+}
+
+// decide decides one register.
+func decide(ctx, search context.Context, log *history.Log, g *group, limits Limits) linearity {
+	k := analyse(log, g.ops, false)
+	var l linearity
+	for p := range k.ops {
+		op := k.op(int32(p))
+		acknowledged := op.Outcome == history.OK && !op.Final()
+		if k.read[p] != none || k.wrote[p] != none && acknowledged {
+			l.ops++
+		}
+		if op.Kind == history.CAS && op.Error == history.ErrCompare && k.read[p] == none {
+			l.ignored++
+		}
+	}
+	if k.twice {
+		return k.decideTwice(ctx, search, g, limits, l)
+	}
+	c, found := k.contradict(log.Torn)
+	if !found {
+		l.truth = True
+		return l
+	}
+	ops, agreed := k.proof(ctx, c)
+	if !agreed {
+		l.why = "two methods disagree on whether it is linearizable; please report this"
+		return l
+	}
+	l.truth, l.finding = False, notLinear(log, g, ops, c.flaw)
+	return l
+}
+
+// decideTwice decides a register on which some value was written twice.
+func (k *values) decideTwice(ctx, search context.Context, g *group, limits Limits, l linearity) linearity {
+	if c, found := k.impossible(k.log.Torn); found {
+		l.truth, l.finding = False, notLinear(k.log, g, k.logged(k.withSightings(c.positions)), c.flaw)
+		return l
+	}
+	l.truth = general(search, k, k.log.Torn, limits.Time, limits.Memory/uint64(limits.Workers))
+	switch l.truth {
+	case False:
+		l.finding = notLinear(k.log, g, k.proofByGeneral(ctx), flawless)
+	case Unknown:
+		l.why = fmt.Sprintf("a value was written twice, and the general search for that case ended at its limit of %s or %d MiB", limits.Time, limits.Memory>>20)
+	}
+	return l
+}
+
+// flawTexts say in general terms what the evidence shows.
+var flawTexts = map[flaw]string{
+	flawless:    "no single order explains these operations",
+	flawPhantom: "a value was read that nobody wrote",
+	flawRefused: "a write that was reported failed took effect all the same",
+	flawUpdate:  "two compare-and-sets both replaced the same value: one update is lost",
+	flawCycle:   "compare-and-sets replaced each other's values in a circle",
+	flawFuture:  "a value was seen, or replaced, before it was there, or after it had been replaced",
+	flawOrder:   "no single order explains these operations: each of two values must have been there before the other",
+}
+
+// shownOps is how many operations a text tells.
+const shownOps = 8
+
+func notLinear(log *history.Log, g *group, ops []int32, f flaw) *Finding {
+	w := newWords(log)
+	finding := &Finding{Class: NotLinear, Workload: w.workload(g.workload), Key: g.key, Evidence: evidence(log, ops...)}
+	if len(ops) == 0 {
+		finding.Text = fmt.Sprintf("key %d: no single order explains its %d operations, and they are too many to say which few contradict each other", g.key, len(g.ops))
+		return finding
+	}
+	told := make([]string, 0, shownOps+1)
+	for i := range finding.Evidence {
+		op := &finding.Evidence[i]
+		finding.At = max(finding.At, from(op))
+		if i < shownOps {
+			told = append(told, w.op(op))
+		}
+	}
+	if n := len(finding.Evidence); n > shownOps {
+		told = append(told, fmt.Sprintf("and %d more", n-shownOps))
+	}
+	what := flawTexts[f]
+	if f == flawOrder && !hasStaleRead(log, ops) {
+		what = "an order flip: readers disagree on the order of concurrent writes"
+	}
+	finding.Text = fmt.Sprintf("key %d: %s: %s%s", g.key, what, strings.Join(told, "; "), w.during(finding.At))
+	return finding
+}
+
+func hasStaleRead(log *history.Log, ops []int32) bool {
+	k := analyse(log, ops, false)
+	k.supersede()
+	for p := range k.ops {
+		if i := k.read[p]; i != none && k.staleness(int32(p)) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,302 @@
+package checkers
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+func setChecker() Checker {
+	return Checker{
+		Name:  "set",
+		Types: []string{setType},
+		Facts: []Fact{
+			{"set.acked", Number, "elements whose adding was acknowledged"},
+			{"set.lost", Number, "acknowledged elements that are missing from every settled node"},
+			{"set.resurrected", Number, "elements whose adding was reported failed and that were yet seen"},
+			{"set.phantom", Number, "elements that were read though nobody had added them, at least not yet"},
+			{"set.duplicated", Number, "elements that one answer had more than once"},
+			{"set.stale", Number, "reads that lack an element acknowledged before, which a later read or a final one has"},
+			{"set.flapping", Number, "elements that one node or one client saw, then did not see, then saw again"},
+			{"set.diverged", Number, "sets whose final reads differ between settled nodes"},
+		},
+		Check: checkSet,
+	}
+}
+
+// setTally is what is counted of one set, or of all.
+type setTally struct {
+	acked, resurrected, phantom, early, duplicated, stale, flapping int
+	finals                                                          finalTally
+	shelves                                                         *shelves
+}
+
+// checkSet counts what happened to the elements of sets. As elements are
+// unique and never removed, every loss shows at the end, and a read can be
+// judged by what was acknowledged before it began.
+func checkSet(ctx context.Context, log *history.Log, limits Limits) Result {
+	all := groups(log, setType)
+	found := make([]setTally, len(all))
+	w := newWords(log)
+	parallel(ctx, limits.Workers, len(all), func(i int) {
+		found[i] = tallySet(w, &all[i], limits.Findings)
+	})
+	t := setTally{shelves: newShelves(limits.Findings)}
+	for i := range found {
+		if found[i].shelves != nil {
+			t.add(&found[i])
+		}
+	}
+	phantoms := counted("set.phantom", t.phantom+t.early)
+	if log.Torn {
+		phantoms = proven("set.phantom", t.early, tornWhy) // the adding may be what is missing
+	}
+	return Result{
+		Findings: t.shelves.findings(LostElement, Resurrected, Phantom, Duplicate, Flapping, StaleSet, Diverged),
+		Values: []Value{
+			counted("set.acked", t.acked), t.finals.lostValue("set.lost", log.Torn),
+			anomalies("set.resurrected", t.resurrected, log.Torn), phantoms,
+			anomalies("set.duplicated", t.duplicated, log.Torn), anomalies("set.stale", t.stale, log.Torn),
+			anomalies("set.flapping", t.flapping, log.Torn), t.finals.divergedValue("set.diverged", log.Torn),
+		},
+	}
+}
+
+func (t *setTally) add(o *setTally) {
+	t.acked, t.resurrected, t.phantom = t.acked+o.acked, t.resurrected+o.resurrected, t.phantom+o.phantom
+	t.early, t.duplicated = t.early+o.early, t.duplicated+o.duplicated
+	t.stale, t.flapping = t.stale+o.stale, t.flapping+o.flapping
+	t.finals.add(&o.finals)
+	t.shelves.take(o.shelves)
+}
+
+func tallySet(w *words, g *group, keep int) setTally {
+	t := setTally{shelves: newShelves(keep)}
+	k := analyseSet(w.log, g.ops)
+	k.flap()
+	for _, p := range k.ops {
+		if op := &w.log.Ops[p]; op.Kind == history.Add && op.Outcome == history.OK {
+			t.acked++
+		}
+	}
+	for i := range k.all {
+		t.countElement(w, g, k, int32(i))
+	}
+	for _, n := range k.staleReads() {
+		t.stale++
+		r := &k.reads[n]
+		t.shelves.class(StaleSet).offer(-r.start, func() Finding { return k.staleRead(w, g, r) })
+	}
+	t.finals = k.lose(w, g, t.shelves)
+	return t
+}
+
+func (t *setTally) countElement(w *words, g *group, k *elements, i int32) {
+	e := &k.all[i]
+	offer := func(class Class, n *int, write func() Finding) {
+		*n++
+		t.shelves.class(class).offer(-e.start, write)
+	}
+	if e.doubled != none {
+		offer(Duplicate, &t.duplicated, func() Finding {
+			op := k.op(e.doubled)
+			return k.finding(w, g, Duplicate, []int32{i}, []int32{e.add, e.doubled},
+				"a read of set %d at %s at %s has element %d more than once%s", g.key, w.node(op.Node), clock(op.End), e.v, w.during(op.End))
+		})
+	}
+	if e.flapped {
+		offer(Flapping, &t.flapping, func() Finding { return k.flapping(w, g, i) })
+	}
+	switch {
+	case e.seenBy == none || e.twice:
+	case e.fate == orphan:
+		if w.log.Torn {
+			return
+		}
+		offer(Phantom, &t.phantom, func() Finding {
+			op := k.op(e.seenBy)
+			return k.finding(w, g, Phantom, []int32{i}, []int32{e.seenBy}, "a read of set %d at %s at %s has element %d, which nobody added%s",
+				g.key, w.node(op.Node), clock(op.End), e.v, w.during(op.End))
+		})
+	case e.fate == refused:
+		offer(Resurrected, &t.resurrected, func() Finding {
+			op, see := k.op(e.add), k.op(e.seenBy)
+			return k.finding(w, g, Resurrected, []int32{i}, []int32{e.add, e.seenBy},
+				"adding %d to set %d was reported failed (%s) by %s at %s, and yet a read at %s at %s has it%s", e.v, g.key,
+				reason(op), w.node(op.Node), clock(op.End), w.node(see.Node), clock(see.End), w.during(op.End))
+		})
+	case e.early != none:
+		offer(Phantom, &t.early, func() Finding {
+			op := k.op(e.early)
+			return k.finding(w, g, Phantom, []int32{i}, []int32{e.add, e.early},
+				"a read of set %d at %s at %s has element %d, %s before its adding began", g.key, w.node(op.Node), clock(op.End), e.v,
+				lapse(span(e.start, until(op))))
+		})
+	}
+}
+
+// lose judges by the final reads: an acknowledged element is lost if no node
+// that answered has it. Elements whose adding had not been acknowledged when a
+// final read began are not judged.
+func (k *elements) lose(w *words, g *group, shelves *shelves) finalTally {
+	var t finalTally
+	finals := finalReads(w.log, k.ops, history.ReadSet)
+	judged := t.count(w.log, finals, slices.ContainsFunc(k.all, func(e element) bool { return e.fate == acked }))
+	began, has := int64(math.MaxInt64), make([]int, len(k.all))
+	for n := range k.reads {
+		if r := &k.reads[n]; slices.Contains(finals, r.position) {
+			began = min(began, r.start)
+			for _, i := range r.has {
+				has[i]++
+			}
+		}
+	}
+	var missing []int32
+	for i := range k.all {
+		e := &k.all[i]
+		if has[i] > 0 && has[i] < len(finals) {
+			missing = append(missing, int32(i))
+		}
+		if !judged || has[i] > 0 || e.fate != acked || e.twice || e.ack >= began {
+			continue
+		}
+		t.lost++
+		shelves.class(LostElement).offer(-e.start, func() Finding {
+			op := k.op(e.add)
+			return k.finding(w, g, LostElement, []int32{int32(i)}, append([]int32{e.add}, finals...),
+				"element %d of set %d was acknowledged by %s at %s%s and is missing from %s at the end", e.v, g.key,
+				w.node(op.Node), clock(op.End), w.nearest(until(op)), allNodes(len(finals)))
+		})
+	}
+	if len(missing) > 0 {
+		t.diverged = 1
+		shelves.class(Diverged).offer(0, func() Finding { return k.diverged(w, g, finals, missing) })
+	}
+	return t
+}
+
+// finding makes a finding whose evidence has of the elements only those that
+// matter: a set may have a hundred thousand.
+func (k *elements) finding(w *words, g *group, class Class, matter, positions []int32, text string, args ...any) Finding {
+	ops := make([]int32, 0, len(positions))
+	for _, p := range positions {
+		if p != none {
+			ops = append(ops, k.ops[p])
+		}
+	}
+	f := newFinding(w, g, class, 0, ops, text, args...)
+	for n := range f.Evidence {
+		op := &f.Evidence[n]
+		f.At = max(f.At, until(op))
+		if op.Kind == history.ReadSet {
+			op.Elements = slices.DeleteFunc(slices.Clone(op.Elements), func(v int64) bool {
+				return !slices.ContainsFunc(matter, func(i int32) bool { return k.all[i].v == v })
+			})
+		}
+	}
+	return f
+}
+
+func (k *elements) staleRead(w *words, g *group, r *setRead) Finding {
+	i := k.longestDue(r)
+	e, op := &k.all[i], k.op(r.position)
+	later := e.seenBy
+	for n := range k.reads {
+		if k.reads[n].start == e.last && slices.Contains(k.reads[n].has, i) {
+			later = k.reads[n].position
+			break
+		}
+	}
+	see := k.op(later)
+	f := k.finding(w, g, StaleSet, []int32{i}, []int32{e.add, r.position, later},
+		"a read of set %d at %s at %s lacks element %d, which had been acknowledged %s before the read began; a read at %s at %s has it%s",
+		g.key, w.node(op.Node), clock(op.Start), e.v, lapse(span(r.start, e.ack)), w.node(see.Node), clock(see.End), w.during(r.start))
+	f.At, f.Gap = r.start, span(r.start, e.ack)
+	return f
+}
+
+// flapping finds three reads of one node, or of one process, that show it.
+func (k *elements) flapping(w *words, g *group, i int32) Finding {
+	e := &k.all[i]
+	first, gone, again := k.flappingReads(i)
+	a, b, c := k.op(first), k.op(gone), k.op(again)
+	who := fmt.Sprintf("process %d was shown", a.Process)
+	if e.byNode {
+		who = w.node(a.Node) + " showed"
+	}
+	return k.finding(w, g, Flapping, []int32{i}, []int32{e.add, first, gone, again},
+		"%s element %d of set %d at %s, no more at %s, and again at %s%s", who, e.v, g.key,
+		clock(a.End), clock(b.End), clock(c.End), w.during(from(b)))
+}
+
+// flappingReads are three reads, one after the other, of which the middle one
+// lacks an element that has flapped.
+func (k *elements) flappingReads(i int32) (first, gone, again int32) {
+	type sighting struct{ first, last *setRead }
+	seen := map[int64]sighting{} // by node or process
+	who := func(r *setRead) int64 {
+		op := k.op(r.position)
+		if k.all[i].byNode {
+			return int64(op.Node)
+		}
+		return int64(op.Process)
+	}
+	var without []*setRead
+	for n := range k.reads {
+		r := &k.reads[n]
+		if !slices.Contains(r.has, i) {
+			without = append(without, r)
+			continue
+		}
+		s := seen[who(r)]
+		if s.first == nil || r.end < s.first.end {
+			s.first = r
+		}
+		if s.last == nil || r.start > s.last.start {
+			s.last = r
+		}
+		seen[who(r)] = s
+	}
+	for _, r := range without {
+		s := seen[who(r)]
+		if s.first != nil && s.first.end < r.start && r.end < s.last.start && (!k.all[i].byNode || k.op(r.position).Node >= 0) {
+			return s.first.position, r.position, s.last.position
+		}
+	}
+	return k.all[i].seenBy, k.all[i].seenBy, k.all[i].seenBy // not reached for an element that has flapped
+}
+
+// shownElements is how many elements a text tells.
+const shownElements = 5
+
+func (k *elements) diverged(w *words, g *group, finals, missing []int32) Finding {
+	var told []string
+	for _, p := range finals {
+		n := 0
+		for r := range k.reads {
+			if k.reads[r].position == p {
+				n = len(k.reads[r].has)
+			}
+		}
+		told = append(told, fmt.Sprintf("%s has %s", w.node(k.op(p).Node), plural(n, "element", "elements")))
+	}
+	shown := missing[:min(len(missing), shownElements)]
+	var differ []string
+	for _, i := range shown {
+		differ = append(differ, fmt.Sprint(k.all[i].v))
+	}
+	more := ""
+	if n := len(missing) - len(shown); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	positions := slices.Clone(finals)
+	for _, i := range shown {
+		positions = append(positions, k.all[i].add)
+	}
+	return k.finding(w, g, Diverged, shown, positions, "the nodes differ in set %d at the end: %s; they differ in %s%s", g.key,
+		strings.Join(told, ", "), strings.Join(differ, ", "), more)
+}

@@ -1,0 +1,70 @@
+package checkers
+
+import "slices"
+
+// shelf keeps the few findings of one class that are told, those of greatest
+// rank. Of equal ranks the first stays.
+type shelf struct {
+	limit int
+	kept  []ranked
+}
+
+// ranked is a finding that is written out only if it is kept to the end.
+type ranked struct {
+	rank  int64
+	write func() Finding
+}
+
+// wants tells whether a finding of that rank would be kept.
+func (s *shelf) wants(rank int64) bool {
+	return len(s.kept) < s.limit || s.limit > 0 && rank > s.kept[len(s.kept)-1].rank
+}
+
+func (s *shelf) offer(rank int64, write func() Finding) {
+	if !s.wants(rank) {
+		return
+	}
+	at := len(s.kept)
+	for at > 0 && s.kept[at-1].rank < rank {
+		at--
+	}
+	s.kept = slices.Insert(s.kept, at, ranked{rank, write})
+	s.kept = s.kept[:min(len(s.kept), s.limit)]
+}
+
+// shelves has one shelf for each class.
+type shelves struct {
+	limit int
+	of    map[Class]*shelf
+}
+
+func newShelves(limit int) *shelves { return &shelves{limit, map[Class]*shelf{}} }
+
+func (s *shelves) class(c Class) *shelf {
+	one, ok := s.of[c]
+	if !ok {
+		one = &shelf{limit: s.limit}
+		s.of[c] = one
+	}
+	return one
+}
+
+// take offers everything of another set of shelves.
+func (s *shelves) take(other *shelves) {
+	for c, from := range other.of {
+		for _, r := range from.kept {
+			s.class(c).offer(r.rank, r.write)
+		}
+	}
+}
+
+// findings writes out what was kept, in the given order of classes.
+func (s *shelves) findings(classes ...Class) []Finding {
+	var all []Finding
+	for _, c := range classes {
+		for _, r := range s.class(c).kept {
+			all = append(all, r.write())
+		}
+	}
+	return all
+}

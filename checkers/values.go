@@ -1,0 +1,251 @@
+package checkers
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// fate is what became of the write of a value, as its client knows it.
+type fate uint8
+
+const (
+	initial fate = iota // the value before any write
+	acked               // acknowledged
+	unsure              // its outcome is unknown
+	refused             // reported failed
+	orphan              // nobody wrote it, as far as the log tells
+)
+
+// value is what the history of one register tells of one value. Every written
+// value is unique, so each read names its write.
+//
+// Operations named by position are indexes into values.ops.
+type value struct {
+	v     int64
+	fate  fate
+	twice bool // written more than once: nothing is concluded from its order
+	seen  bool // some operation saw it
+	write int32
+	old   int32 // index of the value that an effective compare-and-set replaced; none: it was a plain write
+
+	start, end int64 // of the write; one of no certain end ends at never
+
+	readEnd, readStart     int64 // least end and greatest start of the reads
+	readEndOp, readStartOp int32
+
+	// f is when the value had certainly been written, s when it was certainly
+	// still there: the least end and the greatest start of all operations on
+	// it, which are its write, its reads and the compare-and-sets that replaced
+	// it. See Gibbons and Korach, "Testing shared memories" (1997).
+	f, s     int64
+	fOp, sOp int32
+}
+
+// ordered tells whether the value's place in the order is known: an operation
+// that was refused, unanswered and never seen has none.
+func (v *value) ordered() bool {
+	return !v.twice && (v.fate == initial || v.fate == acked || v.seen)
+}
+
+// written tells whether the start of the value's write is known, and its
+// operations make sense. Then every value u with f(u) before that start is
+// certainly older.
+func (v *value) written() bool {
+	return v.ordered() && v.fate != initial && v.fate != orphan && v.f >= v.start
+}
+
+// values is the analysed history of one register.
+type values struct {
+	log   *history.Log
+	ops   []int32 // indexes into log.Ops, in order
+	all   []value // all[0] is the initial one
+	read  []int32 // by position: index of the value that the operation saw, none
+	wrote []int32 // by position: index of the value that the operation writes, none
+	twice bool    // some value was written more than once
+
+	superseded supersession // filled in by supersede
+}
+
+// analyse reads the history of one register. Final reads are left out unless
+// asked for. It takes time and memory linear in the operations, but for a sort
+// of the compare-and-sets.
+func analyse(log *history.Log, ops []int32, finals bool) *values {
+	k := &values{log: log, ops: ops, read: make([]int32, len(ops)), wrote: make([]int32, len(ops))}
+	k.all = append(make([]value, 0, len(ops)/2+1), value{
+		v: history.Nil, fate: initial, write: none, old: none, start: beginning, end: beginning,
+		readEnd: never, readStart: beginning, readEndOp: none, readStartOp: none,
+	})
+	index := make(map[int64]int32, len(ops)/2+1)
+	index[history.Nil] = 0
+	for p := range ops {
+		k.read[p], k.wrote[p] = none, none
+		k.addWrite(index, int32(p))
+	}
+	for p := range ops {
+		k.addRead(index, int32(p), finals)
+	}
+	k.replace(index)
+	for i := range k.all {
+		k.all[i].bound()
+	}
+	k.boundReplaced()
+	return k
+}
+
+func (k *values) op(position int32) *history.Op { return &k.log.Ops[k.ops[position]] }
+
+// at is the index into the log of a position, none of none.
+func (k *values) at(position int32) int32 {
+	if position == none {
+		return none
+	}
+	return k.ops[position]
+}
+
+func (k *values) addWrite(index map[int64]int32, p int32) {
+	op := k.op(p)
+	if op.Kind != history.Write && op.Kind != history.CAS {
+		return
+	}
+	if i, ok := index[op.Value]; ok {
+		k.all[i].twice, k.twice = true, true
+		k.wrote[p] = i
+		return
+	}
+	v := value{v: op.Value, write: p, old: none, start: from(op), end: never, readEnd: never, readStart: beginning,
+		readEndOp: none, readStartOp: none}
+	switch op.Outcome {
+	case history.OK:
+		v.fate, v.end = acked, until(op)
+	case history.Fail:
+		v.fate = refused
+	default:
+		v.fate = unsure
+	}
+	k.wrote[p] = int32(len(k.all))
+	index[op.Value] = k.wrote[p]
+	k.all = append(k.all, v)
+}
+
+// addRead takes what is read by an acknowledged read, or by a compare-and-set
+// that failed and told the current value.
+func (k *values) addRead(index map[int64]int32, p int32, finals bool) {
+	op := k.op(p)
+	var seen int64
+	switch {
+	case op.Final() && !finals:
+		return
+	case op.Kind == history.Read && op.Outcome == history.OK:
+		seen = op.Value
+	case op.Kind == history.CAS && op.Outcome == history.Fail && op.Flags&history.Seen != 0:
+		seen = op.Observed
+	default:
+		return
+	}
+	i := k.find(index, seen)
+	k.read[p] = i
+	v := &k.all[i]
+	v.seen = true
+	if end := until(op); end < v.readEnd || v.readEndOp == none {
+		v.readEnd, v.readEndOp = end, p
+	}
+	if start := from(op); start > v.readStart || v.readStartOp == none {
+		v.readStart, v.readStartOp = start, p
+	}
+}
+
+// find is the index of a value, which is an orphan if nobody wrote it.
+func (k *values) find(index map[int64]int32, seen int64) int32 {
+	i, ok := index[seen]
+	if !ok {
+		i = int32(len(k.all))
+		index[seen] = i
+		k.all = append(k.all, value{v: seen, fate: orphan, write: none, old: none, start: beginning, end: never,
+			readEnd: never, readStart: beginning, readEndOp: none, readStartOp: none})
+	}
+	return i
+}
+
+// replace links the value of every effective compare-and-set with the one that
+// it replaced, which has then been seen. One of unknown outcome took effect
+// exactly if its value was seen.
+func (k *values) replace(index map[int64]int32) {
+	for i := range int32(len(k.all)) {
+		k.replaceFrom(index, i)
+	}
+}
+
+func (k *values) replaceFrom(index map[int64]int32, i int32) {
+	for {
+		v := &k.all[i]
+		if v.write == none || v.old != none || v.twice || k.op(v.write).Kind != history.CAS {
+			return
+		}
+		if v.fate != acked && (v.fate != unsure || !v.seen) {
+			return
+		}
+		old := k.find(index, k.op(v.write).Old)
+		k.all[i].old = old
+		k.all[old].seen = true
+		i = old
+	}
+}
+
+// bound sets f and s from the value's own write and reads.
+func (v *value) bound() {
+	v.f, v.fOp, v.s, v.sOp = v.end, v.write, v.start, v.write
+	if v.readEndOp != none && v.readEnd < v.f {
+		v.f, v.fOp = v.readEnd, v.readEndOp
+	}
+	if v.readStartOp != none && v.readStart > v.s {
+		v.s, v.sOp = v.readStart, v.readStartOp
+	}
+}
+
+// boundReplaced takes the compare-and-sets into the bounds of the values that
+// they replaced: the old value was there when the new one was set, so before
+// anyone could see the new one (f), and after the start of the operation (s).
+// Going from the least f on, each value's f falls at most once.
+func (k *values) boundReplaced() {
+	var order []int32
+	for i := range k.all {
+		if v := &k.all[i]; v.old != none {
+			order = append(order, int32(i))
+			old := &k.all[v.old]
+			if v.start > old.s {
+				old.s, old.sOp = v.start, v.write
+			}
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(k.all[a].f, k.all[b].f) })
+	for _, i := range order {
+		for k.all[i].old != none {
+			v := &k.all[i]
+			old := &k.all[v.old]
+			if old.f <= v.f {
+				break
+			}
+			old.f, old.fOp = v.f, v.fOp
+			i = v.old
+		}
+	}
+}
+
+// proofOf gives the write of a value and what shows when it was certainly
+// there: one operation on it, or the compare-and-set that replaced it and what
+// shows when the new value was there, and so on.
+func (k *values) proofOf(i int32) []int32 {
+	v := &k.all[i]
+	positions := []int32{v.write, v.fOp}
+	for v.fOp != v.write && v.fOp != v.readEndOp {
+		next := slices.IndexFunc(k.all, func(c value) bool { return c.old == i && c.fOp == v.fOp })
+		if next < 0 || len(positions) > len(k.all) {
+			break
+		}
+		i, v = int32(next), &k.all[next]
+		positions = append(positions, v.write)
+	}
+	return positions
+}

@@ -1,0 +1,236 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// Bounds of the client.
+const (
+	clockSamples   = 7                      // round trips at Dial
+	dialPause      = 2 * time.Millisecond   // between the first attempts
+	dialPauseMost  = 20 * time.Millisecond  // later on
+	dialAttempt    = 500 * time.Millisecond // longest single attempt
+	exitsBuffered  = 64
+	closeTimeout   = 2 * time.Second
+	beatsPerLease  = 5
+	leastBeatTime  = 50 * time.Millisecond // time-out of a heartbeat, at least
+	maxReply       = 4 << 20
+	maxErrorReply  = 64 << 10
+	reconnectPause = 10 * time.Millisecond
+)
+
+// ErrLost is the cause of every error after the agent was not heard of for
+// longer than its lease, or the client was closed.
+var ErrLost = errors.New("control channel lost")
+
+// ErrRefused is wrapped by Dial's error when the agent belongs to another run.
+var ErrRefused = errors.New("agent refused the token")
+
+// Client is the harness's hold on one agent; it implements cluster.Control and
+// may be used by many goroutines. It keeps the agent's lease alive until Close.
+type Client struct {
+	addr   netip.AddrPort
+	token  string
+	lease  time.Duration
+	http   *http.Client
+	clock  offset
+	exits  chan cluster.Exit
+	ctx    context.Context // ends when the channel is lost or closed
+	lose   context.CancelCauseFunc
+	owned  sync.WaitGroup
+	closed func() error
+}
+
+var _ cluster.Control = (*Client)(nil)
+
+// Dial connects to the agent at addr. It tries until the agent answers or ctx
+// ends; only a wrong token ends it at once, with ErrRefused.
+func Dial(ctx context.Context, addr netip.AddrPort, token string, lease time.Duration) (*Client, error) {
+	if lease <= 0 {
+		lease = cluster.DefaultLease
+	}
+	// No proxy, no compression: the peer is a node of our own.
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialAttempt}).DialContext,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true,
+	}
+	c := &Client{
+		addr: addr, token: token, lease: lease, http: &http.Client{Transport: transport},
+		exits: make(chan cluster.Exit, exitsBuffered),
+	}
+	if err := c.greet(ctx); err != nil {
+		transport.CloseIdleConnections()
+		return nil, fmt.Errorf("reach the agent at %s: %w", addr, err)
+	}
+	c.ctx, c.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.closed = sync.OnceValue(c.shutdown)
+	c.owned.Go(c.beat)
+	c.owned.Go(c.followExits)
+	return c, nil
+}
+
+// greet waits for the agent's first answer, then measures its clock.
+func (c *Client) greet(ctx context.Context) error {
+	for pause := dialPause; ; pause = min(2*pause, dialPauseMost) {
+		attempt, cancel := context.WithTimeout(ctx, dialAttempt)
+		err := c.measure(attempt)
+		cancel()
+		if err == nil {
+			break
+		}
+		if errors.Is(err, ErrRefused) {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w; the last attempt: %w", ctx.Err(), err)
+		}
+	}
+	for range clockSamples - 1 {
+		if err := c.measure(ctx); err != nil {
+			return fmt.Errorf("measure its clock: %w", err)
+		}
+	}
+	return nil
+}
+
+// measure asks for the agent's clock once, which is also the heartbeat.
+func (c *Client) measure(ctx context.Context) error {
+	var reply clockReply
+	sent := time.Now()
+	if err := c.call(ctx, pathClock, struct{}{}, &reply); err != nil {
+		return err
+	}
+	c.clock.add(sample{sent: sent, received: time.Now(), agent: reply.Now})
+	return nil
+}
+
+// beat keeps the lease alive until the channel is lost.
+func (c *Client) beat() {
+	every := c.lease / beatsPerLease
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	heard := time.Now()
+	for {
+		select {
+		case <-ticker.C:
+		case <-c.ctx.Done():
+			return
+		}
+		sent := time.Now()
+		ctx, cancel := context.WithTimeout(c.ctx, max(every, leastBeatTime))
+		err := c.measure(ctx)
+		cancel()
+		if err == nil {
+			heard = sent
+		} else if time.Since(heard) > c.lease {
+			c.lose(fmt.Errorf("%w: agent at %s not heard of for its lease of %s: %w", ErrLost, c.addr, c.lease, err))
+			return
+		}
+	}
+}
+
+// call makes one request and decodes its answer. It ends with ctx, or with
+// the channel.
+func (c *Client) call(ctx context.Context, path string, in, out any) error {
+	response, done, err := c.open(ctx, path, in)
+	if err != nil {
+		return err
+	}
+	defer done()
+	defer response.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxReply)).Decode(out); err != nil {
+		return c.because(ctx, fmt.Errorf("read the agent's answer: %w", err))
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorReply)) // so that the connection is used again
+	return nil
+}
+
+// open makes one request. The caller closes the answer's body and calls done.
+func (c *Client) open(ctx context.Context, path string, in any) (*http.Response, func(), error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode the request: %w", err)
+	}
+	ctx, done := c.join(ctx)
+	request, err := c.request(ctx, path, body)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		err = c.because(ctx, err)
+		done()
+		return nil, nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		defer done()
+		defer response.Body.Close()
+		return nil, nil, refusal(response)
+	}
+	return response, done, nil
+}
+
+// join returns a context that ends with ctx or with the channel.
+func (c *Client) join(ctx context.Context) (context.Context, func()) {
+	if c.ctx == nil { // still dialling
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.ctx, func() { cancel(context.Cause(c.ctx)) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// because prefers the reason why ctx or the channel ended to what followed
+// from it.
+func (c *Client) because(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if cause == nil && c.ctx != nil {
+		cause = context.Cause(c.ctx)
+	}
+	if cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w (%w)", cause, err)
+	}
+	return err
+}
+
+func (c *Client) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.addr.String()+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make the request: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.token)
+	request.Header.Set("Content-Type", "application/json")
+	return request, nil
+}
+
+// refusal is the error that an answer other than 200 tells.
+func refusal(response *http.Response) error {
+	var reply errorReply
+	err := json.NewDecoder(io.LimitReader(response.Body, maxErrorReply)).Decode(&reply)
+	if err != nil || reply.Error == "" {
+		reply.Error = "agent answered " + response.Status
+	}
+	if response.StatusCode == http.StatusUnauthorized {
+		return fmt.Errorf("%w: %s", ErrRefused, reply.Error)
+	}
+	return errors.New(reply.Error)
+}

@@ -1,0 +1,220 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// Start implements cluster.Control.
+func (c *Client) Start(ctx context.Context, spec cluster.ServerSpec) error {
+	var none struct{}
+	if err := c.call(ctx, pathStart, spec, &none); err != nil {
+		return fmt.Errorf("start the server: %w", err)
+	}
+	return nil
+}
+
+// Do implements cluster.Control. When ctx ends before the action's instant,
+// the action is called off.
+func (c *Client) Do(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
+	in := actionRequest{Action: a}
+	if !a.At.IsZero() {
+		in.At = c.clock.toAgent(a.At)
+	}
+	var out actionReply
+	if err := c.call(ctx, pathAction, in, &out); err != nil {
+		return cluster.Effect{}, fmt.Errorf("%s: %w", a.Kind, err)
+	}
+	at, bound := c.clock.toHarness(out.At)
+	return cluster.Effect{At: at, Error: bound, Dropped: out.Dropped, Changed: out.Changed}, nil
+}
+
+// Probe implements cluster.Control.
+func (c *Client) Probe(ctx context.Context, addr netip.AddrPort, timeout time.Duration) error {
+	var out errorReply
+	if err := c.call(ctx, pathProbe, probeRequest{Addr: addr.String(), Timeout: timeout}, &out); err != nil {
+		return fmt.Errorf("probe %s: %w", addr, err)
+	}
+	if out.Error != "" {
+		return errors.New(out.Error)
+	}
+	return nil
+}
+
+// Run implements cluster.Control. Its error tells of an exit other than 0; the
+// output is returned with it.
+func (c *Client) Run(ctx context.Context, spec cluster.ServerSpec) ([]byte, error) {
+	var out runReply
+	if err := c.call(ctx, pathRun, spec, &out); err != nil {
+		return nil, fmt.Errorf("run a command in the node: %w", err)
+	}
+	if out.Error != "" {
+		return out.Output, fmt.Errorf("run a command in the node: %s", out.Error)
+	}
+	return out.Output, nil
+}
+
+// Exits implements cluster.Control.
+func (c *Client) Exits() <-chan cluster.Exit { return c.exits }
+
+// followExits delivers the exits until the channel is lost; a broken stream is
+// taken up again where it ended.
+func (c *Client) followExits() {
+	defer close(c.exits)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for seen := 0; ; timer.Reset(reconnectPause) {
+		select {
+		case <-timer.C:
+			seen = c.readExits(seen)
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *Client) readExits(seen int) int {
+	response, done, err := c.open(c.ctx, pathExits, exitsRequest{From: seen})
+	if err != nil {
+		return seen
+	}
+	defer done()
+	defer response.Body.Close()
+	for decoder := json.NewDecoder(response.Body); ; {
+		var e exitReply
+		if decoder.Decode(&e) != nil {
+			return seen
+		}
+		at, _ := c.clock.toHarness(e.At)
+		select {
+		case c.exits <- cluster.Exit{At: at, Code: e.Code, Signal: e.Signal, Planned: e.Planned}:
+			seen = e.Seq + 1
+		case <-c.ctx.Done():
+			return seen
+		}
+	}
+}
+
+// CopyOutput implements cluster.Control. The control channel's end is no
+// error; that of ctx, and w's own errors, are.
+func (c *Client) CopyOutput(ctx context.Context, w io.Writer) error {
+	response, done, err := c.open(ctx, pathOutput, struct{}{})
+	if err != nil {
+		return fmt.Errorf("copy the server's output: %w", err)
+	}
+	defer done()
+	defer response.Body.Close()
+	to := &writeErrors{w: w}
+	_, _ = io.Copy(to, response.Body)
+	if to.err != nil {
+		return fmt.Errorf("copy the server's output: %w", to.err)
+	}
+	return ctx.Err()
+}
+
+// writeErrors tells a writer's errors from the reader's.
+type writeErrors struct {
+	w   io.Writer
+	err error
+}
+
+func (w *writeErrors) Write(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	w.err = err
+	return n, err
+}
+
+// DialServer implements cluster.Control. The connection lives on when ctx ends.
+func (c *Client) DialServer(ctx context.Context, port int) (net.Conn, error) {
+	ctx, done := c.join(ctx)
+	defer done()
+	conn, err := (&net.Dialer{Timeout: dialAttempt}).DialContext(ctx, "tcp", c.addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("tunnel to port %d: %w", port, c.because(ctx, err))
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	reader, err := c.upgrade(ctx, conn, port)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("tunnel to port %d: %w", port, c.because(ctx, err))
+	}
+	return &tunnelConn{TCPConn: conn.(*net.TCPConn), reader: reader}, nil
+}
+
+// upgrade asks the agent to join conn to the port.
+func (c *Client) upgrade(ctx context.Context, conn net.Conn, port int) (*bufio.Reader, error) {
+	body, err := json.Marshal(tunnelRequest{Port: port})
+	if err != nil {
+		return nil, err
+	}
+	request, err := c.request(ctx, pathTunnel, body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Connection", "Upgrade")
+	request.Header.Set("Upgrade", tunnelName)
+	var out bytes.Buffer
+	if err := request.Write(&out); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(out.Bytes()); err != nil {
+		return nil, err
+	}
+	reader := bufio.NewReader(conn)
+	response, err := http.ReadResponse(reader, request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		defer response.Body.Close()
+		return nil, refusal(response)
+	}
+	return reader, nil
+}
+
+// tunnelConn reads what came together with the answer first. Being a TCPConn
+// otherwise, it can be half-closed.
+type tunnelConn struct {
+	*net.TCPConn
+	reader *bufio.Reader
+}
+
+func (t *tunnelConn) Read(p []byte) (int, error) { return t.reader.Read(p) }
+
+// WriteTo hides TCPConn's own, which would pass the reader by.
+func (t *tunnelConn) WriteTo(w io.Writer) (int64, error) { return t.reader.WriteTo(w) }
+
+// Close implements cluster.Control. It may be called more than once. It is an
+// error if the agent did not hear of it; then its lease ends it.
+func (c *Client) Close() error { return c.closed() }
+
+func (c *Client) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), closeTimeout)
+	defer cancel()
+	var none struct{}
+	err := c.call(ctx, pathShutdown, none, &none)
+	if errors.Is(err, ErrLost) {
+		err = nil // it has ended, or will with its lease
+	}
+	c.lose(fmt.Errorf("%w: closed by the harness", ErrLost))
+	c.owned.Wait()
+	c.http.CloseIdleConnections()
+	if err != nil {
+		return fmt.Errorf("end the agent at %s: %w", c.addr, err)
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// defaultPath is searched where neither the server nor the image sets PATH.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// self is the agent's own binary; it works even where the file has no name in
+// the node.
+const self = "/proc/self/exe"
+
+// command is a ServerSpec made ready to be executed.
+type command struct {
+	path       string
+	argv       []string
+	env        []string
+	dir        string
+	credential *syscall.Credential
+	files      [3]uintptr
+}
+
+// prepare resolves spec in this node: its user, its binary, its environment.
+// It makes the data directory and gives it to the user.
+func prepare(spec cluster.ServerSpec, dataDir string, base []string) (command, error) {
+	if len(spec.Command) == 0 {
+		return command{}, errors.New("the server's command is empty: name the binary and its arguments")
+	}
+	who, err := lookupUser(spec.User, "/etc/passwd", "/etc/group")
+	if err != nil {
+		return command{}, err
+	}
+	cmd := command{dir: expand(spec.Dir, dataDir), credential: who.credential()}
+	if cmd.dir == "" {
+		cmd.dir = dataDir
+	}
+	for _, arg := range spec.Command {
+		cmd.argv = append(cmd.argv, expand(arg, dataDir))
+	}
+	env := environment(base, who, spec.Env, dataDir)
+	for name, value := range env {
+		cmd.env = append(cmd.env, name+"="+value)
+	}
+	sort.Strings(cmd.env)
+	if err := makeDataDir(dataDir, who); err != nil {
+		return command{}, fmt.Errorf("make the data directory: %w", err)
+	}
+	if cmd.path, err = findExecutable(cmd.argv[0], cmd.dir, env["PATH"]); err != nil {
+		return command{}, err
+	}
+	return cmd, nil
+}
+
+func expand(s, dataDir string) string { return strings.ReplaceAll(s, cluster.DataDir, dataDir) }
+
+// environment is the agent's own (the image's), without what is the agent's
+// private matter, then the user's, then the spec's.
+func environment(base []string, who account, extra map[string]string, dataDir string) map[string]string {
+	env := map[string]string{"PATH": defaultPath}
+	for _, kv := range base {
+		name, value, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, "AFTERSHOCK_") {
+			env[name] = value
+		}
+	}
+	if who.given {
+		if who.home != "" {
+			env["HOME"] = who.home
+		}
+		if who.name != "" {
+			env["USER"] = who.name
+		}
+	}
+	for name, value := range extra {
+		env[name] = expand(value, dataDir)
+	}
+	return env
+}
+
+// writeFiles writes the spec's files as the user's own.
+func writeFiles(spec cluster.ServerSpec, dataDir string) error {
+	who, err := lookupUser(spec.User, "/etc/passwd", "/etc/group")
+	if err != nil {
+		return err
+	}
+	for name, contents := range spec.Files {
+		path := expand(name, dataDir)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dataDir, path)
+		}
+		if err := makeParents(filepath.Dir(path), who); err != nil {
+			return fmt.Errorf("make the directory of %s: %w", path, err)
+		}
+		if err := os.WriteFile(path, []byte(expand(contents, dataDir)), 0o600); err != nil {
+			return fmt.Errorf("write a file of the server: %w", err)
+		}
+		if err := who.own(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDataDir makes the data directory and gives it, but not what it holds, to
+// who. Databases insist on its being closed to everybody else.
+func makeDataDir(dir string, who account) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return who.own(dir)
+}
+
+// makeParents makes what is missing of dir and gives that to who.
+func makeParents(dir string, who account) error {
+	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeParents(filepath.Dir(dir), who); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return who.own(dir)
+}
+
+// findExecutable resolves argv[0] as a shell would, and Self to the agent.
+func findExecutable(name, dir, path string) (string, error) {
+	if name == cluster.Self {
+		return self, nil
+	}
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		if err := executable(name); err != nil {
+			return "", fmt.Errorf("exec %s: %w: install it in the node's image, or correct the path", name, err)
+		}
+		return name, nil
+	}
+	var denied error
+	for _, d := range filepath.SplitList(path) {
+		if d == "" {
+			d = "."
+		}
+		candidate := filepath.Join(d, name)
+		switch err := executable(candidate); {
+		case err == nil:
+			return candidate, nil
+		case errors.Is(err, fs.ErrPermission):
+			denied = err
+		}
+	}
+	if denied != nil {
+		return "", fmt.Errorf("exec %s: found in PATH, but it cannot be executed: %w", name, denied)
+	}
+	return "", fmt.Errorf("exec %s: not found in PATH (%s): install it in the node, or give its absolute path", name, path)
+}
+
+func executable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory", path)
+	case info.Mode()&0o111 == 0:
+		return &fs.PathError{Op: "exec", Path: path, Err: fs.ErrPermission}
+	}
+	return nil
+}
+
+// explainExec adds the remedy to an errno of fork and exec.
+func explainExec(cmd command, err error) error {
+	remedy := ""
+	switch {
+	case errors.Is(err, syscall.ENOENT):
+		remedy = ": the file, its interpreter or the working directory " + cmd.dir + " does not exist"
+	case errors.Is(err, syscall.ENOEXEC):
+		remedy = ": it is no program for this machine; a script needs a first line such as #!/bin/sh"
+	case errors.Is(err, syscall.EACCES):
+		remedy = ": the server's user may not execute it or enter the working directory " + cmd.dir
+	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EINVAL):
+		if cmd.credential != nil {
+			remedy = fmt.Sprintf(": the node cannot switch to user %d; on the local host run as root, or leave the user empty", cmd.credential.Uid)
+		}
+	}
+	return fmt.Errorf("exec %s: %w%s", cmd.path, err, remedy)
+}

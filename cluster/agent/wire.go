@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// Paths of the control channel. All are POST, so that no cache or retry of an
+// HTTP library ever repeats one by itself.
+const (
+	pathClock    = "/clock" // also the heartbeat
+	pathStart    = "/start"
+	pathAction   = "/action"
+	pathProbe    = "/probe"
+	pathRun      = "/run"
+	pathExits    = "/exits"
+	pathOutput   = "/output"
+	pathTunnel   = "/tunnel"
+	pathShutdown = "/shutdown"
+)
+
+// Bounds of the control channel.
+const (
+	maxBody      = 64 << 20         // of a request: a ServerSpec with its files
+	maxInFlight  = 512              // requests at a time, tunnels and streams included
+	maxAhead     = time.Hour        // how far ahead an action may be sent
+	maxProbe     = time.Minute      // longest time-out of a probe
+	maxRunOutput = 1 << 20          // of Run
+	ringSize     = 1 << 20          // server output kept
+	maxExits     = 1024             // exits kept for a harness that reads late
+	maxRules     = 4096             // network rules of a node
+	tunnelName   = "aftershock-tcp" // of the Upgrade header
+)
+
+// All instants on the wire are nanoseconds of the agent's clock: the monotonic
+// time since its start.
+
+type clockReply struct {
+	Now int64 `json:"now"`
+}
+
+type actionRequest struct {
+	cluster.Action
+	At int64 `json:"at"` // 0: at once
+}
+
+type actionReply struct {
+	At      int64  `json:"at"`
+	Dropped uint64 `json:"dropped,omitempty"`
+	Changed bool   `json:"changed,omitempty"`
+}
+
+type probeRequest struct {
+	Addr    string        `json:"addr"`
+	Timeout time.Duration `json:"timeout"`
+}
+
+type runReply struct {
+	Output []byte `json:"output"`
+	Error  string `json:"error,omitempty"`
+}
+
+type exitsRequest struct {
+	From int `json:"from"` // the number of exits already seen
+}
+
+type exitReply struct {
+	Seq     int    `json:"seq"`
+	At      int64  `json:"at"`
+	Code    int    `json:"code"`
+	Signal  string `json:"signal,omitempty"`
+	Planned bool   `json:"planned,omitempty"`
+}
+
+type tunnelRequest struct {
+	Port int `json:"port"`
+}
+
+// errorReply is the body of every answer that is not 200.
+type errorReply struct {
+	Error string `json:"error"`
+}

@@ -1,0 +1,159 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+)
+
+// youth protects what may belong to a launch in progress whose lock cannot be
+// seen: a container that was not started yet, a network without containers.
+const youth = time.Minute
+
+// Clean removes the containers and networks of dead runs, and only those; it
+// never touches anything without this package's labels. A run is dead when
+// nobody holds its lock file. Where the lock file cannot be seen, or stems from
+// another boot of the machine, the agents' lease decides: their containers stop
+// within seconds of the harness's end, so a container that does not run is
+// removed, and then a network that has none.
+//
+// It returns what was removed, also when it fails half-way.
+func Clean(ctx context.Context) (removed []string, err error) {
+	eng, err := connect(ctx, slog.Default())
+	if err != nil {
+		return nil, err
+	}
+	defer eng.close()
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	filter := make(client.Filters).Add("label", labelRun)
+	containers, err := eng.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
+	if err != nil {
+		return nil, fmt.Errorf("docker: clean: list containers: %w", err)
+	}
+	networks, err := eng.api.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
+	if err != nil {
+		return nil, fmt.Errorf("docker: clean: list networks: %w", err)
+	}
+	now := time.Now()
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, err)
+			return
+		}
+		removed = append(removed, what)
+	}
+	for _, c := range containers.Items {
+		if deadContainer(lifeOfLabels(c.Labels), c.State, time.Unix(c.Created, 0), now) {
+			note("container "+containerName(c), eng.removeContainer(ctx, c.ID))
+		}
+	}
+	for _, n := range networks.Items {
+		dead, err := eng.deadNetwork(ctx, n.ID, lifeOfLabels(n.Labels), n.Created, now)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if dead {
+			note("network "+n.Name, eng.removeNetwork(ctx, n.ID))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return removed, fmt.Errorf("docker: clean: %w", err)
+	}
+	return removed, nil
+}
+
+// lifeOfLabels judges by the lock only within the boot that took it.
+func lifeOfLabels(labels map[string]string) life {
+	if labels[labelBoot] != bootID() {
+		return lifeUnknown
+	}
+	return lifeOf(labels[labelLock])
+}
+
+// deadContainer decides whether a container may be removed.
+func deadContainer(l life, state container.ContainerState, created, now time.Time) bool {
+	if l != lifeUnknown {
+		return l == lifeDead
+	}
+	switch state {
+	case container.StateExited, container.StateDead:
+		return true
+	case container.StateCreated:
+		return now.Sub(created) > youth
+	}
+	return false
+}
+
+// deadNetwork decides whether a network may be removed. It looks again at what
+// is attached, after the dead containers have gone.
+func (e *engine) deadNetwork(ctx context.Context, id string, l life, created, now time.Time) (bool, error) {
+	if l != lifeUnknown {
+		return l == lifeDead, nil
+	}
+	if now.Sub(created) <= youth {
+		return false, nil
+	}
+	res, err := e.api.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
+	if notFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("inspect network %s: %w", short(id), err)
+	}
+	return len(res.Network.Containers) == 0, nil
+}
+
+func containerName(c container.Summary) string {
+	if len(c.Names) == 0 {
+		return short(c.ID)
+	}
+	return strings.TrimPrefix(c.Names[0], "/")
+}
+
+// CleanImages removes the node images that this package built and that no
+// container uses. The next launch builds the one it needs again.
+func CleanImages(ctx context.Context) (removed []string, err error) {
+	eng, err := connect(ctx, slog.Default())
+	if err != nil {
+		return nil, err
+	}
+	defer eng.close()
+	return eng.cleanImages(ctx, labelImage+"=1")
+}
+
+// cleanImages removes the node images that bear a label and are not in use.
+func (e *engine) cleanImages(ctx context.Context, label string) (removed []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	images, err := e.api.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("label", label)})
+	if err != nil {
+		return nil, fmt.Errorf("docker: clean images: %w", err)
+	}
+	var errs []error
+	for _, img := range images.Items {
+		names := slices.DeleteFunc(slices.Clone(img.RepoTags), func(t string) bool { return !isNodeImage(t) })
+		if len(img.RepoTags) == 0 {
+			names = []string{img.ID}
+		}
+		for _, name := range names {
+			// Without force the engine refuses an image that a container uses.
+			_, err := e.api.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
+			switch {
+			case err == nil:
+				removed = append(removed, "image "+name)
+			case !notFound(err) && !busy(err):
+				errs = append(errs, fmt.Errorf("docker: clean images: remove %s: %w", name, err))
+			}
+		}
+	}
+	return removed, errors.Join(errs...)
+}

@@ -1,0 +1,103 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/moby/moby/api/pkg/authconfig"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+)
+
+// ErrImage is wrapped by the error for an image that the engine does not have
+// and cannot pull.
+var ErrImage = errors.New("image not available")
+
+// Defaults are an image's own settings, for targets that start an image's
+// server in its way.
+type Defaults struct {
+	Entrypoint []string
+	Cmd        []string
+	User       string // "" is root
+	Dir        string // working directory; "" is /
+	Env        []string
+}
+
+// ImageDefaults looks an image up, pulling it if the engine does not have it.
+func ImageDefaults(ctx context.Context, image string) (Defaults, error) {
+	eng, err := connect(ctx, slog.Default())
+	if err != nil {
+		return Defaults{}, err
+	}
+	defer eng.close()
+	res, err := eng.image(ctx, image)
+	if err != nil {
+		return Defaults{}, fmt.Errorf("docker: %w", err)
+	}
+	c := orZero(res.Config)
+	return Defaults{Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Dir: c.WorkingDir, Env: c.Env}, nil
+}
+
+// image inspects an image and pulls it first if it is missing.
+func (e *engine) image(ctx context.Context, name string) (client.ImageInspectResult, error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	res, err := e.api.ImageInspect(call, name)
+	if err == nil {
+		return res, nil
+	}
+	if !notFound(err) {
+		return res, fmt.Errorf("inspect image %s: %w", name, err)
+	}
+	if err := e.pull(ctx, name, e.credentials(ctx, name)); err != nil {
+		if ctx.Err() != nil {
+			return res, fmt.Errorf("pull image %s: %w", name, ctx.Err())
+		}
+		return res, fmt.Errorf("%w: %s is not in the engine and cannot be pulled: %s; run 'docker pull %s' where a registry can be reached, or set target.image in the plan",
+			ErrImage, name, engineWords(err), name)
+	}
+	call, cancel = context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if res, err = e.api.ImageInspect(call, name); err != nil {
+		return res, fmt.Errorf("inspect image %s after pulling it: %w", name, err)
+	}
+	return res, nil
+}
+
+// pull pulls an image within pullTimeout.
+func (e *engine) pull(ctx context.Context, name string, opts client.ImagePullOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, pullTimeout)
+	defer cancel()
+	stream, err := e.api.ImagePull(ctx, name, opts)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	return stream.Wait(ctx)
+}
+
+// credentials are the user's for the image's registry; none where there are
+// none, and then the registry decides.
+func (e *engine) credentials(ctx context.Context, name string) (opts client.ImagePullOptions) {
+	e.prepare(ctx)
+	err := guard(func() error {
+		_, auth, err := testcontainers.DockerImageAuth(ctx, name)
+		if err != nil {
+			return err
+		}
+		opts.RegistryAuth, err = authconfig.Encode(auth)
+		return err
+	})
+	if err != nil {
+		e.log.Debug("no registry credentials", "image", name, "why", err)
+	}
+	return opts
+}
+
+// engineWords is an engine's error without its client's preamble.
+func engineWords(err error) string {
+	return strings.TrimPrefix(err.Error(), "Error response from daemon: ")
+}

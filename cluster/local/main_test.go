@@ -1,0 +1,134 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent"
+)
+
+// TestMain lets the test binary play the program that re-executes itself, and
+// runs the tests inside a sandbox where the machine can make one. The tests
+// make further sandboxes inside of it.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		roles := map[string]func() error{"agent": agentMain, "harness": harnessMain, "outside": outsideMain}
+		if role := roles[os.Args[1]]; role != nil {
+			os.Exit(exitCode(role()))
+		}
+	}
+	if InSandbox() {
+		if err := EnterSandbox(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	} else if Available(context.Background()) == nil {
+		os.Exit(exitCode(inSandbox(os.Args[1:])))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// inSandbox runs this test binary in a sandbox.
+func inSandbox(args []string) error {
+	cmd, err := Command(context.Background(), "", args)
+	if err != nil {
+		return err
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	wait, err := Start(cmd)
+	if err != nil {
+		return err
+	}
+	return wait()
+}
+
+func exitCode(err error) int {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func agentMain() error {
+	if os.Getenv(envStall) != "" {
+		time.Sleep(time.Hour)
+	}
+	cmd := agent.NewCommand()
+	cmd.SetArgs([]string{})
+	return cmd.ExecuteContext(context.Background())
+}
+
+// envStall makes the agents of a test hang without a word.
+const envStall = "TEST_AGENT_STALLS"
+
+// outsideMain is a user's process: it makes a sandbox for harnessMain.
+func outsideMain() error {
+	if err := Available(context.Background()); err != nil {
+		return err
+	}
+	return inSandbox(append([]string{"harness"}, os.Args[2:]...))
+}
+
+// harnessMain launches two nodes, checks that a fault works, says so, and
+// tears down; with the argument "stay" it stays instead.
+func harnessMain() error {
+	if err := EnterSandbox(); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	c, err := New().Launch(ctx, twoNodes)
+	if err != nil {
+		return err
+	}
+	if err := tryFaults(ctx, c.Nodes()); err != nil {
+		return err
+	}
+	fmt.Println("works", os.Getuid(), c.(*localCluster).dir.path)
+	if strings.Join(os.Args[2:], " ") == "stay" {
+		time.Sleep(time.Hour)
+	}
+	return c.Close(ctx)
+}
+
+var twoNodes = cluster.Spec{Run: "test", Nodes: []cluster.NodeSpec{{Name: "n1"}, {Name: "n2"}}}
+
+// tryFaults cuts the first node off from the second and kills its server.
+func tryFaults(ctx context.Context, nodes []*cluster.Node) error {
+	sleeper := cluster.ServerSpec{Command: []string{"sh", "-c", "sleep 4242; exit"}}
+	for _, n := range nodes {
+		if err := n.Start(ctx, sleeper); err != nil {
+			return err
+		}
+	}
+	block := cluster.Action{Kind: cluster.Block, ID: "f1", Rules: []cluster.Rule{{Peer: nodes[1].Addr, Out: true}}}
+	if e, err := nodes[0].Do(ctx, block); err != nil || !e.Changed {
+		return fmt.Errorf("block: %+v, %w", e, err)
+	}
+	if nodes[0].Probe(ctx, addrPort(nodes[1].Addr, cluster.ControlPort), 50*time.Millisecond) == nil {
+		return errors.New("the block does not hold")
+	}
+	if e, err := nodes[0].Do(ctx, cluster.Action{Kind: cluster.Unblock, ID: "f1"}); err != nil || e.Dropped == 0 {
+		return fmt.Errorf("unblock: %+v, %w", e, err)
+	}
+	if err := nodes[0].Probe(ctx, addrPort(nodes[1].Addr, cluster.ControlPort), 5*time.Second); err != nil {
+		return err
+	}
+	if e, err := nodes[0].Do(ctx, cluster.Action{Kind: cluster.Kill}); err != nil || !e.Changed {
+		return fmt.Errorf("kill: %+v, %w", e, err)
+	}
+	_, err := nodes[0].Do(ctx, cluster.Action{Kind: cluster.Restart})
+	return err
+}

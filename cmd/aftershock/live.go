@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/aftershock-chaos/aftershock"
+)
+
+// liveLine is the one line that a run redraws on a terminal. Where standard
+// error is not a terminal it prints a plain line for each phase instead.
+type liveLine struct {
+	out      *os.File
+	terminal bool
+	quiet    bool
+
+	mu    sync.Mutex
+	head  string
+	phase string
+	drawn bool
+}
+
+func newLiveLine(out *os.File, quiet bool) *liveLine {
+	return &liveLine{out: out, terminal: term.IsTerminal(int(out.Fd())), quiet: quiet}
+}
+
+// begin names the run that follows.
+func (l *liveLine) begin(i, n int, j job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.phase = ""
+	l.head = j.plan.Name
+	if n > 1 {
+		l.head = fmt.Sprintf("[%d/%d] %s", i+1, n, j.plan.Name)
+	}
+	for _, v := range j.varied {
+		l.head += fmt.Sprintf(" %s=%s", v.Path, v.Value)
+	}
+	if !l.quiet && !l.terminal {
+		fmt.Fprintf(l.out, "%s: starting\n", l.head)
+	}
+}
+
+// show draws a moment of the run.
+func (l *liveLine) show(p aftershock.Progress) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.quiet {
+		return
+	}
+	if !l.terminal {
+		if p.Phase != l.phase {
+			l.phase = p.Phase
+			fmt.Fprintf(l.out, "%s: %s\n", l.head, p.Phase)
+		}
+		return
+	}
+	primary := p.Primary
+	if primary == "" {
+		primary = "none"
+	}
+	line := fmt.Sprintf("%s  %s %4.1f/%.0fs  %6.0f op/s  %d acked  %d failed  %d unknown  write p99 %s  primary %s",
+		l.head, p.Phase, p.Elapsed.Seconds(), p.Total.Seconds(), p.Rate, p.Acked, p.Failed, p.Unknown,
+		short(p.WriteP99), primary)
+	if len(p.Faults) > 0 {
+		line += "  ⚡ " + strings.Join(p.Faults, ", ")
+	}
+	if width, _, err := term.GetSize(int(l.out.Fd())); err == nil {
+		if runes := []rune(line); len(runes) >= width && width > 1 {
+			line = string(runes[:width-1])
+		}
+	}
+	fmt.Fprint(l.out, "\r\x1b[K", line)
+	l.drawn = true
+}
+
+// clear takes the line away, for other output.
+func (l *liveLine) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.erase()
+}
+
+func (l *liveLine) erase() {
+	if l.drawn {
+		fmt.Fprint(l.out, "\r\x1b[K")
+		l.drawn = false
+	}
+}
+
+// Write puts a log line in the live line's place.
+func (l *liveLine) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.erase()
+	return l.out.Write(p)
+}
+
+// short rounds a duration to three digits.
+func short(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/cluster/local"
+)
+
+// binary is the real static binary that the end-to-end tests run.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "aftershock-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	binary = filepath.Join(dir, "aftershock")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the binary under test: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// script runs testdata/script/<pattern> with the binary on the PATH.
+func script(t *testing.T, files ...string) {
+	for i, f := range files {
+		files[i] = filepath.Join("testdata", "script", f)
+	}
+	testscript.Run(t, testscript.Params{
+		Files:               files,
+		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(4 * time.Minute),
+		Setup: func(env *testscript.Env) error {
+			// Each script has a path of its own to the binary, by which its
+			// processes can be told from another script's.
+			bin := filepath.Join(env.WorkDir, "bin")
+			if err := os.Mkdir(bin, 0o755); err != nil {
+				return err
+			}
+			if err := os.Link(binary, filepath.Join(bin, "aftershock")); err != nil {
+				return err
+			}
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("PLANS", mustAbs("../../plans"))
+			env.Setenv("TMPDIR", env.WorkDir)
+			for _, name := range []string{"DOCKER_HOST", "HOME"} {
+				if v := os.Getenv(name); v != "" {
+					env.Setenv(name, v)
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone},
+	})
+}
+
+func mustAbs(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		panic(err)
+	}
+	return abs
+}
+
+// exits CODE COMMAND… runs a command that has to end with that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		var exit *exec.ExitError
+		if !asExit(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		code = fmt.Sprint(exit.ExitCode())
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+// nodesgone waits until no process and no running container of this script is
+// left, at most 15 s: a killed harness must leave nothing that works.
+func nodesGone(ts *testscript.TestScript, _ bool, _ []string) {
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		left := alive(ts.Getenv("WORK"))
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("still alive after 15 s: %v", left)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	script(t, "usage.txtar", "plans.txtar", "list.txtar", "rundir.txtar")
+}
+
+func TestLocalHost(t *testing.T) {
+	if err := local.Available(t.Context()); err != nil {
+		t.Skipf("host local: %v", err)
+	}
+	script(t, "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "no-engine.txtar")
+}
+
+func TestDockerHost(t *testing.T) {
+	if err := docker.Available(t.Context()); err != nil {
+		t.Skipf("host docker: %v", err)
+	}
+	script(t, "docker-run.txtar", "docker-kill.txtar")
+}

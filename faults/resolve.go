@@ -1,0 +1,112 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// ErrNoVictim is wrapped by Resolve's errors when no node fits now; a moment
+// later one may.
+var ErrNoVictim = errors.New("no victim")
+
+// View is what is known of the cluster at one moment.
+type View struct{ Nodes []NodeView }
+
+// NodeView is one node in a View.
+type NodeView struct {
+	Name  string
+	Role  string // primary, replica, or empty: unknown
+	Epoch uint64 // of the role; 0 where the system has none
+	Alive bool   // it answers
+}
+
+// Streams of one fault's seed.
+const (
+	streamVictim  = 1
+	streamMembers = 2
+)
+
+// permutation of 0..n-1 by one stream of a fault's seed.
+func permutation(seed, stream uint64, n int) []int {
+	return rand.New(rand.NewPCG(seed, stream)).Perm(n)
+}
+
+// Resolve chooses the victims of p as indexes into view: the primary is the one
+// of the greatest epoch, a replica or a random node is a living one by the
+// fault's seed, and for halves the whole side is meant. Victims that p has
+// already are taken as they are. The same p and view give the same victims.
+func Resolve(p Planned, view View) ([]int, error) {
+	n := len(view.Nodes)
+	if len(p.Victims) > 0 {
+		return indexes(p.Victims, view)
+	}
+	word := p.Spec.Victim
+	var s shape
+	if p.Spec.Kind == "partition" {
+		s, _ = findShape(p.Spec.Shape)
+		if word == "" && s.info.Optional {
+			word = s.info.Victims[0]
+		}
+		if s.info.Name == "majority-ring" {
+			word = All
+		}
+	}
+	order := permutation(p.Seed, streamVictim, n)
+	victims, err := choose(word, order, view)
+	if err != nil {
+		return nil, err
+	}
+	if s.side != nil {
+		victims = s.side(victims, permutation(p.Seed, streamMembers, n))
+	}
+	return victims, nil
+}
+
+// choose finds the nodes that a victim's word means; order decides among many.
+func choose(word string, order []int, view View) ([]int, error) {
+	primary := -1
+	for i, node := range view.Nodes {
+		if node.Role == Primary && (primary < 0 || node.Epoch > view.Nodes[primary].Epoch) {
+			primary = i
+		}
+	}
+	first := func(fits func(int) bool) ([]int, error) {
+		if at := slices.IndexFunc(order, fits); at >= 0 {
+			return order[at : at+1 : at+1], nil
+		}
+		return nil, fmt.Errorf("%w: no %s node answers now", ErrNoVictim, word)
+	}
+	switch word {
+	case All:
+		g := NewGraph(len(view.Nodes))
+		return g.Nodes(), nil
+	case Primary:
+		if primary < 0 {
+			return nil, fmt.Errorf("%w: no node says that it is the primary now", ErrNoVictim)
+		}
+		return []int{primary}, nil
+	case Replica:
+		return first(func(i int) bool { return i != primary && view.Nodes[i].Alive })
+	case Random:
+		return first(func(i int) bool { return view.Nodes[i].Alive })
+	default:
+		return indexes([]string{word}, view)
+	}
+}
+
+// indexes finds nodes by name, each once.
+func indexes(names []string, view View) ([]int, error) {
+	var all []int
+	for _, name := range names {
+		i := slices.IndexFunc(view.Nodes, func(n NodeView) bool { return n.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no node is named %q", name)
+		}
+		if !slices.Contains(all, i) {
+			all = append(all, i)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,20 @@
+package faults
+
+import (
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// stopGrace is how long a server may take to shut down before it is killed.
+const stopGrace = 5 * time.Second
+
+// stopKind: the server is asked to shut down and started again at the end. A
+// paused server cannot shut down and is killed after the grace.
+func stopKind() kind {
+	return kind{
+		info: KindInfo{Name: "stop", Victims: anyVictim(),
+			About: "graceful shutdown, SIGKILL after 5s; its end starts the server again"},
+		action: cluster.Stop,
+	}
+}

@@ -1,0 +1,80 @@
+package aftershock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// finish tears the cluster down, closes the record and judges it. It works
+// after every kind of end; ctx is not the run's own and is not cancelled.
+func (e *execution) finish(ctx context.Context, runErr error) (*Result, error) {
+	torn := make(chan error, 1)
+	go func() { torn <- e.tearDown(ctx) }()
+	recordErr := errors.Join(e.recorder.Close(), e.events.Close())
+	if errors.Is(runErr, ErrInfrastructure) && e.roles == nil {
+		// Nothing ran: there is nothing to judge.
+		err := errors.Join(runErr, <-torn)
+		e.discard()
+		return nil, err
+	}
+	result, judgeErr := e.judge(ctx, runErr)
+	err := errors.Join(runErr, infrastructure("write the history", recordErr), judgeErr, <-torn)
+	e.closeFiles()
+	return result, err
+}
+
+// tearDown removes the nodes.
+func (e *execution) tearDown(ctx context.Context) error {
+	if e.cluster == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+	defer cancel()
+	if err := e.cluster.Close(ctx); err != nil {
+		return fmt.Errorf("%w: tear down the cluster (`aftershock clean` tries again): %w", ErrInfrastructure, err)
+	}
+	return nil
+}
+
+// judge reads the record back from the disk, as `check` would, and saves what
+// it finds there.
+func (e *execution) judge(ctx context.Context, runErr error) (*Result, error) {
+	if err := e.dir.WriteSchedule(e.schedule); err != nil {
+		e.log.Error("the executed schedule was not saved", "err", err)
+	}
+	log, err := history.Load(e.dir.Path())
+	if err != nil {
+		return nil, infrastructure("read the history back", err)
+	}
+	r := &recorded{dir: e.dir, log: log, plan: e.plan, host: e.host.Name(), claims: e.plan.Claims,
+		schedule: e.schedule, started: e.started, varied: e.options.Varied}
+	if runErr != nil {
+		r.notes = append(r.notes, runErr.Error())
+	}
+	verdict, measured := r.judge(ctx)
+	return &Result{Dir: e.dir.Path(), Verdict: verdict}, infrastructure("save the results", r.save(verdict, measured))
+}
+
+// discard keeps the run directory of a failed launch only for what the servers
+// said; the error tells the rest.
+func (e *execution) discard() {
+	e.closeFiles()
+	if e.cluster == nil {
+		_ = os.RemoveAll(e.dir.Path())
+	}
+}
+
+// closeFiles closes what prepare opened besides the record.
+func (e *execution) closeFiles() {
+	if e.lock != nil {
+		_ = os.Remove(e.lock.Name())
+		_ = e.lock.Close()
+	}
+	if e.logFile != nil {
+		_ = e.logFile.Close()
+	}
+}

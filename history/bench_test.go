@@ -1,0 +1,72 @@
+package history
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// BenchmarkAppend measures what recording costs a worker: ns and bytes per
+// operation.
+func BenchmarkAppend(b *testing.B) {
+	s := newSimulation(20_000)
+	r, err := newRecorder(&brokenFile{room: 1 << 14}, s.meta(), nil) // Append, not the disk
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	op := s.ops(1)[0]
+	buffer := r.Buffer()
+	defer buffer.Flush()
+	b.ReportAllocs()
+	for b.Loop() {
+		buffer.Append(&op)
+	}
+	stalls, waited := r.Stalls()
+	b.ReportMetric(float64(stalls)/float64(b.N), "stalls/op")
+	b.ReportMetric(float64(waited)/float64(b.N), "stalled-ns/op")
+}
+
+// BenchmarkSize measures the file's bytes per operation of a realistic load
+// that is written every 250 ms, and the writer's time per operation.
+func BenchmarkSize(b *testing.B) {
+	for _, rate := range []float64{2000, 5000, 20_000} {
+		b.Run(fmt.Sprintf("rate=%.0f", rate), func(b *testing.B) {
+			s := newSimulation(rate)
+			ops := byWorker(s.ops(int(rate)*5), int(rate/4))
+			var size countingWriter
+			for b.Loop() {
+				size = 0
+				writeInBatches(b, &size, s.meta(), ops, int(rate/4))
+			}
+			n := float64(len(ops))
+			b.ReportMetric(float64(size)/n, "bytes/op")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/operation")
+		})
+	}
+}
+
+// BenchmarkLoad measures loading, in ns per operation.
+func BenchmarkLoad(b *testing.B) {
+	for _, n := range []int{1_000_000, 10_000_000} {
+		b.Run(fmt.Sprintf("ops=%d", n), func(b *testing.B) {
+			s := newSimulation(20_000)
+			path := filepath.Join(b.TempDir(), FileName)
+			file, err := os.Create(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			writeInBatches(b, file, s.meta(), s.ops(n), 5000)
+			if err := file.Close(); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if log, err := Load(path); err != nil || len(log.Ops) != n || log.Torn {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/operation")
+		})
+	}
+}

@@ -1,0 +1,80 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Load reads a whole history, given its file or its run directory, and the
+// events beside it if there are any; events are sorted by At. A history that
+// was cut anywhere, by a killed harness or a full disk, gives all whole batches
+// before the cut and Torn. Everything else that is wrong is an error that
+// wraps ErrFormat or the operating system's.
+func Load(path string) (*Log, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("load a history: %w", err)
+	}
+	if info.IsDir() {
+		path = filepath.Join(path, FileName)
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("load a history: %w (name a run directory or its %s)", err, FileName)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load a history: %w", err)
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, fmt.Errorf("load a history: %w", err)
+	}
+	log, err := read(file, path, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	log.Events, err = ReadEvents(filepath.Join(filepath.Dir(path), EventsFileName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	slices.SortStableFunc(log.Events, func(a, b Event) int { return cmp64(a.At, b.At) })
+	return log, nil
+}
+
+// read reads a history of size bytes without its events.
+func read(in io.Reader, name string, size int64) (*Log, error) {
+	r, err := NewReader(in, name)
+	if err != nil {
+		return nil, err
+	}
+	log := &Log{Meta: r.Meta()}
+	for {
+		ops, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if need := len(log.Ops) + len(ops); need > cap(log.Ops) {
+			log.Ops = slices.Grow(log.Ops, reserve(need, r.frames.offset, size)-len(log.Ops))
+		}
+		log.Ops = append(log.Ops, ops...)
+	}
+	log.Torn = r.Torn()
+	new(sorter).sort(log.Ops)
+	return log, nil
+}
+
+// reserve says how much room to make for operations, of which need came from
+// the first read bytes of size: enough for the rest at that rate, so that a
+// large log is not moved again and again, yet at most sixteen times the need.
+func reserve(need int, read, size int64) int {
+	expected := float64(need) * float64(size) / float64(max(read, 1))
+	return max(need, int(min(1.02*expected, 16*float64(need))))
+}

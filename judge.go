@@ -1,0 +1,178 @@
+package aftershock
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/results"
+)
+
+// recorded is what a run left behind, ready to be judged: everything right of
+// the history in the way of the data.
+type recorded struct {
+	dir      *results.Dir // nil for a bare history file
+	log      *history.Log
+	plan     *Plan
+	host     string
+	claims   []string
+	schedule []faults.Planned
+	started  time.Time
+	varied   []results.Setting
+	notes    []string
+}
+
+// judge runs every checker and decides the claims.
+func (r *recorded) judge(ctx context.Context) (*results.Verdict, *results.Measured) {
+	measured := results.Measure(ctx, r.log, checkers.DefaultLimits)
+	in := results.Input{Claims: r.claims, Log: r.log, Measured: measured, Started: r.started, Notes: r.notes}
+	if r.plan != nil {
+		text, _ := r.plan.YAML() // it was parsed or validated; at worst the report lacks it
+		in.MinOps = r.plan.Gates.MinOps
+		in.Plan = results.PlanInfo{Name: r.plan.Name, About: r.plan.About, Seed: r.plan.Seed, Host: r.host,
+			Target: r.plan.Target.words(), Replicas: r.plan.Target.Replicas, Varied: r.varied, YAML: string(text)}
+	}
+	for _, p := range r.schedule {
+		in.Planned = append(in.Planned, results.PlannedFault{ID: p.ID, Kind: p.Spec.Kind, What: p.Spec.Title(), At: p.At})
+	}
+	if r.dir != nil {
+		in.Dir = r.dir.Path()
+	}
+	return results.Judge(in), measured
+}
+
+// words is the target with the options that the plan sets.
+func (t TargetPlan) words() string {
+	var options []string
+	for name, value := range t.Options {
+		options = append(options, name+"="+value)
+	}
+	slices.Sort(options)
+	return strings.TrimSpace(t.Name + " " + strings.Join(options, " "))
+}
+
+// save writes the verdict, the histograms and the report into the run directory.
+func (r *recorded) save(v *results.Verdict, m *results.Measured) error {
+	return errors.Join(
+		r.dir.WriteVerdict(v),
+		r.dir.WriteHistograms(r.log, r.started),
+		r.dir.Write(results.ReportFile, func(w io.Writer) error { return results.HTML(w, v, m) }),
+	)
+}
+
+// CheckOptions change how an old run is judged.
+type CheckOptions struct {
+	Claims []string // in place of the plan's
+	Write  bool     // write verdict.json and report.html also where they exist
+}
+
+// Check judges a run directory, or a bare history file, again. A directory
+// that has no verdict yet gets one. Errors wrap ErrInput.
+func Check(ctx context.Context, path string, options CheckOptions) (*Result, error) {
+	for _, text := range options.Claims {
+		if _, err := results.ParseClaim(text); err != nil {
+			return nil, fmt.Errorf("%w: claim %q: %w", ErrInput, text, err)
+		}
+	}
+	r, err := loadRecorded(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	if options.Claims != nil {
+		r.claims = options.Claims
+	}
+	verdict, measured := r.judge(ctx)
+	result := &Result{Verdict: verdict}
+	if r.dir == nil {
+		return result, nil
+	}
+	result.Dir = r.dir.Path()
+	_, missing := os.Stat(r.dir.File(results.VerdictFile))
+	if options.Write || errors.Is(missing, fs.ErrNotExist) {
+		if err := r.save(verdict, measured); err != nil {
+			return result, fmt.Errorf("%w: save what was found: %w", ErrInfrastructure, err)
+		}
+	}
+	return result, nil
+}
+
+// loadRecorded reads a run directory or a bare history file.
+func loadRecorded(path string) (*recorded, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		log, err := history.Load(path)
+		if err != nil {
+			return nil, err
+		}
+		return &recorded{log: log, notes: []string{"a bare history: no plan, and so no schedule and no gates of its own"}}, nil
+	}
+	dir, err := results.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &recorded{dir: dir}
+	if r.log, err = history.Load(dir.Path()); err != nil {
+		return nil, err
+	}
+	if r.plan, r.schedule, err = loadPlanned(dir, nil); err != nil {
+		return nil, err
+	}
+	r.claims = r.plan.Claims
+	r.host = r.plan.Host
+	if old, err := dir.ReadVerdict(); err == nil {
+		r.started, r.host, r.varied, r.notes = old.Started, old.Plan.Host, old.Plan.Varied, old.Notes
+	} else if info, err := os.Stat(dir.File(results.PlanFile)); err == nil {
+		r.started = info.ModTime()
+	}
+	return r, nil
+}
+
+// loadPlanned reads the plan and the schedule of a run directory.
+func loadPlanned(dir *results.Dir, overrides []Override) (*Plan, []faults.Planned, error) {
+	plans, err := LoadPlans(dir.File(results.PlanFile), overrides)
+	if err != nil {
+		return nil, nil, err
+	}
+	path := dir.File(results.ScheduleFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the schedule: %w", err)
+	}
+	var schedule []faults.Planned
+	if err := json.Unmarshal(text, &schedule); err != nil {
+		return nil, nil, fmt.Errorf("read the schedule %s: %w", path, err)
+	}
+	return plans[0], schedule, nil
+}
+
+// Replay is a saved plan with the schedule that was executed.
+type Replay struct {
+	Plan     *Plan
+	Schedule []faults.Planned
+}
+
+// LoadReplay reads what a run executed, to execute it again: the same seed,
+// faults, instants and victims. Overrides change the plan, not the schedule.
+// Errors wrap ErrInput.
+func LoadReplay(path string, overrides []Override) (*Replay, error) {
+	dir, err := results.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	plan, schedule, err := loadPlanned(dir, overrides)
+	if err != nil {
+		return nil, fmt.Errorf("%w: replay %s: %w", ErrInput, filepath.Base(path), err)
+	}
+	return &Replay{Plan: plan, Schedule: schedule}, nil
+}

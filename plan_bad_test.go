@@ -1,0 +1,67 @@
+package aftershock
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var updatePlans = flag.Bool("update-plans", false, "write what is said of testdata/plans/bad.txtar into it")
+
+const badPlans = "testdata/plans/bad.txtar"
+
+// TestBadPlans holds every message about a wrong plan to its golden text. A
+// line "# set: path=value" at the top of a plan is an override.
+func TestBadPlans(t *testing.T) {
+	archive, err := txtar.ParseFile(badPlans)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(archive.Files); i += 2 {
+		name, isPlan := strings.CutSuffix(archive.Files[i].Name, ".yaml")
+		if !isPlan || archive.Files[i+1].Name != name+".want" {
+			t.Fatalf("%s: %s is not followed by its .want", badPlans, archive.Files[i].Name)
+		}
+		t.Run(name, func(t *testing.T) {
+			_, err := parsePlans("plans/x.yaml", archive.Files[i].Data, planOverrides(t, archive.Files[i].Data), planTargets())
+			if err == nil {
+				t.Fatal("the plan was taken")
+			}
+			if !errors.Is(err, ErrInput) {
+				t.Errorf("the error does not wrap ErrInput: %v", err)
+			}
+			got := err.Error() + "\n"
+			if *updatePlans {
+				archive.Files[i+1].Data = []byte(got)
+			} else if want := string(archive.Files[i+1].Data); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+	if *updatePlans {
+		if err := os.WriteFile(badPlans, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func planOverrides(t *testing.T, data []byte) []Override {
+	t.Helper()
+	var overrides []Override
+	for line := range strings.Lines(string(data)) {
+		set, ok := strings.CutPrefix(line, "# set: ")
+		if !ok {
+			break
+		}
+		o, err := ParseOverride(strings.TrimSpace(set))
+		if err != nil {
+			t.Fatal(err)
+		}
+		overrides = append(overrides, o)
+	}
+	return overrides
+}

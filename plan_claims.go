@@ -1,0 +1,126 @@
+package aftershock
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/workloads"
+)
+
+// factTypes tells by the first word of a fact's name which type of workload
+// measures it.
+var factTypes = map[string]string{
+	"writes": "register", "reads": "register", "linearizable": "register", "replicas": "register", "sessions": "register",
+	"set": "set",
+	"lag": "lag",
+}
+
+// checkClaims checks each claim's expression and that this plan's run can have
+// the facts that it names.
+func (p *Plan) checkClaims() []*PlanError {
+	var found []*PlanError
+	for i, text := range p.Claims {
+		path := fmt.Sprintf("claims.%d", i)
+		claim, err := results.ParseClaim(text)
+		var wrong *results.ClaimError
+		if errors.As(err, &wrong) {
+			found = append(found, p.wrongClaim(path, text, wrong.Column, wrong.Message, ""))
+			continue
+		} else if err != nil {
+			found = append(found, p.wrongClaim(path, text, 1, err.Error(), ""))
+			continue
+		}
+		for _, fact := range claim.Facts() {
+			if message, remedy := p.checkFact(fact); message != "" {
+				column := len([]rune(text[:max(0, strings.Index(text, fact))])) + 1
+				found = append(found, p.wrongClaim(path, text, column, message, remedy))
+			}
+		}
+	}
+	return found
+}
+
+// checkFact tells why a run of this plan cannot have a fact.
+func (p *Plan) checkFact(name string) (message, remedy string) {
+	workloadNames := make([]string, len(p.Workloads))
+	for i, w := range p.Workloads {
+		workloadNames[i] = w.Name
+	}
+	if !results.KnownFact(name, p.nodeNames(), p.faultIDs(name), workloadNames) {
+		remedy = "`aftershock list facts` tells all of them"
+		if near := results.SuggestFact(name); near != "" && near != name {
+			remedy = fmt.Sprintf("did you mean %q?", near)
+		} else if near == name {
+			remedy = fmt.Sprintf("the nodes are %s, the faults %s", strings.Join(p.nodeNames(), ", "), p.faultRange())
+		}
+		return fmt.Sprintf("unknown fact %q", shorten(name)), remedy
+	}
+	head, _, _ := strings.Cut(name, ".")
+	wanted, ok := factTypes[head]
+	if ok && !slices.ContainsFunc(p.Workloads, func(w workloads.Spec) bool { return w.Type == wanted }) {
+		return fmt.Sprintf("%s is measured by the workload %s, which this plan does not have", name, wanted), "add {name: " + wanted + "} to workloads"
+	}
+	return "", ""
+}
+
+// faultIDs are those ids of the plan's faults that a fact's name holds. How
+// many repeated faults there will be is known only with the seed.
+func (p *Plan) faultIDs(name string) []string {
+	var ids []string
+	planned := p.plannedFaults()
+	for _, part := range strings.Split(name, ".") {
+		var n int
+		if _, err := fmt.Sscanf(part, "f%d", &n); err == nil && part == fmt.Sprintf("f%d", n) && n >= 1 && n <= planned {
+			ids = append(ids, part)
+		}
+	}
+	return ids
+}
+
+// manyFaults stands for a number of faults that only the seed will tell.
+const manyFaults = 10_000
+
+func (p *Plan) plannedFaults() int {
+	random := slices.ContainsFunc(p.Faults, func(s faults.Spec) bool { return s.Every > 0 })
+	switch {
+	case !random:
+		return len(p.Faults)
+	case p.Seed == 0:
+		return manyFaults
+	}
+	return len(faults.Schedule(p.Faults, p.Duration, p.Seed))
+}
+
+func (p *Plan) faultRange() string {
+	switch n := p.plannedFaults(); n {
+	case 0:
+		return "none"
+	case 1:
+		return "f1"
+	case manyFaults:
+		return "f1, f2, …"
+	default:
+		return fmt.Sprintf("f1 to f%d", n)
+	}
+}
+
+// wrongClaim points into the claim's text where the file shows it as it is.
+func (p *Plan) wrongClaim(path, text string, column int, message, remedy string) *PlanError {
+	e := p.wrong(path, fmt.Sprintf("claim %q: %s", shorten(text), message), remedy)
+	if e.Line == 0 || e.Line > len(p.source.lines) {
+		return e
+	}
+	line := []rune(p.source.lines[e.Line-1])
+	for _, quote := range []int{0, 1} {
+		if from := e.Column - 1 + quote; from <= len(line) && strings.HasPrefix(string(line[from:]), text) {
+			e.Column += quote + column - 1
+			e.Snippet = snippet(p.source.lines, e.Line, e.Column)
+			break
+		}
+	}
+	return e
+}

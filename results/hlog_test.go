@@ -1,0 +1,143 @@
+package results
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// readHlog reads a log with the library's own reader: counts by tag, and the
+// start of each interval.
+func readHlog(t *testing.T, text []byte) (counts map[string]int64, histograms []*hdrhistogram.Histogram) {
+	t.Helper()
+	counts = map[string]int64{}
+	reader := hdrhistogram.NewHistogramLogReader(bytes.NewReader(text))
+	for {
+		h, err := reader.NextIntervalHistogram()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h == nil {
+			return counts, histograms
+		}
+		counts[h.Tag()] += h.TotalCount()
+		histograms = append(histograms, h)
+	}
+}
+
+func TestLatencyLogRoundTrip(t *testing.T) {
+	log := sampleLog()
+	started := sampleStart.Add(345 * time.Millisecond)
+	var b bytes.Buffer
+	if err := WriteLatencyLog(&b, log, started); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int64{}
+	tl := newTimeline(log)
+	for i := range log.Ops {
+		if op := &log.Ops[i]; op.Outcome == history.OK {
+			want[op.Kind.String()+"/"+string(tl.of(op))+"/"+log.Meta.Nodes[op.Node]]++
+		}
+	}
+	got, histograms := readHlog(t, b.Bytes())
+	if len(got) != len(want) || len(want) < 7 {
+		t.Fatalf("tags are %v, want %v", got, want)
+	}
+	for tag, n := range want {
+		if got[tag] != n {
+			t.Errorf("%s has %d values, want %d", tag, got[tag], n)
+		}
+	}
+	for i, h := range histograms {
+		off := h.StartTimeMs() - started.UnixMilli()
+		if r := (off + 500) % 1000; r < 498 || r > 502 || off < -2 || off > 10002 || h.EndTimeMs()-h.StartTimeMs() > 1001 {
+			t.Errorf("interval %d starts %d ms after the run and lasts %d ms", i, off, h.EndTimeMs()-h.StartTimeMs())
+		}
+		if i > 0 && h.StartTimeMs() < histograms[i-1].StartTimeMs() {
+			t.Errorf("interval %d is out of order", i)
+		}
+		if h.Tag() == "write/during/n2" && (h.Max() < 1*ms || h.Max() > 802*ms) {
+			t.Errorf("a write took %d ns", h.Max())
+		}
+	}
+}
+
+func TestLagLogRoundTrip(t *testing.T) {
+	log := sampleLog()
+	var b bytes.Buffer
+	samples := []checkers.LagSample{
+		{Node: 1, At: 2 * sec, AckToVisible: 5 * ms, StartToVisible: 7 * ms},
+		{Node: 1, At: 2*sec + ms, AckToVisible: 6 * ms, StartToVisible: 8 * ms},
+		{Node: 2, At: 4 * sec, AckToVisible: 900 * ms, StartToVisible: 1000 * ms},
+		{Node: 99, At: -5, AckToVisible: -1, StartToVisible: 1 << 62},
+	}
+	if err := writeLagLog(&b, log, samples, sampleStart); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := readHlog(t, b.Bytes())
+	for tag, n := range map[string]int64{
+		"ack-to-visible/before/n2": 2, "write-to-visible/before/n2": 2,
+		"ack-to-visible/during/n3": 1, "write-to-visible/during/n3": 1,
+		"ack-to-visible/warmup/none": 1, "write-to-visible/warmup/none": 1,
+	} {
+		if got[tag] != n {
+			t.Errorf("%s has %d values, want %d", tag, got[tag], n)
+		}
+	}
+	if len(got) != 6 {
+		t.Errorf("tags are %v", got)
+	}
+}
+
+func TestHlogOfHostileHistory(t *testing.T) {
+	log := &history.Log{Meta: history.Meta{Nodes: []string{"a, b\nc"}}, Ops: []history.Op{
+		{Intended: -1 << 63, Start: 1 << 62, End: 1<<63 - 1, Outcome: history.OK},
+		{Intended: 5, Start: 3, End: -1 << 63, Outcome: history.OK, Node: -128},
+	}}
+	var b bytes.Buffer
+	if err := WriteLatencyLog(&b, log, sampleStart); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := readHlog(t, b.Bytes()); len(got) != 2 {
+		t.Errorf("tags are %v", got)
+	}
+}
+
+func TestHlogOfNothing(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteLagLog(&b, &history.Log{}, sampleStart); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := readHlog(t, b.Bytes()); len(got) != 0 || !strings.Contains(b.String(), "StartTime") {
+		t.Errorf("tags are %v in %q", got, b.String())
+	}
+}
+
+type fullDisk struct{}
+
+var errFull = errors.New("full")
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+func TestReportsTellOfWriteErrors(t *testing.T) {
+	v := sampleVerdict(t)
+	for name, err := range map[string]error{
+		"latency": WriteLatencyLog(fullDisk{}, sampleLog(), sampleStart),
+		"text":    Text(fullDisk{}, v, TextOptions{}),
+		"json":    JSON(fullDisk{}, v),
+		"junit":   JUnit(fullDisk{}, v),
+		"html":    HTML(fullDisk{}, v, nil),
+		"table":   Table(fullDisk{}, []*Verdict{v}),
+	} {
+		if !errors.Is(err, errFull) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package results
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// chartData is what the report's picture is drawn from.
+type chartData struct {
+	Series Series `json:"series"`
+	Bands  []band `json:"bands"`
+}
+
+// band is a shaded part of the picture, in seconds of the run's clock.
+type band struct {
+	Label string  `json:"label"`
+	Begin float64 `json:"begin"`
+	End   float64 `json:"end"`
+	Quiet bool    `json:"quiet"` // a phase rather than a fault
+}
+
+// page is what the template shows.
+type page struct {
+	V        *Verdict
+	Findings []Finding // in the order of their gravity
+	Unmet    []Gate
+	Met      int
+	Data     chartData
+	CSS      template.CSS
+	UPlotCSS template.CSS
+	UPlotJS  template.JS
+	JS       template.JS
+}
+
+// HTML writes a run's report as one file that needs nothing else: no network,
+// no other files. m gives the picture over time; nil leaves it out.
+func HTML(w io.Writer, v *Verdict, m *Measured) error {
+	tmpl, err := template.New("report.html.tmpl").Funcs(pageFuncs).ParseFS(assets, "assets/report.html.tmpl")
+	if err != nil {
+		return fmt.Errorf("read the report's template: %w", err)
+	}
+	p := page{V: v, Findings: examples(v.Findings, len(v.Findings))}
+	for _, g := range v.Gates {
+		if g.Met {
+			p.Met++
+		} else {
+			p.Unmet = append(p.Unmet, g)
+		}
+	}
+	if m != nil {
+		p.Data = chartData{Series: m.Series, Bands: bands(v)}
+	}
+	if err := p.embed(); err != nil {
+		return err
+	}
+	if err := tmpl.Execute(w, p); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// embed reads the built-in style and scripts, which are the only parts of the
+// page that are not escaped.
+func (p *page) embed() error {
+	var texts [5]string
+	for i, name := range [...]string{"report.css", "uPlot/uPlot.min.css", "uPlot/uPlot.iife.min.js", "report.js", "uPlot/LICENSE"} {
+		text, err := assets.ReadFile("assets/" + name)
+		if err != nil {
+			return fmt.Errorf("read the report's assets: %w", err)
+		}
+		texts[i] = string(text)
+	}
+	p.CSS, p.UPlotCSS = template.CSS(texts[0]), template.CSS(texts[1])
+	p.UPlotJS, p.JS = template.JS("/*\n"+texts[4]+"*/\n"+texts[2]), template.JS(texts[3]) // the licence goes where the code goes
+	return nil
+}
+
+func bands(v *Verdict) []band {
+	list := []band{}
+	for _, s := range v.Phases {
+		if s.Name == "warmup" || s.Name == "heal" || s.Name == "settle" {
+			list = append(list, band{Label: s.Name, Begin: float64(s.Begin) / 1e9, End: float64(s.End) / 1e9, Quiet: true})
+		}
+	}
+	for i := range v.Faults {
+		f := &v.Faults[i]
+		if f.Executed {
+			label := strings.TrimSpace(fmt.Sprintf("%s %s %s", f.ID, f.Kind, strings.Join(f.Victims, ", ")))
+			list = append(list, band{Label: cut(plain(label), 40), Begin: float64(f.At) / 1e9, End: float64(f.End) / 1e9})
+		}
+	}
+	return list
+}
+
+var pageFuncs = template.FuncMap{
+	"nanos":   FormatNanos,
+	"lag":     formatLag,
+	"seconds": seconds,
+	"signed":  signed,
+	"when":    func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
+	"mark":    func(a Answer) string { return a.mark() },
+	"count":   plural,
+	"join":    func(s []string) string { return strings.Join(s, ", ") },
+	"lasted":  func(f Fault) string { return FormatNanos(f.End - f.At) },
+	"valueOf": func(e Evidence) string { return evidenceValue(&e) },
+	"value":   func(v FactValue) string { return FormatValue(v.Unit, v.N) },
+	"phase":   pagePhase,
+	"meaning": meaning,
+}
+
+func pagePhase(p Phase) string {
+	switch p {
+	case PhaseBefore:
+		return "before faults"
+	case PhaseDuring:
+		return "during faults"
+	}
+	return "after faults"
+}
+
+func meaning(v FactValue) string {
+	if !v.Known && v.Why != "" {
+		return v.Why
+	}
+	fact, _ := LookupFact(v.Name)
+	return fact.Meaning
+}

@@ -1,0 +1,183 @@
+package results
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// Measured is everything that a log yields before any claim is judged.
+type Measured struct {
+	Values   []checkers.Value // by name
+	Findings []checkers.Finding
+	Latency  []LatencyRow
+	Lag      []LagRow
+	Series   Series
+	Faults   []Fault
+	Phases   []Span // the run's phases, in order
+	Counts   Counts
+
+	begin, end int64 // of the measured phase
+}
+
+// Counts says how much history there is.
+type Counts struct {
+	Ops     int  `json:"ops"`
+	OK      int  `json:"ok"`
+	Fail    int  `json:"fail"`
+	Unknown int  `json:"unknown"`
+	Final   int  `json:"final_reads"`
+	Acked   int  `json:"acknowledged_measured"` // what Gates count
+	Torn    bool `json:"torn"`
+}
+
+// LatencyRow is the latency of one kind of operation in one phase. Times are
+// nanoseconds from the intended start to the answer of acknowledged operations.
+type LatencyRow struct {
+	Kind  string `json:"kind"`
+	Phase Phase  `json:"phase,omitempty"` // empty: all measured phases
+	Count int64  `json:"count"`
+	P50   int64  `json:"p50_ns"`
+	P90   int64  `json:"p90_ns"`
+	P99   int64  `json:"p99_ns"`
+	P999  int64  `json:"p999_ns"`
+	Max   int64  `json:"max_ns"`
+}
+
+// LagRow is one replica's replication lag, from acknowledgement to visibility,
+// in nanoseconds. The row of an empty node is that of all replicas. A
+// percentile that is a marker never seen has no value.
+type LagRow struct {
+	Node   string `json:"node,omitempty"`
+	P50    *int64 `json:"p50_ns"`
+	P99    *int64 `json:"p99_ns"`
+	Max    *int64 `json:"max_ns"`
+	Unseen int64  `json:"unseen"` // acknowledged markers that never became visible
+}
+
+// Measure runs every checker on the log and adds the facts of latency and of
+// the faults themselves. What a cancelled ctx or a limit cuts short is unknown.
+func Measure(ctx context.Context, log *history.Log, limits checkers.Limits) *Measured {
+	return measure(log, checkers.Run(ctx, log, limits))
+}
+
+// measure adds this package's facts to what the checkers found.
+func measure(log *history.Log, found checkers.Result) *Measured {
+	t := newTimeline(log)
+	m := &Measured{Faults: t.faults, Phases: t.spans, begin: t.begin, end: t.end}
+	m.count(log, t)
+	lat := measureLatency(log, t)
+	m.Latency = lat.rows()
+	m.Series = measureSeries(log, t)
+	m.Findings = found.Findings
+	m.Values = append(m.Values, found.Values...)
+	if hasLoad(log) {
+		m.Values = append(m.Values, lat.values()...)
+	}
+	m.Values = append(m.Values, faultValues(t.faults)...)
+	for i := range m.Values {
+		m.Values[i] = finite(m.Values[i])
+	}
+	slices.SortStableFunc(m.Values, func(a, b checkers.Value) int { return strings.Compare(a.Name, b.Name) })
+	m.Lag = lagRows(log.Meta.Nodes, m.ByName())
+	return m
+}
+
+// ByName indexes the values.
+func (m *Measured) ByName() map[string]checkers.Value { return byName(m.Values) }
+
+func byName(values []checkers.Value) map[string]checkers.Value {
+	index := make(map[string]checkers.Value, len(values))
+	for _, v := range values {
+		index[v.Name] = v
+	}
+	return index
+}
+
+// isLoad tells whether an operation belongs to a workload whose operations
+// count as load; the lag workload's markers and polls do not.
+func isLoad(op *history.Op) bool { return op.Kind <= history.ReadSet }
+
+func hasLoad(log *history.Log) bool {
+	return slices.ContainsFunc(log.Meta.Workloads, func(w history.WorkloadMeta) bool { return w.Type != "lag" })
+}
+
+func (m *Measured) count(log *history.Log, t *timeline) {
+	load := hasLoad(log)
+	m.Counts = Counts{Ops: len(log.Ops), Torn: log.Torn}
+	for i := range log.Ops {
+		op := &log.Ops[i]
+		switch op.Outcome {
+		case history.OK:
+			m.Counts.OK++
+		case history.Fail:
+			m.Counts.Fail++
+		default:
+			m.Counts.Unknown++
+		}
+		if op.Final() {
+			m.Counts.Final++
+		}
+		if op.Outcome == history.OK && isLoad(op) == load && measured(t.of(op)) {
+			m.Counts.Acked++
+		}
+	}
+}
+
+func measured(p Phase) bool { return p == PhaseBefore || p == PhaseDuring || p == PhaseAfter }
+
+func faultValues(faults []Fault) []checkers.Value {
+	count, worst := 0, int64(0)
+	for _, f := range faults {
+		if f.Executed {
+			count++
+			worst = max(worst, abs(f.Precision))
+		}
+	}
+	precision := checkers.Value{Name: "faults.precision.max", N: float64(worst), Known: count > 0}
+	if count == 0 {
+		precision.Why = "no fault took effect"
+	}
+	return []checkers.Value{{Name: "faults.count", N: float64(count), Known: true}, precision}
+}
+
+// lagRows collects the lag checker's values by node, all replicas first.
+func lagRows(nodes []string, values map[string]checkers.Value) []LagRow {
+	var rows []LagRow
+	for i := -1; i < len(nodes); i++ {
+		prefix, row := "lag.", LagRow{}
+		if i >= 0 {
+			prefix, row.Node = "lag."+nodes[i]+".", nodes[i]
+		}
+		row.P50, row.P99, row.Max = nanosOf(values, prefix+"p50"), nanosOf(values, prefix+"p99"), nanosOf(values, prefix+"max")
+		if unseen := nanosOf(values, prefix+"unseen"); unseen != nil {
+			row.Unseen = *unseen
+		}
+		if row.P50 != nil || row.Unseen > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// nanosOf is a fact's value; nil if it is unknown.
+func nanosOf(values map[string]checkers.Value, name string) *int64 {
+	v, ok := values[name]
+	if !ok || !v.Known {
+		return nil
+	}
+	n := int64(v.N)
+	return &n
+}
+
+// formatLag writes a percentile of the lag; one that is a marker never seen is
+// "never".
+func formatLag(ns *int64) string {
+	if ns == nil {
+		return "never"
+	}
+	return FormatNanos(*ns)
+}

@@ -1,0 +1,234 @@
+package results
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+)
+
+// tables writes latency and lag under common percentiles.
+func (t *text) tables(v *Verdict) {
+	rows := [][]string{}
+	for _, r := range v.Latency {
+		if r.Phase == "" {
+			rows = append(rows, []string{r.Kind, fmt.Sprint(r.Count), FormatNanos(r.P50), FormatNanos(r.P99), FormatNanos(r.P999), FormatNanos(r.Max), ""})
+		}
+	}
+	for _, r := range v.Lag {
+		name := "lag " + plain(r.Node)
+		if r.Node == "" {
+			name = "lag"
+		}
+		unseen := ""
+		if r.Unseen > 0 {
+			unseen = fmt.Sprintf("%d unseen", r.Unseen)
+		}
+		rows = append(rows, []string{name, "", formatLag(r.P50), formatLag(r.P99), "", formatLag(r.Max), unseen})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	more := 0
+	if len(rows) > maxTextRows {
+		more = len(rows) - maxTextRows + 1
+		rows = rows[:maxTextRows-1]
+	}
+	t.line()
+	head := []string{"latency", "acked", "p50", "p99", "p99.9", "max", ""}
+	for i, line := range align(append([][]string{head}, rows...)) {
+		style := styleNone
+		if i == 0 {
+			style = styleDim
+		}
+		t.line(style, "  "+line)
+	}
+	if more > 0 {
+		t.line(styleDim, fmt.Sprintf("  and %d more in the report", more))
+	}
+}
+
+// align pads cells into columns: the first to the left, the others to the right.
+func align(rows [][]string) []string {
+	var widths []int
+	for _, row := range rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+		}
+	}
+	lines := make([]string, 0, len(rows))
+	for _, row := range rows {
+		var b strings.Builder
+		for i, c := range row {
+			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
+			switch {
+			case i == 0:
+				b.WriteString(c + gap)
+			case widths[i] > 0:
+				b.WriteString("  " + gap + c)
+			}
+		}
+		lines = append(lines, strings.TrimRight(b.String(), " "))
+	}
+	return lines
+}
+
+func (t *text) faults(v *Verdict) {
+	if len(v.Faults) > 0 || v.Dir != "" {
+		t.line()
+	}
+	for i, f := range v.Faults {
+		if i == maxFaultsText-1 && len(v.Faults) > maxFaultsText {
+			t.line(styleDim, "  "+restOfFaults(v.Faults[i:]))
+			return
+		}
+		style := styleNone
+		if !f.Executed || f.Error != "" {
+			style = styleWarn
+		}
+		t.line(styleDim, "  "+pad(plain(f.ID), 3)+" ", style, plain(faultLine(&f)))
+	}
+}
+
+// faultLine tells one fault in one line.
+func faultLine(f *Fault) string {
+	what := f.Kind
+	if len(f.Victims) > 0 {
+		what += " " + strings.Join(f.Victims, ", ")
+	} else if f.What != "" {
+		what += " " + f.What
+	}
+	if !f.Executed {
+		return fmt.Sprintf("%s: not executed: %s", what, f.Error)
+	}
+	what += fmt.Sprintf(" at %s (%s from plan) for %s", seconds(f.At), signed(f.Precision), FormatNanos(f.End-f.At))
+	if f.Dropped > 0 {
+		what += fmt.Sprintf(", %d packets dropped", f.Dropped)
+	}
+	if f.Error != "" {
+		what += "; " + f.Error
+	}
+	return what
+}
+
+func restOfFaults(faults []Fault) string {
+	failed, worst := 0, int64(0)
+	for _, f := range faults {
+		if !f.Executed {
+			failed++
+			continue
+		}
+		worst = max(worst, abs(f.Precision))
+	}
+	line := fmt.Sprintf("and %d more faults, each within %s of its plan", len(faults), FormatNanos(worst))
+	if failed > 0 {
+		line += fmt.Sprintf(", %d not executed", failed)
+	}
+	return line
+}
+
+// tableFacts are the columns of Table; the first fact that was measured counts.
+var tableFacts = [...]struct {
+	head  string
+	facts []string
+}{
+	{"lost", []string{"writes.lost", "set.lost"}},
+	{"staleness p99", []string{"reads.staleness.p99"}},
+	{"lag p99", []string{"lag.p99"}},
+	{"failover max", []string{"failover.max"}},
+	{"write p99", []string{"latency.write.p99", "latency.add.p99"}},
+	{"ops/s", []string{"ops.rate"}},
+}
+
+// Table writes one row for each run: the plan's name if they differ, the values
+// of the varied paths (those of the verdicts themselves if none are named), the
+// verdict, and what people compare. Facts that were not measured are shown as
+// -, unknown ones as ?.
+func Table(w io.Writer, verdicts []*Verdict, paths ...string) error {
+	if len(paths) == 0 {
+		paths = variedPaths(verdicts)
+	}
+	named := len(paths) == 0 || slices.ContainsFunc(verdicts, func(v *Verdict) bool { return v.Plan.Name != verdicts[0].Plan.Name })
+	var head []string
+	if named {
+		head = append(head, "plan")
+	}
+	for _, p := range paths {
+		head = append(head, plain(p))
+	}
+	head = append(head, "verdict")
+	for _, c := range tableFacts {
+		head = append(head, c.head)
+	}
+	rows := [][]string{head}
+	for _, v := range verdicts {
+		row := tableRow(v, paths)
+		if named {
+			row = slices.Insert(row, 0, plain(v.Plan.Name))
+		}
+		rows = append(rows, row)
+	}
+	for _, line := range align(rows) {
+		if _, err := io.WriteString(w, line+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func variedPaths(verdicts []*Verdict) []string {
+	var paths []string
+	for _, v := range verdicts {
+		for _, s := range v.Plan.Varied {
+			if !slices.Contains(paths, s.Path) {
+				paths = append(paths, s.Path)
+			}
+		}
+	}
+	return paths
+}
+
+func tableRow(v *Verdict, paths []string) []string {
+	var row []string
+	for _, p := range paths {
+		row = append(row, v.setting(p))
+	}
+	row = append(row, string(v.Verdict))
+	for _, c := range tableFacts {
+		row = append(row, v.cell(c.facts))
+	}
+	return row
+}
+
+func (v *Verdict) setting(path string) string {
+	for _, s := range v.Plan.Varied {
+		if s.Path == path {
+			return plain(s.Value)
+		}
+	}
+	return "-"
+}
+
+func (v *Verdict) cell(facts []string) string {
+	for _, fact := range facts {
+		for _, value := range v.Values {
+			switch {
+			case value.Name != fact:
+			case !value.Known:
+				return "?"
+			case value.Unit == checkers.PerSec:
+				return strconv.FormatFloat(value.N, 'f', 0, 64)
+			default:
+				return FormatValue(value.Unit, value.N)
+			}
+		}
+	}
+	return "-"
+}

@@ -1,0 +1,375 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+func TestRestartKeepsRoleAndData(t *testing.T) {
+	for _, mode := range []Replication{Async, SemiSync, Sync} {
+		t.Run(string(mode), func(t *testing.T) {
+			c := newCluster(t, 3, Options{Replication: mode, Fsync: FsyncNever})
+			c.form()
+			c.dial(0).must("SET", "a", "1")
+			for i := range c.nodes {
+				c.kill(i)
+			}
+			for i := range c.nodes {
+				c.start(i)
+			}
+			c.settled(0)
+			st := c.nodes[0].Status()
+			if st.Role != Primary || st.Epoch != 1 {
+				t.Fatalf("%+v", st)
+			}
+			for i := range c.nodes {
+				if v := c.dial(i).get("a"); v != "1" {
+					t.Errorf("n%d: a=%q", i, v)
+				}
+			}
+			c.dial(0).must("SET", "a", "2")
+		})
+	}
+}
+
+func TestFreshNodeIsAReplicaWithoutAPrimary(t *testing.T) {
+	c := newCluster(t, 1, Options{})
+	n := c.dial(0)
+	if v := n.must("PING"); v != "PONG" {
+		t.Fatal(v)
+	}
+	n.refused("NOTPRIMARY", "SET", "a", "1")
+	if v := n.get("a"); v != "" {
+		t.Fatal(v)
+	}
+	if st := c.nodes[0].Status(); st.Role != Replica || st.Healthy || st.Epoch != 0 {
+		t.Fatalf("%+v", st)
+	}
+	n.must("PROMOTE", 1) // alone: a primary without replicas, in any mode
+	n.must("SET", "a", "1")
+	n.must("PROMOTE", 1)
+	n.refused("STALE", "PROMOTE", 0)
+	n.refused("STALE", "FOLLOW", "127.0.0.1:1", 1)
+}
+
+// TestOldPrimaryDiscardsWhatDiverged is a split brain and its end.
+func TestOldPrimaryDiscardsWhatDiverged(t *testing.T) {
+	c := newCluster(t, 3, Options{Replication: Async, Fsync: FsyncNever})
+	c.form()
+	old := c.dial(0)
+	old.must("SET", "a", "1")
+	c.settled(0)
+	c.cut(0, true)
+	old.must("SET", "a", "diverged")
+	old.must("SET", "b", "diverged")
+	if v := old.get("a"); v != "diverged" {
+		t.Fatal(v)
+	}
+	c.promote(1, 2, 2)
+	c.follow(2, 1, 2)
+	next := c.dial(1)
+	eventually(t, func() error { _, err := next.Do("SET", "a", "2"); return err })
+	// Without contact the old primary goes on.
+	old.must("SET", "c", "diverged")
+	if st := c.nodes[0].Status(); st.Role != Primary || st.Epoch != 1 {
+		t.Fatalf("%+v", st)
+	}
+	c.cut(0, false)
+	eventually(t, func() error {
+		if st := c.nodes[0].Status(); st.Role != Replica || st.Epoch != 2 {
+			return fmt.Errorf("the old primary does not step down: %+v", st)
+		}
+		return nil
+	})
+	c.settled(1)
+	for i := range c.nodes {
+		r := c.dial(i)
+		if a, b, cc := r.get("a"), r.get("b"), r.get("c"); a != "2" || b != "" || cc != "" {
+			t.Errorf("n%d: a=%q b=%q c=%q", i, a, b, cc)
+		}
+	}
+	old.refused("NOTPRIMARY", "SET", "a", "3")
+	// The cut is on disk too.
+	c.kill(0)
+	c.start(0)
+	c.settled(1)
+	if v := c.dial(0).get("b"); v != "" {
+		t.Fatal(v)
+	}
+}
+
+func TestSyncPrimaryWithoutItsReplicasServesNothing(t *testing.T) {
+	c := newCluster(t, 3, Options{Replication: Sync, Fsync: FsyncNever, ReadLease: 300 * time.Millisecond})
+	c.form()
+	old := c.dial(0)
+	old.must("SET", "a", "1")
+	c.cut(0, true)
+	cutAt := time.Now()
+	waiting := make(chan error, 1)
+	writer := c.dial(0)
+	go func() { _, err := writer.Do("SET", "a", "2"); waiting <- err }()
+	// The write is not committed, so it is not visible.
+	if v, err := redis.String(old.Do("GET", "a")); err == nil && v != "1" {
+		t.Fatalf("a=%q was never committed", v)
+	}
+	eventually(t, func() error {
+		_, err := old.Do("GET", "a")
+		if err == nil || !strings.HasPrefix(err.Error(), "NOQUORUM") {
+			return fmt.Errorf("still serving: %v", err)
+		}
+		return nil
+	})
+	c.promote(1, 2, 2)
+	c.follow(2, 1, 2)
+	next := c.dial(1)
+	eventually(t, func() error { _, err := next.Do("SET", "a", "3"); return err })
+	if served := time.Since(cutAt); served < 200*time.Millisecond {
+		t.Errorf("the new primary served after %v: the old one may have held its lease", served)
+	}
+	c.cut(0, false)
+	if err := <-waiting; err == nil || !strings.HasPrefix(err.Error(), "STEPPEDDOWN") {
+		t.Fatalf("the waiting write ended with %v", err)
+	}
+	c.settled(1)
+	for i := range c.nodes {
+		if v := c.dial(i).get("a"); v != "3" {
+			t.Errorf("n%d: a=%q", i, v)
+		}
+	}
+	eventually(t, func() error {
+		if m := c.nodes[1].Status().InSync; strings.Join(m, ",") != "n0,n2" {
+			return fmt.Errorf("in sync: %v", m)
+		}
+		return nil
+	})
+}
+
+// TestPromotedNodeWaitsOutTheLease promotes while the old primary still holds
+// its lease.
+func TestPromotedNodeWaitsOutTheLease(t *testing.T) {
+	const lease = 400 * time.Millisecond
+	c := newCluster(t, 2, Options{Replication: Sync, Fsync: FsyncNever, ReadLease: lease})
+	c.form()
+	old, next := c.dial(0), c.dial(1)
+	old.must("SET", "a", "1")
+	c.cut(0, true)
+	began := time.Now()
+	next.must("PROMOTE", 2)
+	overlap := 0
+	for {
+		_, newErr := next.Do("PGET", "a")
+		_, oldErr := old.Do("PGET", "a")
+		if newErr == nil && oldErr == nil {
+			t.Fatal("both primaries serve reads")
+		}
+		if oldErr == nil {
+			overlap++
+		}
+		if newErr == nil {
+			break
+		}
+		if !strings.HasPrefix(newErr.Error(), "NOQUORUM") {
+			t.Fatal(newErr)
+		}
+		if time.Since(began) > patience {
+			t.Fatal("the new primary does not serve")
+		}
+	}
+	if overlap == 0 {
+		t.Error("the old primary's lease ended at once; the test shows nothing")
+	}
+}
+
+func TestSyncWaitsForAReplicaAndGoesOnWhenItIsBack(t *testing.T) {
+	c := newCluster(t, 3, Options{Replication: Sync, Fsync: FsyncNever})
+	c.form()
+	c.kill(2)
+	done := make(chan error, 1)
+	w := c.dial(0)
+	go func() { _, err := w.Do("SET", "a", "1"); done <- err }()
+	select {
+	case err := <-done:
+		t.Fatalf("acknowledged without n2: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if v := c.nodes[1].Status(); v.Committed >= v.Position {
+		t.Fatalf("a record that n2 does not have counts as committed: %+v", v)
+	}
+	c.start(2)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	c.settled(0)
+}
+
+func TestSemiSyncNeedsOneReplica(t *testing.T) {
+	c := newCluster(t, 3, Options{Replication: SemiSync, Fsync: FsyncNever})
+	c.form()
+	c.kill(2)
+	p := c.dial(0)
+	p.must("SET", "a", "1")
+	c.kill(1)
+	done := make(chan error, 1)
+	w := c.dial(0)
+	go func() { _, err := w.Do("SET", "a", "2"); done <- err }()
+	eventually(t, func() error {
+		if st := c.nodes[0].Status(); st.Position <= st.Committed {
+			return errors.New("the write is not logged")
+		}
+		return nil
+	})
+	if v := p.get("a"); v != "1" {
+		t.Fatalf("a=%q is visible before any replica has it", v)
+	}
+	c.start(2)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLateReplicaJoinsTheInSyncSet(t *testing.T) {
+	c := newCluster(t, 3, Options{Replication: Sync, Fsync: FsyncNever})
+	c.promote(0, 1, 1)
+	c.follow(1, 0, 1)
+	p := c.dial(0)
+	eventually(t, func() error { _, err := p.Do("SET", "a", "1"); return err })
+	if c.nodes[2].Status().Eligible {
+		t.Fatal("a node outside the set is eligible")
+	}
+	c.follow(2, 0, 1)
+	c.settled(0) // which demands that each node is eligible
+	if m := c.nodes[0].Status().Members; len(m) != 2 {
+		t.Fatal(m)
+	}
+	// The primary remembers its set, and a replica that it is in it.
+	for i := range c.nodes {
+		c.kill(i)
+	}
+	c.start(2)
+	if !c.nodes[2].Status().Eligible {
+		t.Fatal("the replica forgot that it is in sync")
+	}
+	c.start(0)
+	if m := c.nodes[0].Status().Members; len(m) != 2 {
+		t.Fatal("the primary forgot its set:", m)
+	}
+	c.dial(0).refused("NOQUORUM", "SET", "a", "2") // n1 is missing
+}
+
+// TestSyncLosesNothing kills the primary under load, again and again.
+func TestSyncLosesNothing(t *testing.T) {
+	c := newCluster(t, 3, Options{Replication: Sync, Fsync: FsyncNever, ReadLease: 100 * time.Millisecond})
+	c.form()
+	acked := make(map[string]bool)
+	primary := 0
+	for epoch := uint64(2); epoch < 6; epoch++ {
+		stop := c.load(primary, fmt.Sprint("e", epoch), acked)
+		time.Sleep(100 * time.Millisecond)
+		killed := primary
+		c.kill(killed)
+		stop()
+		primary = c.mostAdvanced()
+		var others []int
+		for i, s := range c.nodes {
+			if s != nil && i != primary {
+				others = append(others, i)
+			}
+		}
+		c.promote(primary, epoch, others...)
+		for _, i := range others {
+			c.follow(i, primary, epoch)
+		}
+		c.start(killed)
+		c.follow(killed, primary, epoch)
+		c.settled(primary)
+		for i := range c.nodes {
+			c.checkPresent(i, acked)
+		}
+	}
+	if len(acked) < 100 {
+		t.Fatalf("only %d writes were acknowledged", len(acked))
+	}
+}
+
+// mostAdvanced is the failover operator's choice.
+func (c *testCluster) mostAdvanced() int {
+	best := -1
+	var most Status
+	for i, s := range c.nodes {
+		if s == nil {
+			continue
+		}
+		st := s.Status()
+		if st.Eligible && (best < 0 || st.LogEpoch > most.LogEpoch || st.LogEpoch == most.LogEpoch && st.Position > most.Position) {
+			best, most = i, st
+		}
+	}
+	if best < 0 {
+		c.t.Fatal("no node is eligible")
+	}
+	return best
+}
+
+// load adds elements to the set "s" until stop is called, which returns when
+// every writer has ended. Acknowledged elements are added to acked.
+func (c *testCluster) load(i int, prefix string, acked map[string]bool) (stop func()) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	end := make(chan struct{})
+	for w := range 4 {
+		conn := c.dial(i)
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-end:
+					return
+				default:
+				}
+				element := fmt.Sprint(prefix, "-", w, "-", n)
+				if _, err := conn.Do("SADD", "s", element); err != nil {
+					if conn.Err() != nil {
+						return
+					}
+					continue
+				}
+				mu.Lock()
+				acked[element] = true
+				mu.Unlock()
+			}
+		})
+	}
+	return func() { close(end); wg.Wait() }
+}
+
+// missing counts the acknowledged elements that a node does not have.
+func (c *testCluster) missing(i int, acked map[string]bool) int {
+	c.t.Helper()
+	members, err := redis.Strings(c.dial(i).Do("SMEMBERS", "s"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	have := make(map[string]bool, len(members))
+	for _, m := range members {
+		have[m] = true
+	}
+	n := 0
+	for e := range acked {
+		if !have[e] {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *testCluster) checkPresent(i int, acked map[string]bool) {
+	c.t.Helper()
+	if n := c.missing(i, acked); n > 0 {
+		c.t.Fatalf("n%d lacks %d of %d acknowledged elements", i, n, len(acked))
+	}
+}

@@ -1,0 +1,252 @@
+package ripple
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/ripple/server"
+)
+
+// retryEvery is how often Form asks again.
+const retryEvery = 5 * time.Millisecond
+
+// defaultPatience bounds calls whose context has no deadline.
+const defaultPatience = 10 * time.Second
+
+// System is one configured ripple cluster.
+type System struct {
+	replication, fsync, apply            string
+	fsyncInterval, replayCost, readLease time.Duration
+	bugs                                 []string
+	bugN                                 int
+	seed                                 uint64
+}
+
+var (
+	_ targets.Target   = Target{}
+	_ targets.System   = (*System)(nil)
+	_ targets.Operated = (*System)(nil)
+)
+
+// Image is the aftershock image: ripple is in the binary.
+func (*System) Image() string { return "" }
+
+// Port is every node's only port.
+func (*System) Port() int { return server.DefaultPort }
+
+// Server is `aftershock ripple` with its peers.
+func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
+	command := []string{
+		cluster.Self, "ripple",
+		"--name", nodes[i].Name,
+		"--listen", fmt.Sprintf(":%d", server.DefaultPort),
+		"--data", cluster.DataDir,
+		"--replication", s.replication,
+		"--fsync", s.fsync,
+		"--fsync-interval", s.fsyncInterval.String(),
+		"--apply", s.apply,
+		"--replay-cost", s.replayCost.String(),
+		"--read-lease", s.readLease.String(),
+		"--seed", strconv.FormatUint(s.seed, 10),
+		"--bug-n", strconv.Itoa(s.bugN),
+	}
+	for _, bug := range s.bugs {
+		command = append(command, "--bug", bug)
+	}
+	for j, n := range nodes {
+		if j != i {
+			command = append(command, "--peer", n.Name+"="+address(n))
+		}
+	}
+	return cluster.ServerSpec{Command: command}
+}
+
+// address is where clients and the other nodes reach a node.
+func address(n *cluster.Node) string {
+	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(server.DefaultPort))
+}
+
+// Form waits until every node answers, makes node 0 the primary of epoch 1 and
+// waits until all others are connected and, with replication: sync, in sync.
+func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
+	if len(nodes) == 0 {
+		return fmt.Errorf("form the replica set: there are no nodes")
+	}
+	if err := each(nodes, func(i int) error { return s.answers(ctx, nodes[i]) }); err != nil {
+		return err
+	}
+	var others []int
+	for i := range nodes[1:] {
+		others = append(others, i+1)
+	}
+	if err := s.Promote(ctx, nodes, 0, others, 1); err != nil {
+		return err
+	}
+	if err := each(nodes[1:], func(i int) error { return s.Follow(ctx, nodes, i+1, 0, 1) }); err != nil {
+		return err
+	}
+	return s.formed(ctx, nodes)
+}
+
+// each calls f for every node at once and returns the first node's error.
+func each(nodes []*cluster.Node, f func(i int) error) error {
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i := range nodes {
+		wg.Go(func() { errs[i] = f(i) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answers waits until a node's server replies to PING.
+func (s *System) answers(ctx context.Context, n *cluster.Node) error {
+	return retry(ctx, fmt.Sprintf("wait for ripple on %s to answer", n.Name), func() error {
+		_, err := ask(ctx, n, "PING")
+		return err
+	})
+}
+
+// formed waits until the cluster is as Form promises.
+func (s *System) formed(ctx context.Context, nodes []*cluster.Node) error {
+	return retry(ctx, "form the replica set", func() error {
+		return each(nodes, func(i int) error {
+			st, err := s.Status(ctx, nodes[i])
+			switch {
+			case err != nil:
+				return err
+			case !st.Healthy:
+				return fmt.Errorf("%s is not ready: %s", nodes[i].Name, st.Detail)
+			case !st.Eligible:
+				return fmt.Errorf("%s is not in sync: %s", nodes[i].Name, st.Detail)
+			}
+			return nil
+		})
+	})
+}
+
+// retry calls f until it succeeds or ctx ends.
+func retry(ctx context.Context, what string, f func() error) error {
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w (last: %w); the node's log says why", what, ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// Promote makes node p the primary; in sync mode the others must acknowledge
+// every write from then on.
+func (s *System) Promote(ctx context.Context, nodes []*cluster.Node, p int, others []int, epoch uint64) error {
+	args := []any{strconv.FormatUint(epoch, 10)}
+	for _, i := range others {
+		args = append(args, nodes[i].Name)
+	}
+	if _, err := ask(ctx, nodes[p], "PROMOTE", args...); err != nil {
+		return fmt.Errorf("promote %s in epoch %d: %w", nodes[p].Name, epoch, err)
+	}
+	return nil
+}
+
+// Follow points node i to the primary p.
+func (s *System) Follow(ctx context.Context, nodes []*cluster.Node, i, p int, epoch uint64) error {
+	if _, err := ask(ctx, nodes[i], "FOLLOW", address(nodes[p]), strconv.FormatUint(epoch, 10)); err != nil {
+		return fmt.Errorf("make %s follow %s in epoch %d: %w", nodes[i].Name, nodes[p].Name, epoch, err)
+	}
+	return nil
+}
+
+// Status asks a node by the operator's way.
+func (s *System) Status(ctx context.Context, n *cluster.Node) (targets.Status, error) {
+	reply, err := ask(ctx, n, "STATUS")
+	return status(n, reply, err)
+}
+
+// ClientStatus asks a node over the clients' network.
+func (s *System) ClientStatus(ctx context.Context, n *cluster.Node) (targets.Status, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address(n))
+	if err != nil {
+		return targets.Status{}, fmt.Errorf("connect to %s: %w", n.Name, err)
+	}
+	reply, err := call(ctx, conn, "STATUS")
+	return status(n, reply, err)
+}
+
+// ask makes one call by the operator's way.
+func ask(ctx context.Context, n *cluster.Node, command string, args ...any) (any, error) {
+	conn, err := n.DialServer(ctx, server.DefaultPort)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", n.Name, err)
+	}
+	return call(ctx, conn, command, args...)
+}
+
+// call makes one call within ctx and closes conn.
+func call(ctx context.Context, conn net.Conn, command string, args ...any) (any, error) {
+	patience := defaultPatience
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = max(time.Until(deadline), time.Millisecond)
+	}
+	c := redis.NewConn(conn, patience, patience)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // unblocks Do
+	defer stop()
+	defer func() { _ = c.Close() }() // the answer has been read, or there is none
+	return c.Do(command, args...)
+}
+
+// status makes a Status of the fields that a node told.
+func status(n *cluster.Node, reply any, err error) (targets.Status, error) {
+	fields, err := redis.StringMap(reply, err)
+	if err != nil {
+		return targets.Status{}, fmt.Errorf("ask %s for its status: %w", n.Name, err)
+	}
+	var st targets.Status
+	for _, f := range []struct {
+		name string
+		to   *uint64
+	}{{"epoch", &st.Epoch}, {"log_epoch", &st.LogEpoch}, {"position", &st.Position}} {
+		if *f.to, err = strconv.ParseUint(fields[f.name], 10, 64); err != nil {
+			return targets.Status{}, fmt.Errorf("ask %s for its status: %s: %w", n.Name, f.name, err)
+		}
+	}
+	st.Role = targets.Role(fields["role"])
+	if st.Role != targets.Primary && st.Role != targets.Replica {
+		return targets.Status{}, fmt.Errorf("ask %s for its status: unknown role %q", n.Name, fields["role"])
+	}
+	st.Eligible, st.Healthy = fields["eligible"] == "true", fields["healthy"] == "true"
+	st.Detail = detail(fields)
+	return st, nil
+}
+
+func detail(fields map[string]string) string {
+	names := make([]string, 0, len(fields))
+	for name, v := range fields {
+		if v != "" {
+			names = append(names, name+"="+v)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}

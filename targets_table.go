@@ -1,0 +1,23 @@
+package aftershock
+
+import (
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/ripple"
+)
+
+// Targets is the table of the systems that plans can name.
+func Targets() []targets.Target {
+	return []targets.Target{
+		ripple.Target{},
+	}
+}
+
+// target finds a system by its name.
+func target(name string) (targets.Target, bool) {
+	for _, t := range Targets() {
+		if t.Info().Name == name {
+			return t, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,158 @@
+package aftershock
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/workloads"
+)
+
+// scripted is a system whose clients answer by a function.
+type scripted struct {
+	targets.System
+	connect func(node int) error
+	answer  func(node int, op *history.Op)
+}
+
+func (s *scripted) Connect(_ context.Context, n *cluster.Node, _ targets.ClientOptions) (targets.Client, error) {
+	if s.connect != nil {
+		if err := s.connect(n.Index); err != nil {
+			return nil, err
+		}
+	}
+	return &scriptedClient{system: s, node: n.Index}, nil
+}
+
+type scriptedClient struct {
+	system *scripted
+	node   int
+}
+
+func (c *scriptedClient) Do(_ context.Context, op *history.Op) {
+	if c.system.answer == nil {
+		op.Outcome = history.OK
+		return
+	}
+	c.system.answer(c.node, op)
+}
+func (c *scriptedClient) Broken() bool { return false }
+func (c *scriptedClient) Close() error { return nil }
+
+type kept struct{ ops []history.Op }
+
+func (k *kept) Append(op *history.Op) { k.ops = append(k.ops, *op) }
+
+type writes struct{ n int64 }
+
+func (g *writes) Next(r *workloads.Request) {
+	g.n++
+	*r = workloads.Request{Op: history.Op{Kind: history.Write, Value: g.n}}
+}
+func (g *writes) Done(*history.Op) {}
+
+func newTestWorker(system targets.System, primary func() int) (*worker, *kept) {
+	k := &kept{}
+	nodes := []*cluster.Node{{Name: "n1"}, {Name: "n2", Index: 1}, {Name: "n3", Index: 2}}
+	return &worker{system: system, nodes: nodes, clock: history.NewClock(), primary: primary, record: k,
+		options: targets.ClientOptions{ConnectTimeout: time.Second}, generator: &writes{},
+		conns: make([]targets.Client, 3), sticky: -1, process: 5, step: 10}, k
+}
+
+func forTime(w *worker, d time.Duration) span {
+	now := w.clock.Now()
+	return span{start: now, measure: now, stop: now + int64(d)}
+}
+
+func TestWorkerTakesANewProcessAfterUnknown(t *testing.T) {
+	calls := 0
+	system := &scripted{answer: func(_ int, op *history.Op) {
+		if calls++; calls == 3 {
+			op.Outcome, op.Error = history.Unknown, history.ErrTimeout
+			return
+		}
+		op.Outcome = history.OK
+	}}
+	w, k := newTestWorker(system, func() int { return 0 })
+	w.pacer = func(n uint64) int64 { return int64(n) * int64(time.Millisecond) }
+	w.run(t.Context(), forTime(w, 6*time.Millisecond))
+	if len(k.ops) != 6 {
+		t.Fatalf("%d operations, want the 6 that the pacer plans", len(k.ops))
+	}
+	for i, op := range k.ops {
+		want := uint32(5)
+		if i > 2 {
+			want = 15
+		}
+		if op.Process != want {
+			t.Errorf("operation %d is of process %d, want %d", i, op.Process, want)
+		}
+		if op.Intended != k.ops[0].Intended+int64(i)*int64(time.Millisecond) || op.Start < op.Intended || op.End < op.Start {
+			t.Errorf("operation %d has times %d %d %d", i, op.Intended, op.Start, op.End)
+		}
+	}
+}
+
+func TestWorkerStaysWithAnOldPrimaryUntilItRefuses(t *testing.T) {
+	believed := 0
+	refuse := false
+	system := &scripted{answer: func(node int, op *history.Op) {
+		if node == 0 && refuse {
+			op.Outcome, op.Error = history.Fail, history.ErrNotPrimary
+			return
+		}
+		op.Outcome = history.OK
+		if op.Value == 5 {
+			believed = 2 // another node was promoted
+		}
+		if op.Value == 8 {
+			refuse = true
+		}
+	}}
+	w, k := newTestWorker(system, func() int { return believed })
+	w.pacer = func(n uint64) int64 { return int64(n) * int64(time.Millisecond) }
+	w.run(t.Context(), forTime(w, 15*time.Millisecond))
+	for i, op := range k.ops {
+		want := int8(0)
+		if i > 8 {
+			want = 2
+		}
+		if op.Node != want || op.Flags&history.FromPrimary == 0 {
+			t.Errorf("operation %d went to node %d (flags %b), want %d", i, op.Node, op.Flags, want)
+		}
+	}
+}
+
+func TestWorkerRecordsThatNothingWasSent(t *testing.T) {
+	w, k := newTestWorker(&scripted{connect: func(int) error { return errors.New("refused") }}, func() int { return 1 })
+	w.run(t.Context(), forTime(w, 20*time.Millisecond))
+	if len(k.ops) == 0 || len(k.ops) > 20 {
+		t.Fatalf("%d operations against a dead node in 20 ms: want a few, paced by the backoff", len(k.ops))
+	}
+	for _, op := range k.ops {
+		if op.Outcome != history.Fail || op.Error != history.ErrConnect || op.Node != 1 {
+			t.Fatalf("got %+v", op)
+		}
+	}
+	w, k = newTestWorker(&scripted{}, func() int { return -1 })
+	w.run(t.Context(), forTime(w, 5*time.Millisecond))
+	if len(k.ops) == 0 || k.ops[0].Outcome != history.Fail || k.ops[0].Error != history.ErrNoTarget {
+		t.Fatalf("got %+v, want failures for want of a primary", k.ops)
+	}
+}
+
+func TestWorkerRoutesReads(t *testing.T) {
+	w, _ := newTestWorker(&scripted{}, func() int { return 1 })
+	for pick := range uint32(9) {
+		if n := w.route(&workloads.Request{Route: workloads.ToReplica, Pick: pick}); n == 1 {
+			t.Errorf("pick %d sent a replica read to the primary", pick)
+		}
+	}
+	if n := w.route(&workloads.Request{Route: workloads.ToNode, Pick: 2}); n != 2 {
+		t.Errorf("got node %d, want 2", n)
+	}
+}
