@@ -57,7 +57,7 @@ type execution struct {
 // execute runs the plan on a host that works from this process.
 func execute(ctx context.Context, plan *Plan, options Options, host cluster.Host) (*Result, error) {
 	e := &execution{plan: plan, options: options, host: host, log: options.Logger,
-		clock: history.NewClock(), started: time.Now()}
+		clock: history.NewClock(), started: time.Now()} // the clock is set again once the nodes are up
 	if err := e.prepare(); err != nil {
 		return nil, err
 	}

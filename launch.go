@@ -137,7 +137,7 @@ func (e *execution) launch(ctx context.Context) error {
 	if err := e.system.Form(ctx, e.nodes); err != nil {
 		return infrastructure("form the replica set", err)
 	}
-	e.log.Info("cluster formed", "host", e.host.Name(), "nodes", len(e.nodes), "after", time.Since(e.started).Round(time.Millisecond))
+	e.log.Info("cluster formed", "host", e.host.Name(), "nodes", len(e.nodes), "after", time.Since(e.started).Round(time.Millisecond).String())
 	return nil
 }
 
@@ -162,6 +162,7 @@ func (e *execution) cleanDeadRuns(ctx context.Context) {
 // exits, the clients' view of roles, the operator and the live line.
 func (e *execution) startBackground() {
 	ctx := e.life
+	e.clock = history.NewClock() // a reader of the record counts from here, not from the launch
 	e.roles = newRoles(e.system, e.nodes, e.clock, e.emit)
 	e.roles.refresh(ctx)
 	e.report = &reporter{plan: e.plan, clock: e.clock, tally: e.tally, roles: e.roles, call: e.options.Progress}

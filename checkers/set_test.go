@@ -128,23 +128,27 @@ func flaps(reads []*history.Op, v int64) bool {
 }
 
 func TestSetsAgreeWithDefinitions(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		log := logOf(setType, drawSet(t)...)
-		g := groups(log, setType)[0]
-		w := newWords(log)
-		s := tallySet(w, &g, 100)
-		got := fmt.Sprint(s.finals.lost, s.resurrected, s.phantom+s.early, s.duplicated, s.stale, s.flapping, s.finals.diverged)
-		if want := slowSet(log.Ops); got != want {
-			t.Fatalf("lost, resurrected, phantom, duplicated, stale, flapping, diverged: got %s, want %s", got, want)
-		}
-		found := s.shelves.findings(LostElement, Resurrected, Phantom, Duplicate, Flapping, StaleSet, Diverged)
-		if want := s.finals.lost + s.resurrected + s.phantom + s.early + s.duplicated + s.stale + s.flapping + s.finals.diverged; len(found) != want {
-			t.Fatalf("%d findings, %d anomalies", len(found), want)
-		}
-		for _, f := range found {
-			proveSet(t, log, f)
-		}
-	})
+	for range 30 { // of a hundred each
+		rapid.Check(t, setAgrees)
+	}
+}
+
+func setAgrees(t *rapid.T) {
+	log := logOf(setType, drawSet(t)...)
+	g := groups(log, setType)[0]
+	w := newWords(log)
+	s := tallySet(w, &g, 100)
+	got := fmt.Sprint(s.finals.lost, s.resurrected, s.phantom+s.early, s.duplicated, s.stale, s.flapping, s.finals.diverged)
+	if want := slowSet(log.Ops); got != want {
+		t.Fatalf("lost, resurrected, phantom, duplicated, stale, flapping, diverged: got %s, want %s", got, want)
+	}
+	found := s.shelves.findings(LostElement, Resurrected, Phantom, Duplicate, Flapping, StaleSet, Diverged)
+	if want := s.finals.lost + s.resurrected + s.phantom + s.early + s.duplicated + s.stale + s.flapping + s.finals.diverged; len(found) != want {
+		t.Fatalf("%d findings, %d anomalies", len(found), want)
+	}
+	for _, f := range found {
+		proveSet(t, log, f)
+	}
 }
 
 // proveSet repeats a finding's claim on its evidence alone.

@@ -237,15 +237,18 @@ func (k *values) boundReplaced() {
 // there: one operation on it, or the compare-and-set that replaced it and what
 // shows when the new value was there, and so on.
 func (k *values) proofOf(i int32) []int32 {
-	v := &k.all[i]
-	positions := []int32{v.write, v.fOp}
-	for v.fOp != v.write && v.fOp != v.readEndOp {
-		next := slices.IndexFunc(k.all, func(c value) bool { return c.old == i && c.fOp == v.fOp })
-		if next < 0 || len(positions) > len(k.all) {
-			break
+	positions := []int32{k.all[i].write, k.all[i].fOp}
+	chain := []int32{i}
+	for n := 0; n < len(chain); n++ {
+		v := &k.all[chain[n]]
+		if v.fOp == v.write || v.fOp == v.readEndOp {
+			continue
 		}
-		i, v = int32(next), &k.all[next]
-		positions = append(positions, v.write)
+		for j := range int32(len(k.all)) {
+			if c := &k.all[j]; c.old == chain[n] && c.fOp == v.fOp && !slices.Contains(chain, j) {
+				chain, positions = append(chain, j), append(positions, c.write)
+			}
+		}
 	}
 	return positions
 }

@@ -49,6 +49,7 @@ func again() error {
 	if err != nil {
 		return err
 	}
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // agents under the race detector end at once
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	wait, err := local.Start(cmd)
 	if err != nil {

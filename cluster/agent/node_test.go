@@ -205,6 +205,9 @@ func TestStartErrors(t *testing.T) {
 		{`user "no-such-user": not found in /etc/passwd`, cluster.ServerSpec{Command: []string{"sh"}, User: "no-such-user"}},
 		{`unknown stop signal "SIGNONE"`, cluster.ServerSpec{Command: []string{"sh"}, StopSignal: "SIGNONE"}},
 		{"working directory /no/such/dir does not exist", cluster.ServerSpec{Command: []string{"sh"}, Dir: "/no/such/dir"}},
+		{"found in PATH, but it cannot be executed", cluster.ServerSpec{
+			Command: []string{"passwd"}, Env: map[string]string{"PATH": "/etc"},
+		}},
 		{"not found in PATH", cluster.ServerSpec{Command: []string{"our-script"}, Files: map[string]string{script: "x"}}},
 	} {
 		err := n.Start(t.Context(), c.spec)

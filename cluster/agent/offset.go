@@ -18,10 +18,11 @@ type sample struct {
 // bound is the largest error of the sample's midpoint, at time now. The agent
 // read its clock between sent and received, so the middle of the two is off by
 // at most half the round trip (Cristian, "Probabilistic clock
-// synchronization", 1989); afterwards drift adds to it.
+// synchronization", 1989); drift adds to it, counted from the end of the round
+// trip that is farther away.
 func (s sample) bound(now time.Time) time.Duration {
-	age := now.Sub(s.received)
-	return s.received.Sub(s.sent)/2 + time.Duration(drift*float64(max(age, -age)))
+	away := max(now.Sub(s.sent), s.received.Sub(now))
+	return s.received.Sub(s.sent)/2 + time.Duration(drift*float64(away))
 }
 
 // offset converts between the harness's clock and the agent's by the best

@@ -160,15 +160,18 @@ func findExecutable(name, dir, path string) (string, error) {
 		switch err := executable(candidate); {
 		case err == nil:
 			return candidate, nil
-		case errors.Is(err, fs.ErrPermission):
+		case errors.Is(err, errMode):
 			denied = err
 		}
 	}
 	if denied != nil {
-		return "", fmt.Errorf("exec %s: found in PATH, but it cannot be executed: %w", name, denied)
+		return "", fmt.Errorf("exec %s: found in PATH, but it cannot be executed: %w: set it with chmod +x", name, denied)
 	}
 	return "", fmt.Errorf("exec %s: not found in PATH (%s): install it in the node, or give its absolute path", name, path)
 }
+
+// errMode tells a file that is there from one that cannot be seen.
+var errMode = fmt.Errorf("%w: no execute permission", fs.ErrPermission)
 
 func executable(path string) error {
 	info, err := os.Stat(path)
@@ -178,7 +181,7 @@ func executable(path string) error {
 	case info.IsDir():
 		return fmt.Errorf("%s is a directory", path)
 	case info.Mode()&0o111 == 0:
-		return &fs.PathError{Op: "exec", Path: path, Err: fs.ErrPermission}
+		return fmt.Errorf("%s: %w", path, errMode)
 	}
 	return nil
 }

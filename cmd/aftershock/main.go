@@ -15,6 +15,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/probe"
 	"github.com/aftershock-chaos/aftershock/targets/ripple"
 )
 
@@ -78,6 +79,6 @@ long it took and how far the replicas lagged.`,
 		Version:       version(),
 	}
 	root.AddCommand(runCommand(), checkCommand(), reportCommand(), listCommand(), doctorCommand(), cleanCommand(),
-		sandboxCommand(), agent.NewCommand(), ripple.NewCommand())
+		sandboxCommand(), agent.NewCommand(), probe.NewCommand(), ripple.NewCommand())
 	return root
 }

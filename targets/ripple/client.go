@@ -22,6 +22,7 @@ type Client struct {
 	conn    net.Conn
 	timeout time.Duration
 	out     []byte
+	scratch [20]byte
 	in      reader
 	broken  bool
 }
@@ -109,8 +110,8 @@ func (c *Client) lose(op *history.Op, err error) {
 	}
 }
 
-// Unsupported operations are never sent. encode makes the command of op in
-// c.out; false if there is none.
+// encode makes the command of op in c.out; false if there is none, and nothing
+// is sent then.
 func (c *Client) encode(op *history.Op) bool {
 	primary := op.Flags&history.FromPrimary != 0
 	c.out = c.out[:0]
@@ -149,16 +150,14 @@ func pick(first bool, a, b string) string {
 
 // command begins a command of n words with its name and key.
 func (c *Client) command(n int, name string, prefix byte, key uint32) {
-	var b [11]byte
-	b[0] = prefix
+	b := append(c.scratch[:0], prefix)
 	c.out = redcon.AppendArray(c.out, n)
 	c.out = redcon.AppendBulkString(c.out, name)
-	c.out = redcon.AppendBulk(c.out, strconv.AppendUint(b[:1], uint64(key), 10))
+	c.out = redcon.AppendBulk(c.out, strconv.AppendUint(b, uint64(key), 10))
 }
 
 func (c *Client) value(v int64) {
-	var b [20]byte
-	c.out = redcon.AppendBulk(c.out, strconv.AppendInt(b[:0], v, 10))
+	c.out = redcon.AppendBulk(c.out, strconv.AppendInt(c.scratch[:0], v, 10))
 }
 
 // answer reads the reply to op; an error means that the connection is of no

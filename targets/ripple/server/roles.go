@@ -68,6 +68,7 @@ func (s *Server) takeOver() {
 	}
 	s.log.Info("promoted", "epoch", s.meta.Epoch, "members", s.meta.Members, "records", len(s.frames))
 	s.advance()
+	s.enterService() // if there is nothing to apply before
 	poke(s.wakeApplier)
 }
 

@@ -1,0 +1,59 @@
+package checkers
+
+import (
+	"testing"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+func TestAvailability(t *testing.T) {
+	partition := func(id string, at int64, nodes ...string) history.Event {
+		return history.Event{At: at * ms, Kind: history.EventFault, Fault: id, Name: "partition isolate", Nodes: nodes}
+	}
+	phases := []history.Event{phase("warmup", 0), phase("measure", 100), phase("heal", 1100), phase("settle", 1150), phase("final", 1200), phase("end", 1300)}
+	roles := []history.Event{primary("n1", 1, 5)}
+	ops := []history.Op{
+		write(1, 10, 20, warm), write(2, 110, 120), read(2, 130, 140, by(1)), write(3, 150, 160),
+		write(4, 190, 230), // under way when n1 is killed
+		write(5, 210, 600, by(1), unknown), read(2, 220, 240, failed), cas(3, 9, 300, 320, compared),
+		write(6, 450, 500, by(2)), write(7, 900, 910), read(7, 1195, 1210, final),
+	}
+	kill := []history.Event{killed("f1", "n1", 200), healed("f1", 400)}
+	tests := []struct {
+		name   string
+		events []history.Event
+		want   string
+	}{
+		{"no fault", nil, "ops.ok=6 ops.rate=6 availability.write_gap.max=4.1e+08 failover.count=0 failover.max=? errors.rate=0.2222222222222222 " +
+			"errors.rate.before=0.2222222222222222 errors.rate.during=? errors.rate.after=? errors.rate.f1=-"},
+		{"primary killed", append(roles, kill...), "failover.count=1 failover.max=3e+08 errors.rate.before=0 errors.rate.during=0.5 errors.rate.after=0 errors.rate.f1=0.5"},
+		{"replica killed", []history.Event{primary("n2", 1, 5), kill[0], kill[1]}, "failover.count=0 failover.max=? errors.rate.f1=0.5"},
+		{"roles not known", kill, "failover.count=0 failover.max=?"},
+		{"promoted before", append([]history.Event{primary("n3", 1, 5), {At: 150 * ms, Kind: history.EventFailover, Node: "n1", Epoch: 2}}, kill...), "failover.count=1"},
+		{"an old primary still says so", append([]history.Event{primary("n1", 1, 5), primary("n2", 2, 20), primary("n1", 1, 30)}, kill...), "failover.count=0"},
+		{"never again", append(roles, partition("f2", 905, "n1")), "failover.count=1 failover.max=? errors.rate.f2=0"},
+		{"never again after the second", append(roles, kill[0], kill[1], partition("f2", 905, "n1")), "failover.count=2 failover.max=?"},
+		{"all", append(roles, partition("f2", 420, "n1", "n2", "n3")), "failover.count=1 failover.max=8e+07"},
+		{"could not be put into effect", append(roles, history.Event{At: 200 * ms, Kind: history.EventFault, Fault: "f1", Name: "kill", Nodes: []string{"n1"}, Failed: true}),
+			"failover.count=0 errors.rate.f1=- errors.rate.during=?"},
+		{"no fault of the primary's service", append(roles, history.Event{At: 200 * ms, Kind: history.EventFault, Fault: "f1", Name: "slow", Nodes: []string{"n1"}}), "failover.count=0"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			log := faulted(logOf(registerType, append([]history.Op(nil), ops...)...), append(append([]history.Event(nil), phases...), test.events...)...)
+			values, _ := check(t, log)
+			expect(t, values, test.want)
+		})
+	}
+}
+
+func TestAvailabilityWithoutPhases(t *testing.T) {
+	values, _ := check(t, logOf(setType, add(1, 100, 200), add(2, 300, 600), readSet(50, 1050, els(1, 2))))
+	expect(t, values, "ops.ok=3 ops.rate=3 availability.write_gap.max=4.5e+08 errors.rate=0 errors.rate.before=0")
+	values, _ = check(t, logOf(registerType, read(history.Nil, 0, 10)))
+	expect(t, values, "availability.write_gap.max=? ops.ok=1")
+	values, _ = check(t, logOf(registerType))
+	expect(t, values, "ops.rate=? ops.ok=0 errors.rate=? linearizable=? reads.staleness.p50=? writes.lost=?")
+	values, _ = check(t, logOf(registerType, write(1, 0, 10, unknown), write(2, 10, 500, unknown, by(1))))
+	expect(t, values, "availability.write_gap.max=5e+08 errors.rate=1 ops.rate=0")
+}

@@ -1,0 +1,212 @@
+package checkers
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+func TestFacts(t *testing.T) {
+	seen := map[string]bool{}
+	word := regexp.MustCompile(`^[a-z][a-z0-9_]*(\.([a-z][a-z0-9_]*|<node>|<fault>))*$`)
+	for _, f := range Facts() {
+		if seen[f.Name] || !word.MatchString(f.Name) || f.Meaning == "" || strings.Contains(f.Meaning, "\n") || f.Unit == "" {
+			t.Errorf("bad fact %+v", f)
+		}
+		seen[f.Name] = true
+	}
+	// every value is a fact, and every fact has a value
+	log := faulted(logOf(registerType), killed("f1", "n1", 5))
+	log.Meta.Workloads = append(log.Meta.Workloads, history.WorkloadMeta{Name: "s", Type: setType}, history.WorkloadMeta{Name: "l", Type: lagType})
+	values, _ := check(t, log)
+	for name := range values {
+		general := strings.NewReplacer("lag.n1.", "lag.<node>.", "lag.n2.", "lag.<node>.", "lag.n3.", "lag.<node>.", ".f1", ".<fault>").Replace(name)
+		if !seen[general] {
+			t.Errorf("the value %s is of no fact", name)
+		}
+	}
+	for _, c := range All() {
+		for _, v := range c.unknown(log, "because") {
+			if _, ok := values[v.Name]; !ok {
+				t.Errorf("the fact %s has no value", v.Name)
+			}
+		}
+	}
+}
+
+func TestValuesOfOtherWorkloadsAreLeftOut(t *testing.T) {
+	for typ, absent := range map[string]string{registerType: "set. lag.", setType: "writes. reads. sessions. linearizable replicas. lag.",
+		lagType: "writes. reads. set. ops. errors. failover. linearizable", "other": "writes. set. lag. ops."} {
+		values, _ := check(t, logOf(typ, write(1, 0, 10), add(2, 0, 10), mark(3, 0, 10)))
+		for name := range values {
+			if slices.ContainsFunc(strings.Fields(absent), func(p string) bool { return strings.HasPrefix(name, p) }) {
+				t.Errorf("a log of type %s has the value %s", typ, name)
+			}
+		}
+	}
+}
+
+func TestCrashIsContained(t *testing.T) {
+	log := logOf(registerType, write(1, 0, 10))
+	table := []Checker{
+		{Name: "bad", Facts: []Fact{{"lag.<node>.p50", Nanos, "x"}, {"bad", Number, "x"}}, Check: func(context.Context, *history.Log, Limits) Result {
+			panic("oops")
+		}},
+		{Name: "worse", Facts: []Fact{{"worse", Number, "x"}}, Check: func(ctx context.Context, _ *history.Log, l Limits) Result {
+			parallel(ctx, l.Workers, 8, func(i int) {
+				if i == 5 {
+					panic(errors.New("on another goroutine"))
+				}
+			})
+			return Result{}
+		}},
+		registerChecker(),
+	}
+	r := run(context.Background(), log, Limits{}, table)
+	values := map[string]Value{}
+	for _, v := range r.Values {
+		values[v.Name] = v
+	}
+	expect(t, values, "lag.n1.p50=? lag.n3.p50=? bad=? worse=? writes.acked=1")
+	for name, want := range map[string]string{"bad": "oops", "worse": "on another goroutine"} {
+		if !strings.Contains(values[name].Why, want) {
+			t.Errorf("%s is unknown because %q", name, values[name].Why)
+		}
+	}
+}
+
+func TestInterruptedIsUnknown(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r := Run(ctx, logOf(registerType, finals(1, 1, 1)...), Limits{})
+	if len(r.Values) == 0 || len(r.Findings) != 0 {
+		t.Fatalf("got %+v", r)
+	}
+	for _, v := range r.Values {
+		if v.Known || !strings.Contains(v.Why, "interrupted") {
+			t.Errorf("got %+v", v)
+		}
+	}
+}
+
+// hardLog has a value written twice and so much concurrency that the general
+// search does not end.
+func hardLog() *history.Log {
+	ops := []history.Op{write(1, 0, 1), write(1, 2, 3)}
+	for i := range int64(400) {
+		ops = append(ops, write(10+i, 10, 1000, by(uint32(i))), read(10+(i*7919)%400, 10, 1000, by(uint32(500+i))))
+	}
+	return logOf(registerType, append(ops, read(1, 2000, 2001), read(10, 2002, 2003))...)
+}
+
+func TestLimitsMakeUnknown(t *testing.T) {
+	for _, limits := range []Limits{{Time: ms20}, {Memory: 1 << 20}, {Memory: 1 << 10}} {
+		r := Run(context.Background(), hardLog(), limits)
+		for _, v := range r.Values {
+			if v.Name == "linearizable" && (v.Known || !strings.Contains(v.Why, "limit")) || v.Name == "linearizable.keys_undecided" && v.N != 1 {
+				t.Errorf("limits %+v: %+v", limits, v)
+			}
+		}
+	}
+}
+
+const ms20 = 20_000_000
+
+func TestFindingsAreCapped(t *testing.T) {
+	var ops []history.Op
+	for i := range int64(40) {
+		ops = append(ops, write(2*i+1, 100*i, 100*i+1, key(uint32(i%5))), read(history.Nil, 100*i+20, 100*i+21+i%7, by(1), key(uint32(i%5))))
+	}
+	log := logOf(registerType, ops...)
+	r := Run(context.Background(), log, Limits{Findings: 3})
+	perClass := map[Class]int{}
+	for _, f := range r.Findings {
+		perClass[f.Class]++
+	}
+	for class, n := range perClass {
+		if n > 3 {
+			t.Errorf("%d findings of class %s", n, class)
+		}
+	}
+	if perClass[StaleRead] != 3 || r.Findings[0].Gap < r.Findings[1].Gap {
+		t.Errorf("got %v", r.Findings)
+	}
+	values, _ := check(t, log)
+	expect(t, values, "reads.stale=40 reads.ok=40 linearizable=0 linearizable.keys_checked=5")
+	// the same whatever the number of goroutines
+	for workers := 1; workers < 5; workers++ {
+		again := Run(context.Background(), log, Limits{Findings: 3, Workers: workers})
+		for i := range again.Findings {
+			if again.Findings[i].Text != r.Findings[i].Text {
+				t.Fatalf("finding %d differs with %d goroutines", i, workers)
+			}
+		}
+	}
+}
+
+// TestWords holds the wording of the most important finding.
+func TestWords(t *testing.T) {
+	ops := []history.Op{write(4702, 7990, 7998), write(4711, 8005, 8013)}
+	for i := range 3 {
+		ops = append(ops, read(4702, 20000, 20001, final, node(int8(i))))
+	}
+	log := faulted(logOf(registerType, ops...), killed("f1", "n1", 8813), healed("f1", 9000))
+	_, findings := check(t, log)
+	const want = "write of 4711 to key 0 was acknowledged by n1 at 8.013 s (0.8 s before n1 was killed by f1) and is missing from all 3 nodes at the end; they hold 4702, written at 7.998 s"
+	if len(findings) != 1 || findings[0].Text != want {
+		t.Errorf("got %v", findings)
+	}
+	_, findings = check(t, faulted(logOf(registerType, write(1, 0, 10), write(2, 20, 30), read(1, 1050, 1060, by(1), node(2))), killed("f7", "n2", 1000)))
+	if !strings.Contains(findings[0].Text, "read of key 0 at n3 returned 1 at 1.060 s, though the newer 2 had been acknowledged 1.0 s before the read began, while f7 (kill of n2) was in force") {
+		t.Errorf("got %q", findings[0].Text)
+	}
+}
+
+// TestMalformed feeds nonsense: nothing may panic or stall, and texts must be whole.
+func TestMalformed(t *testing.T) {
+	extremes := []int64{math.MinInt64, math.MinInt64 + 1, -5, 0, 1, 2, 3, 7, 1 << 40, math.MaxInt64 - 1, math.MaxInt64}
+	for seed := range 3000 {
+		r := rand.New(rand.NewPCG(uint64(seed), 7))
+		pick := func() int64 { return extremes[r.IntN(len(extremes))] }
+		log := &history.Log{Meta: history.Meta{Nodes: []string{"n1", "n2"}[:r.IntN(3)],
+			Workloads: []history.WorkloadMeta{{Name: "r", Type: registerType}, {Name: "s", Type: setType}, {Name: "l", Type: lagType}}[:r.IntN(4)]}}
+		for range r.IntN(20) {
+			op := history.Op{Intended: pick(), Start: pick(), End: pick(), Value: pick(), Old: pick(), Observed: pick(), Key: uint32(r.IntN(2)) * math.MaxUint32,
+				Process: uint32(r.IntN(3)), Workload: uint8(r.IntN(5)), Kind: history.Kind(r.IntN(9)), Outcome: history.Outcome(r.IntN(4)),
+				Flags: uint8(r.IntN(32)), Node: int8(r.IntN(256) - 128), Error: history.Error(r.IntN(12))}
+			if r.IntN(3) > 0 {
+				op.Node, op.Workload = int8(r.IntN(3)), uint8(r.IntN(3))
+			}
+			for range r.IntN(4) {
+				op.Elements = append(op.Elements, pick())
+			}
+			log.Ops = append(log.Ops, op)
+		}
+		for range r.IntN(5) {
+			kinds := []history.EventKind{history.EventFault, history.EventHeal, history.EventPhase, history.EventRole, history.EventFailover, "x"}
+			log.Events = append(log.Events, history.Event{At: pick(), Kind: kinds[r.IntN(len(kinds))], Fault: []string{"", "f1", "f2"}[r.IntN(3)],
+				Name: []string{"", "kill", "partition x"}[r.IntN(3)], Node: "n1", Nodes: []string{"n1", "n9"}[:r.IntN(3)],
+				Detail: []string{"measure", "heal", "primary", ""}[r.IntN(4)]})
+		}
+		log.Torn = r.IntN(4) == 0
+		result := Run(context.Background(), log, Limits{})
+		for _, v := range result.Values {
+			if math.IsNaN(v.N) || math.IsInf(v.N, 0) || !v.Known && v.Why == "" || strings.Contains(v.Why, "crashed") {
+				t.Fatalf("seed %d: %+v", seed, v)
+			}
+		}
+		for _, f := range result.Findings {
+			if f.Text == "" || strings.Contains(f.Text, "%!") {
+				t.Fatalf("seed %d: text %q", seed, f.Text)
+			}
+		}
+		LagSamples(log)
+	}
+}
