@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -197,8 +198,18 @@ func (e *execution) emit(event history.Event) {
 	if event.Kind == history.EventGateFailed || event.Kind == history.EventExit && event.Failed {
 		level = slog.LevelWarn
 	}
-	e.log.Log(context.Background(), level, string(event.Kind), "at", time.Duration(event.At).Round(time.Millisecond),
-		"fault", event.Fault, "name", event.Name, "node", event.Node, "nodes", event.Nodes, "detail", event.Detail)
+	attrs := []slog.Attr{slog.String("at", time.Duration(event.At).Round(time.Millisecond).String())}
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	text("fault", event.Fault)
+	text("name", event.Name)
+	text("node", event.Node)
+	text("nodes", strings.Join(event.Nodes, " "))
+	text("detail", event.Detail)
+	e.log.LogAttrs(context.Background(), level, string(event.Kind), attrs...)
 }
 
 // sleepUntil sleeps until the clock reads t; false when ctx ended first.

@@ -20,7 +20,7 @@ const (
 	lead = 50 * time.Millisecond
 	// sendAhead is how long before its instant an action on a node's processes
 	// is sent. Until it is done no other is sent to that node.
-	sendAhead = 10 * time.Millisecond
+	sendAhead = 40 * time.Millisecond
 	// actionTimeout bounds an agent's action beyond its instant and its grace.
 	actionTimeout = 10 * time.Second
 	// healTries and healPause bound the tries to undo a fault on one node.

@@ -23,23 +23,45 @@ func alive(dir string) []string {
 			found = append(found, filepath.Base(proc)+" "+strings.ReplaceAll(string(command), "\x00", " "))
 		}
 	}
-	return append(found, containers(dir)...)
+	return append(found, containers(dir, false)...)
 }
 
-func containers(dir string) []string {
+// containers lists the containers of runs whose lock file is in dir: the
+// running ones, or all.
+func containers(dir string, all bool) []string {
 	c, err := client.New(client.FromEnv)
 	if err != nil {
 		return nil
 	}
 	defer c.Close()
-	running, err := c.ContainerList(context.Background(), client.ContainerListOptions{})
+	list, err := c.ContainerList(context.Background(), client.ContainerListOptions{All: all})
 	if err != nil {
 		return nil // no engine, and so no container
 	}
 	var found []string
-	for _, container := range running.Items {
+	for _, container := range list.Items {
 		if strings.HasPrefix(container.Labels["aftershock.lock"], dir) {
-			found = append(found, container.ID[:12])
+			found = append(found, "container "+container.ID[:12])
+		}
+	}
+	return found
+}
+
+// engineThings lists every container and network of runs whose lock file is in dir.
+func engineThings(dir string) []string {
+	found := containers(dir, true)
+	c, err := client.New(client.FromEnv)
+	if err != nil {
+		return found
+	}
+	defer c.Close()
+	networks, err := c.NetworkList(context.Background(), client.NetworkListOptions{})
+	if err != nil {
+		return found
+	}
+	for _, n := range networks.Items {
+		if strings.HasPrefix(n.Labels["aftershock.lock"], dir) {
+			found = append(found, "network "+n.Name)
 		}
 	}
 	return found

@@ -69,7 +69,7 @@ func script(t *testing.T, files ...string) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft},
 	})
 }
 
@@ -113,6 +113,13 @@ func nodesGone(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Fatalf("still alive after 15 s: %v", left)
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// nothingleft: no container, running or not, and no network of this script.
+func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
+	if left := engineThings(ts.Getenv("WORK")); len(left) > 0 {
+		ts.Fatalf("left behind: %v", left)
 	}
 }
 

@@ -208,6 +208,32 @@ func TestSyncWaitsForAReplicaAndGoesOnWhenItIsBack(t *testing.T) {
 	c.settled(0)
 }
 
+// TestFollowInterruptsAGreeting re-points a node that waits for an answer of
+// a primary that takes connections and says nothing, as a paused one does.
+func TestFollowInterruptsAGreeting(t *testing.T) {
+	c := newCluster(t, 3, Options{Fsync: FsyncNever})
+	c.promote(0, 1)
+	c.links[[2]int{1, 2}].cut(true)
+	c.follow(1, 2, 1)
+	eventually(t, func() error {
+		if c.links[[2]int{1, 2}].connections() == 0 {
+			return errors.New("n1 does not dial")
+		}
+		return nil
+	})
+	began := time.Now()
+	c.follow(1, 0, 1)
+	eventually(t, func() error {
+		if !c.nodes[1].Status().Healthy {
+			return errors.New("n1 does not follow")
+		}
+		return nil
+	})
+	if took := time.Since(began); took > streamSilence*9/10 {
+		t.Fatalf("it waited for the silent primary: %v", took)
+	}
+}
+
 func TestSemiSyncNeedsOneReplica(t *testing.T) {
 	c := newCluster(t, 3, Options{Replication: SemiSync, Fsync: FsyncNever})
 	c.form()

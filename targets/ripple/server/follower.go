@@ -72,16 +72,22 @@ func (s *Server) target() (addr string, gen uint64) {
 
 // followOnce is one session: greet, cut the log to the common point, receive.
 func (s *Server) followOnce(addr string, gen uint64) error {
-	ctx, cancel := context.WithTimeout(s.ctx, dialTimeout)
+	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	s.mu.Lock()
+	s.endSession = cancel
+	superseded := s.gen != gen
+	s.mu.Unlock()
+	if superseded {
+		return errSuperseded
+	}
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
-	if !s.track(conn) {
-		return conn.Close()
-	}
-	defer s.untrack(conn)
+	// A change of role ends the session wherever it is.
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer func() { _ = conn.Close() }() // closing twice is harmless
 	in := bufio.NewReaderSize(conn, 64<<10)
 	epoch, common, err := s.greet(conn, in)
 	if err != nil {

@@ -107,6 +107,13 @@ func (l *link) pass() bool {
 	return !l.closed
 }
 
+// connections is how many connections are open.
+func (l *link) connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
+}
+
 func (l *link) cut(cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

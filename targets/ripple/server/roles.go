@@ -120,13 +120,11 @@ func (s *Server) changeRole(m meta) error {
 	s.gen++
 	s.inline = false
 	s.dropWaiters()
-	if s.upstream != nil {
-		_ = s.upstream.conn.Close() // its session sees it and ends
-		s.upstream = nil
-	}
+	s.upstream = nil
+	s.endSession()
 	for _, r := range s.replicas {
 		if r.session != nil {
-			_ = r.session.conn.Close() // likewise
+			_ = r.session.conn.Close() // its session sees it and ends
 		}
 	}
 	s.replicas = make(map[string]*replicaState)

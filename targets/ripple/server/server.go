@@ -57,7 +57,9 @@ type Server struct {
 	args     [][]byte  // reused for decoding under mu
 	waiters  []*waiter // in order of their index
 	replicas map[string]*replicaState
-	upstream *upstream // a replica's session with its primary
+	upstream *upstream // a replica's session with its primary, once it has begun
+	// endSession ends the session at any stage, also while it is dialling.
+	endSession context.CancelFunc
 
 	conns  map[net.Conn]struct{}
 	failed error
@@ -93,6 +95,7 @@ func New(o Options) (*Server, error) {
 		done: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.endSession = func() {}
 	if err := s.load(); err != nil {
 		s.cancel()
 		return nil, errors.Join(err, s.closeFiles())

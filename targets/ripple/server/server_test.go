@@ -1,12 +1,14 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,16 +21,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait of the tests.
 const patience = 10 * time.Second
 
+var clusters atomic.Uint32
+
 // testCluster is a few nodes on loopback. Each node reaches the others through
 // a link of its own for each direction, which the test can cut.
 type testCluster struct {
-	t     *testing.T
-	opts  Options
-	names []string
-	dirs  []string
-	nodes []*Server // nil while down
-	addrs []string
-	links map[[2]int]*link // from, to
+	t         *testing.T
+	opts      Options
+	names     []string
+	dirs      []string
+	nodes     []*Server // nil while down
+	addrs     []string
+	listeners []net.Listener   // of nodes that were never started
+	links     map[[2]int]*link // from, to
 }
 
 // newCluster makes n nodes of o and starts them.
@@ -38,14 +43,13 @@ func newCluster(t *testing.T, n int, o Options) *testCluster {
 	for i := range n {
 		c.names = append(c.names, fmt.Sprintf("n%d", i))
 		c.dirs = append(c.dirs, t.TempDir())
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		// Addresses of their own: a node that restarts finds its port free.
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 64+os.Getpid()%128, clusters.Add(1)%250, i+1))
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.listeners = append(c.listeners, ln)
 		c.addrs = append(c.addrs, ln.Addr().String())
-		if err := ln.Close(); err != nil {
-			t.Fatal(err)
-		}
 	}
 	for i := range n {
 		for j := range n {
@@ -90,8 +94,11 @@ func (c *testCluster) start(i int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if err := s.Start(); err != nil {
-		c.t.Fatal(err)
+	if ln := c.listeners[i]; ln != nil {
+		s.Serve(ln)
+		c.listeners[i] = nil
+	} else if err := s.Start(); err != nil {
+		c.t.Fatal(errors.Join(err, s.Close()))
 	}
 	c.nodes[i] = s
 }
