@@ -55,39 +55,43 @@ func TestLagOfWarmupAndNothing(t *testing.T) {
 }
 
 func TestLagAgreesWithDefinition(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var ops []history.Op
-		for i := range rapid.IntRange(0, 12).Draw(t, "n") {
-			start := rapid.Int64Range(0, 30).Draw(t, "start")
-			op := history.Op{Kind: history.Poll, Start: start, End: start + rapid.Int64Range(0, 9).Draw(t, "length"),
-				Node: int8(rapid.IntRange(-1, 3).Draw(t, "node")), Value: rapid.Int64Range(0, 6).Draw(t, "value"), Outcome: history.OK}
-			if rapid.IntRange(0, 2).Draw(t, "mark") == 0 {
-				op.Kind, op.Value, op.Outcome = history.Mark, int64(i), history.Outcome(rapid.IntRange(0, 2).Draw(t, "outcome"))
-			}
-			ops = append(ops, op)
+	for range 20 { // of a hundred each
+		rapid.Check(t, lagAgrees)
+	}
+}
+
+func lagAgrees(t *rapid.T) {
+	var ops []history.Op
+	for i := range rapid.IntRange(0, 12).Draw(t, "n") {
+		start := rapid.Int64Range(0, 30).Draw(t, "start")
+		op := history.Op{Kind: history.Poll, Start: start, End: start + rapid.Int64Range(0, 9).Draw(t, "length"),
+			Node: int8(rapid.IntRange(-1, 3).Draw(t, "node")), Value: rapid.Int64Range(0, 6).Draw(t, "value"), Outcome: history.OK}
+		if rapid.IntRange(0, 2).Draw(t, "mark") == 0 {
+			op.Kind, op.Value, op.Outcome = history.Mark, int64(i), history.Outcome(rapid.IntRange(0, 2).Draw(t, "outcome"))
 		}
-		log := logOf(lagType, ops...)
-		var want []LagSample
-		for n := range int8(3) {
-			for v := range int64(20) {
-				for i := range log.Ops {
-					m, at := &log.Ops[i], int64(-1)
-					if m.Kind != history.Mark || m.Value != v || m.Outcome != history.OK || m.Node == n {
-						continue
+		ops = append(ops, op)
+	}
+	log := logOf(lagType, ops...)
+	var want []LagSample
+	for n := range int8(3) {
+		for v := range int64(20) {
+			for i := range log.Ops {
+				m, at := &log.Ops[i], int64(-1)
+				if m.Kind != history.Mark || m.Value != v || m.Outcome != history.OK || m.Node == n {
+					continue
+				}
+				for _, p := range log.Ops {
+					if p.Kind == history.Poll && p.Node == n && p.Value >= v && (at < 0 || p.End < at) {
+						at = p.End
 					}
-					for _, p := range log.Ops {
-						if p.Kind == history.Poll && p.Node == n && p.Value >= v && (at < 0 || p.End < at) {
-							at = p.End
-						}
-					}
-					if at >= 0 {
-						want = append(want, LagSample{n, v, at, max(0, at-m.End), max(0, at-m.Start)})
-					}
+				}
+				if at >= 0 {
+					want = append(want, LagSample{n, v, at, max(0, at-m.End), max(0, at-m.Start)})
 				}
 			}
 		}
-		if got := LagSamples(log); !slices.Equal(got, want) {
-			t.Fatalf("got  %v\nwant %v", got, want)
-		}
-	})
+	}
+	if got := LagSamples(log); !slices.Equal(got, want) {
+		t.Fatalf("got  %v\nwant %v", got, want)
+	}
 }

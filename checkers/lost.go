@@ -123,13 +123,9 @@ func (k *values) lose(w *words, g *group, shelves *shelves) finalTally {
 		}
 		return t
 	}
-	held := map[int32]bool{}
-	for _, p := range finals {
-		held[k.read[p]] = true
-	}
 	for i := range k.all {
 		v := &k.all[i]
-		if v.fate != acked || !v.written() || v.start <= bound || held[int32(i)] {
+		if v.fate != acked || !v.written() || v.start <= bound {
 			continue
 		}
 		t.lost++

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -107,7 +108,7 @@ func hardLog() *history.Log {
 }
 
 func TestLimitsMakeUnknown(t *testing.T) {
-	for _, limits := range []Limits{{Time: ms20}, {Memory: 1 << 20}, {Memory: 1 << 10}} {
+	for _, limits := range []Limits{{Time: ms20}, {Memory: 1 << 20, Time: time.Hour}, {Memory: 1 << 10, Time: time.Hour}} {
 		r := Run(context.Background(), hardLog(), limits)
 		for _, v := range r.Values {
 			if v.Name == "linearizable" && (v.Known || !strings.Contains(v.Why, "limit")) || v.Name == "linearizable.keys_undecided" && v.N != 1 {
@@ -166,6 +167,24 @@ func TestWords(t *testing.T) {
 	_, findings = check(t, faulted(logOf(registerType, write(1, 0, 10), write(2, 20, 30), read(1, 1050, 1060, by(1), node(2))), killed("f7", "n2", 1000)))
 	if !strings.Contains(findings[0].Text, "read of key 0 at n3 returned 1 at 1.060 s, though the newer 2 had been acknowledged 1.0 s before the read began, while f7 (kill of n2) was in force") {
 		t.Errorf("got %q", findings[0].Text)
+	}
+}
+
+// TestOrderFlipIsTold tells apart the rare contradiction without a stale read.
+func TestOrderFlipIsTold(t *testing.T) {
+	writes := []history.Op{write(1, 0, 100), write(2, 0, 100, by(1))}
+	flip := append(slices.Clone(writes), read(1, 10, 20, by(2)), read(2, 30, 40, by(2)), read(2, 10, 21, by(3)), read(1, 31, 41, by(3)))
+	old := append(slices.Clone(writes), read(1, 110, 120, by(2)), write(3, 130, 140), read(1, 150, 160))
+	for _, test := range []struct {
+		ops  []history.Op
+		flip bool
+		size int
+	}{{flip, true, 6}, {old, false, 3}} {
+		_, findings := check(t, logOf(registerType, test.ops...))
+		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Class == NotLinear })
+		if i < 0 || strings.Contains(findings[i].Text, "order flip") != test.flip || len(findings[i].Evidence) != test.size {
+			t.Errorf("want a flip: %v, of %d operations; got %+v", test.flip, test.size, findings)
+		}
 	}
 }
 

@@ -35,12 +35,11 @@ type value struct {
 	readEnd, readStart     int64 // least end and greatest start of the reads
 	readEndOp, readStartOp int32
 
-	// f is when the value had certainly been written, s when it was certainly
-	// still there: the least end and the greatest start of all operations on
-	// it, which are its write, its reads and the compare-and-sets that replaced
-	// it. See Gibbons and Korach, "Testing shared memories" (1997).
-	f, s     int64
-	fOp, sOp int32
+	// f is when the value had certainly been written: the least end of all
+	// operations on it, which are its write, its reads and the compare-and-sets
+	// that replaced it. fOp is the operation whose end it is.
+	f   int64
+	fOp int32
 }
 
 // ordered tells whether the value's place in the order is known: an operation
@@ -193,30 +192,22 @@ func (k *values) replaceFrom(index map[int64]int32, i int32) {
 	}
 }
 
-// bound sets f and s from the value's own write and reads.
+// bound sets f from the value's own write and reads.
 func (v *value) bound() {
-	v.f, v.fOp, v.s, v.sOp = v.end, v.write, v.start, v.write
+	v.f, v.fOp = v.end, v.write
 	if v.readEndOp != none && v.readEnd < v.f {
 		v.f, v.fOp = v.readEnd, v.readEndOp
-	}
-	if v.readStartOp != none && v.readStart > v.s {
-		v.s, v.sOp = v.readStart, v.readStartOp
 	}
 }
 
 // boundReplaced takes the compare-and-sets into the bounds of the values that
 // they replaced: the old value was there when the new one was set, so before
-// anyone could see the new one (f), and after the start of the operation (s).
-// Going from the least f on, each value's f falls at most once.
+// anyone could see the new one. Going from the least f on, each value's f falls at most once.
 func (k *values) boundReplaced() {
 	var order []int32
 	for i := range k.all {
 		if v := &k.all[i]; v.old != none {
 			order = append(order, int32(i))
-			old := &k.all[v.old]
-			if v.start > old.s {
-				old.s, old.sOp = v.start, v.write
-			}
 		}
 	}
 	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(k.all[a].f, k.all[b].f) })

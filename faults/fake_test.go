@@ -101,15 +101,6 @@ func (f *fakeNode) state() state {
 	return state{f.running, f.frozen, fmt.Sprint(slices.Sorted(maps.Keys(f.rules)))}
 }
 
-func (f *fakeNode) kinds() (all []cluster.ActionKind) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, d := range f.done {
-		all = append(all, d.kind)
-	}
-	return all
-}
-
 func (f *fakeNode) Start(context.Context, cluster.ServerSpec) error            { return nil }
 func (f *fakeNode) Probe(context.Context, netip.AddrPort, time.Duration) error { return nil }
 func (f *fakeNode) DialServer(context.Context, int) (net.Conn, error)          { return nil, nil }

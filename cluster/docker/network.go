@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the replacement names networks by chance and takes no provider; the reaper's image has none
+
 package docker
 
 import (
@@ -121,7 +123,7 @@ func makeNetwork(ctx context.Context, p *testcontainers.DockerProvider, name, ru
 func createNetwork(ctx context.Context, p *testcontainers.DockerProvider, name string, subnet netip.Prefix, labels map[string]string) (testcontainers.Network, error) {
 	call, cancel := outlive(ctx, callTimeout)
 	defer cancel()
-	n, err := p.CreateNetwork(call, testcontainers.NetworkRequest{ //nolint:staticcheck // the only way that takes a provider
+	n, err := p.CreateNetwork(call, testcontainers.NetworkRequest{
 		Driver: "bridge",
 		Name:   name,
 		Labels: maps.Clone(labels), // testcontainers adds its own

@@ -117,22 +117,22 @@ func (c *Client) encode(op *history.Op) bool {
 	c.out = c.out[:0]
 	switch op.Kind {
 	case history.Read:
-		c.command(2, pick(primary, "PGET", "GET"), 'r', op.Key)
+		c.command(2, pick(primary, "PGET", "GET"), 'r', op)
 	case history.Poll:
-		c.command(2, pick(primary, "PGET", "GET"), 'm', op.Key)
+		c.command(2, pick(primary, "PGET", "GET"), 'm', op)
 	case history.ReadSet:
-		c.command(2, pick(primary, "PSMEMBERS", "SMEMBERS"), 's', op.Key)
+		c.command(2, pick(primary, "PSMEMBERS", "SMEMBERS"), 's', op)
 	case history.Write:
-		c.command(3, "SET", 'r', op.Key)
+		c.command(3, "SET", 'r', op)
 		c.value(op.Value)
 	case history.Mark:
-		c.command(3, "SET", 'm', op.Key)
+		c.command(3, "SET", 'm', op)
 		c.value(op.Value)
 	case history.Add:
-		c.command(3, "SADD", 's', op.Key)
+		c.command(3, "SADD", 's', op)
 		c.value(op.Value)
 	case history.CAS:
-		c.command(4, "CAS", 'r', op.Key)
+		c.command(4, "CAS", 'r', op)
 		c.value(op.Old)
 		c.value(op.Value)
 	default:
@@ -149,11 +149,15 @@ func pick(first bool, a, b string) string {
 }
 
 // command begins a command of n words with its name and key.
-func (c *Client) command(n int, name string, prefix byte, key uint32) {
+// Keys tell the kind and the workload, so that two workloads of a plan never
+// meet: "r0.17" is the register 17 of the first workload.
+func (c *Client) command(n int, name string, prefix byte, op *history.Op) {
 	b := append(c.scratch[:0], prefix)
+	b = strconv.AppendUint(b, uint64(op.Workload), 10)
+	b = append(b, '.')
 	c.out = redcon.AppendArray(c.out, n)
 	c.out = redcon.AppendBulkString(c.out, name)
-	c.out = redcon.AppendBulk(c.out, strconv.AppendUint(b, uint64(key), 10))
+	c.out = redcon.AppendBulk(c.out, strconv.AppendUint(b, uint64(op.Key), 10))
 }
 
 func (c *Client) value(v int64) {
