@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -86,7 +87,7 @@ func (e *execution) drive(ctx context.Context) error {
 	e.background.Go(func() {
 		select {
 		case err := <-e.recorder.Failed():
-			cancel(infrastructure("write the history", err))
+			cancel(infrastructure("the run was stopped", outOfSpace(err)))
 		case <-e.life.Done():
 		}
 	})
@@ -222,6 +223,14 @@ func sleepUntil(ctx context.Context, clock history.Clock, t int64) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// outOfSpace adds the remedy to an error of a full disk.
+func outOfSpace(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w; free space there, or choose another folder for runs (--out)", err)
+	}
+	return err
 }
 
 // infrastructure wraps an error of a launch step.

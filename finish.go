@@ -1,6 +1,7 @@
 package aftershock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,22 @@ func (e *execution) finish(ctx context.Context, runErr error) (*Result, error) {
 		return nil, err
 	}
 	result, judgeErr := e.judge(ctx, runErr)
-	err := errors.Join(runErr, infrastructure("write the history", recordErr), judgeErr, <-torn)
+	if errors.Is(runErr, ErrInfrastructure) {
+		// One cause is enough: what could not be saved either is in the log.
+		e.logFailures(recordErr, judgeErr)
+		recordErr, judgeErr = nil, nil
+	}
+	err := errors.Join(runErr, infrastructure("close the record", recordErr), judgeErr, <-torn)
 	e.closeFiles()
 	return result, err
+}
+
+func (e *execution) logFailures(errs ...error) {
+	for _, err := range errs {
+		if err != nil {
+			e.log.Debug("after the failure", "err", err)
+		}
+	}
 }
 
 // tearDown removes the nodes.
@@ -43,9 +57,7 @@ func (e *execution) tearDown(ctx context.Context) error {
 // judge reads the record back from the disk, as `check` would, and saves what
 // it finds there.
 func (e *execution) judge(ctx context.Context, runErr error) (*Result, error) {
-	if err := e.dir.WriteSchedule(e.schedule); err != nil {
-		e.log.Error("the executed schedule was not saved", "err", err)
-	}
+	scheduleErr := e.dir.WriteSchedule(e.schedule)
 	log, err := history.Load(e.dir.Path())
 	if err != nil {
 		return nil, infrastructure("read the history back", err)
@@ -56,7 +68,7 @@ func (e *execution) judge(ctx context.Context, runErr error) (*Result, error) {
 		r.notes = append(r.notes, runErr.Error())
 	}
 	verdict, measured := r.judge(ctx)
-	return &Result{Dir: e.dir.Path(), Verdict: verdict}, infrastructure("save the results", r.save(verdict, measured))
+	return &Result{Dir: e.dir.Path(), Verdict: verdict}, infrastructure("save the results", cmp.Or(scheduleErr, r.save(verdict, measured)))
 }
 
 // discard keeps the run directory of a failed launch only for what the servers

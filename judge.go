@@ -1,6 +1,7 @@
 package aftershock
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,12 +63,14 @@ func (t TargetPlan) words() string {
 	return strings.TrimSpace(t.Name + " " + strings.Join(options, " "))
 }
 
-// save writes the verdict, the histograms and the report into the run directory.
+// save writes the verdict, the histograms and the report into the run
+// directory: as many as can be; the error is the first one's.
 func (r *recorded) save(v *results.Verdict, m *results.Measured) error {
-	return errors.Join(
+	report := func(w io.Writer) error { return results.HTML(w, v, m) }
+	return cmp.Or(
 		r.dir.WriteVerdict(v),
+		r.dir.Write(results.ReportFile, report),
 		r.dir.WriteHistograms(r.log, r.started),
-		r.dir.Write(results.ReportFile, func(w io.Writer) error { return results.HTML(w, v, m) }),
 	)
 }
 

@@ -98,7 +98,7 @@ func (e *execution) openHistory() error {
 		return infrastructure("open the event log", err)
 	}
 	e.recorder, err = history.NewRecorder(filepath.Join(e.dir.Path(), history.FileName), meta, e.tally.add)
-	return infrastructure("open the history", err)
+	return infrastructure("start recording", outOfSpace(err))
 }
 
 // launch starts the nodes and forms the replica set.

@@ -19,67 +19,72 @@ func finals(values ...int64) []history.Op {
 
 func with(a []history.Op, b ...history.Op) []history.Op { return append(a, b...) }
 
+// knownClean is what a register without any anomaly measures.
+const knownClean = "writes.lost=0 writes.resurrected=0 reads.phantom=0 reads.future=0 reads.stale=0 replicas.diverged=0 " +
+	"linearizable=1 sessions.read_your_writes=0 sessions.monotonic_reads=0"
+
+var knownRegisters = []struct {
+	name    string
+	ops     []history.Op
+	want    string
+	classes string
+}{
+	{"clean", with(finals(2, 2, 2), write(1, 0, 10), read(1, 5, 20, by(1)), write(2, 30, 40), read(2, 50, 60)), knownClean + " writes.acked=2 reads.ok=2", ""},
+	{"never written", with(finals(nothing, nothing, nothing), read(nothing, 0, 10)), knownClean, ""},
+	{"unknown seen late", with(finals(1, 1, 1), write(1, 0, 10, unknown), read(nothing, 20, 30, by(1)), read(1, 40, 50, by(1))), knownClean + " writes.unknown=1", ""},
+	{"unknown never seen", with(finals(2, 2, 2), write(1, 0, 10, unknown), write(2, 20, 30, by(1))), knownClean, ""},
+	{"failed never seen", with(finals(2, 2, 2), write(1, 0, 10, failed), write(2, 20, 30, by(1))), knownClean + " writes.failed=1", ""},
+	{"failed comparison that saw", with(finals(1, 1, 1), write(1, 0, 10), cas(7, 8, 20, 30, found(1))), knownClean + " writes.failed=0", ""},
+	{"effective chain", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 30), cas(2, 3, 40, 50, unknown), read(3, 60, 70, by(1))), knownClean + " writes.acked=2", ""},
+	{"concurrent writes in either order", with(finals(1, 1, 1), write(1, 0, 100), write(2, 10, 90, by(1)), read(2, 20, 30, by(2)), read(1, 40, 200, by(2))), knownClean, ""},
+	{"ties are concurrent", with(finals(2, 2, 2), write(1, 0, 10), write(2, 10, 20, by(1)), read(1, 20, 20, by(2))), knownClean, ""},
+
+	{"an end before its start", with(finals(2, 2, 2), write(1, 0, 10), write(2, 30, 20), read(1, 25, 26, by(1))), knownClean, ""},
+
+	{"lost", with(finals(1, 1, 1), write(1, 0, 10), write(2, 20, 30)), "writes.lost=1 linearizable=1 replicas.diverged=0", "lost-write"},
+	{"two lost", with(finals(1, 1, 1), write(1, 0, 10), write(2, 20, 30), write(3, 40, 50)), "writes.lost=2", "lost-write"},
+	{"lost to nothing", with(finals(nothing, nothing, nothing), write(1, 0, 10)), "writes.lost=1", "lost-write"},
+	{"lost compare-and-set", with(finals(1, 1, 1), write(1, 0, 10), cas(1, 2, 20, 30)), "writes.lost=1", "lost-write"},
+	{"lost though the last write is seen by a read only", with(finals(1, 1, 1), write(1, 0, 100), read(1, 10, 20, by(1)), write(2, 30, 40, by(2))), "writes.lost=1", "lost-write"},
+	{"not lost, for it may be older", with(finals(1, 1, 1), write(1, 0, 100), write(2, 30, 40, by(2))), "writes.lost=0", ""},
+	{"not lost, for an unknown write may have come late", with(finals(1, 1, 1), write(1, 0, 10, unknown), write(2, 30, 40, by(2))), "writes.lost=0", ""},
+	{"missing from one node", with(finals(2, 1, 2), write(1, 0, 10), write(2, 20, 30)), "writes.lost=0 replicas.diverged=1", "diverged-replicas"},
+	{"lost and diverged", with(finals(2, 1, 2), write(1, 0, 10), write(2, 20, 30), write(3, 40, 50)), "writes.lost=1 replicas.diverged=1", "diverged-replicas lost-write"},
+	{"no final reads", []history.Op{write(1, 0, 10), write(2, 20, 30)}, "writes.lost=? replicas.diverged=? linearizable=1", ""},
+	{"final reads failed", []history.Op{write(1, 0, 10), read(0, 100, 110, final, failed)}, "writes.lost=? replicas.diverged=?", ""},
+	{"one node answered", with(finals(1), write(1, 0, 10), write(2, 20, 30)), "writes.lost=1 replicas.diverged=?", "lost-write"},
+	{"another key was not read", with(finals(1, 1, 1), write(1, 0, 10), write(9, 20, 30, key(3))), "writes.lost=? replicas.diverged=0", ""},
+	{"lost though another key was not read", with(finals(1, 1, 1), write(1, 0, 10), write(2, 20, 30), write(9, 20, 30, key(3))), "writes.lost=1", "lost-write"},
+
+	{"resurrected", with(finals(1, 1, 1), write(1, 0, 10, failed), read(1, 20, 30, by(1))), "writes.resurrected=1 linearizable=0", "not-linearizable resurrected-write"},
+	{"resurrected at the end", with(finals(1, 1, 1), write(1, 0, 10, failed)), "writes.resurrected=1 linearizable=?", "resurrected-write"},
+	{"failed compare-and-set that took effect", with(finals(2, 2, 2), write(1, 0, 10), cas(1, 2, 20, 30, found(1)), read(2, 40, 50)), "writes.resurrected=1 linearizable=0", "not-linearizable resurrected-write"},
+	{"phantom", with(finals(1, 1, 1), write(1, 0, 10), read(77, 20, 30)), "reads.phantom=1 linearizable=0", "not-linearizable phantom-value"},
+	{"phantom seen by a failed comparison", with(finals(1, 1, 1), write(1, 0, 10), cas(1, 2, 20, 30, found(77))), "reads.phantom=1 linearizable=0", "not-linearizable phantom-value"},
+	{"future", with(finals(1, 1, 1), read(1, 0, 10, by(1)), write(1, 20, 30)), "reads.future=1 linearizable=0 writes.lost=?", "future-read not-linearizable"},
+
+	{"stale", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 30), read(1, 50, 60, by(1))), "reads.stale=1 reads.staleness.max=2e+07 reads.staleness.p50=2e+07 reads.stale_ratio=1 linearizable=0 writes.lost=0", "not-linearizable stale-read"},
+	{"stale by what was read, not acknowledged", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 100, unknown), read(2, 30, 40, by(2)), read(1, 50, 60, by(1))), "reads.stale=1 reads.staleness.max=1e+07", "not-linearizable stale-read"},
+	{"stale nothing", with(finals(1, 1, 1), write(1, 0, 10), read(nothing, 20, 30, by(1))), "reads.stale=1 reads.staleness.max=1e+07 linearizable=0", "not-linearizable stale-read"},
+	{"stale after compare-and-set", with(finals(2, 2, 2), write(1, 0, 100), cas(1, 2, 5, 20, by(1)), read(1, 50, 60, by(2))), "reads.stale=1 reads.staleness.max=3e+07 linearizable=0", "not-linearizable stale-read"},
+	{"order flip", with(finals(2, 2, 2), write(1, 0, 100), write(2, 0, 100, by(1)), read(1, 10, 20, by(2)), read(2, 25, 30, by(3)), read(1, 35, 40, by(4))), "linearizable=0", "not-linearizable"},
+	{"order flip without a stale read", with(finals(2, 2, 2), write(1, 0, 100), write(2, 0, 100, by(1)), read(1, 10, 20, by(2)), read(2, 30, 40, by(2)),
+		read(2, 10, 21, by(3)), read(1, 31, 41, by(3))), "linearizable=0 reads.stale=0 sessions.monotonic_reads=0", "not-linearizable"},
+	{"lost update", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 100), cas(1, 3, 20, 100, by(1))), "linearizable=0", "not-linearizable"},
+	{"lost update of unknown outcome", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 100, unknown), cas(1, 3, 20, 100, by(1), unknown), read(2, 30, 200, by(2)), read(3, 30, 200, by(3))), "linearizable=0", "not-linearizable"},
+	{"replaced in a circle", []history.Op{cas(2, 1, 0, 10), cas(1, 2, 0, 10, by(1))}, "linearizable=0", "not-linearizable"},
+	{"let a failed comparison through", with(finals(3, 3, 3), write(1, 0, 10), write(2, 20, 30), cas(1, 3, 40, 50)), "linearizable=0 writes.lost=0", "not-linearizable"},
+	{"a link out of place", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 30), cas(2, 3, 40, 50), read(2, 60, 70, by(1))), "linearizable=0 reads.stale=1", "not-linearizable stale-read"},
+
+	{"read your writes", with(finals(2, 2, 2), write(1, 0, 10, by(1)), write(2, 20, 30, by(2)), read(1, 40, 50, by(2))), "sessions.read_your_writes=1 sessions.monotonic_reads=0", "not-linearizable read-your-writes stale-read"},
+	{"somebody else's write", with(finals(2, 2, 2), write(1, 0, 10, by(1)), write(2, 20, 30, by(2)), read(1, 40, 50, by(3))), "sessions.read_your_writes=0 sessions.monotonic_reads=0", "not-linearizable stale-read"},
+	{"own write of unknown outcome", with(finals(2, 2, 2), write(1, 0, 10, by(1)), write(2, 20, 30, by(2), unknown), read(1, 40, 50, by(2))), "sessions.read_your_writes=0", ""},
+	{"monotonic reads", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 30), read(2, 35, 36, by(2)), read(1, 40, 50, by(2))), "sessions.read_your_writes=0 sessions.monotonic_reads=1", "monotonic-reads not-linearizable stale-read"},
+	{"monotonic reads of several clients", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 30), read(2, 35, 36, by(2)), read(1, 40, 50, by(3))), "sessions.monotonic_reads=0", "not-linearizable stale-read"},
+}
+
 func TestKnownRegisters(t *testing.T) {
-	const clean = "writes.lost=0 writes.resurrected=0 reads.phantom=0 reads.future=0 reads.stale=0 replicas.diverged=0 " +
-		"linearizable=1 sessions.read_your_writes=0 sessions.monotonic_reads=0"
-	tests := []struct {
-		name    string
-		ops     []history.Op
-		want    string
-		classes string
-	}{
-		{"clean", with(finals(2, 2, 2), write(1, 0, 10), read(1, 5, 20, by(1)), write(2, 30, 40), read(2, 50, 60)), clean + " writes.acked=2 reads.ok=2", ""},
-		{"never written", with(finals(nothing, nothing, nothing), read(nothing, 0, 10)), clean, ""},
-		{"unknown seen late", with(finals(1, 1, 1), write(1, 0, 10, unknown), read(nothing, 20, 30, by(1)), read(1, 40, 50, by(1))), clean + " writes.unknown=1", ""},
-		{"unknown never seen", with(finals(2, 2, 2), write(1, 0, 10, unknown), write(2, 20, 30, by(1))), clean, ""},
-		{"failed never seen", with(finals(2, 2, 2), write(1, 0, 10, failed), write(2, 20, 30, by(1))), clean + " writes.failed=1", ""},
-		{"failed comparison that saw", with(finals(1, 1, 1), write(1, 0, 10), cas(7, 8, 20, 30, found(1))), clean + " writes.failed=0", ""},
-		{"effective chain", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 30), cas(2, 3, 40, 50, unknown), read(3, 60, 70, by(1))), clean + " writes.acked=2", ""},
-		{"concurrent writes in either order", with(finals(1, 1, 1), write(1, 0, 100), write(2, 10, 90, by(1)), read(2, 20, 30, by(2)), read(1, 40, 200, by(2))), clean, ""},
-		{"ties are concurrent", with(finals(2, 2, 2), write(1, 0, 10), write(2, 10, 20, by(1)), read(1, 20, 20, by(2))), clean, ""},
-
-		{"lost", with(finals(1, 1, 1), write(1, 0, 10), write(2, 20, 30)), "writes.lost=1 linearizable=1 replicas.diverged=0", "lost-write"},
-		{"two lost", with(finals(1, 1, 1), write(1, 0, 10), write(2, 20, 30), write(3, 40, 50)), "writes.lost=2", "lost-write"},
-		{"lost to nothing", with(finals(nothing, nothing, nothing), write(1, 0, 10)), "writes.lost=1", "lost-write"},
-		{"lost compare-and-set", with(finals(1, 1, 1), write(1, 0, 10), cas(1, 2, 20, 30)), "writes.lost=1", "lost-write"},
-		{"lost though the last write is seen by a read only", with(finals(1, 1, 1), write(1, 0, 100), read(1, 10, 20, by(1)), write(2, 30, 40, by(2))), "writes.lost=1", "lost-write"},
-		{"not lost, for it may be older", with(finals(1, 1, 1), write(1, 0, 100), write(2, 30, 40, by(2))), "writes.lost=0", ""},
-		{"not lost, for an unknown write may have come late", with(finals(1, 1, 1), write(1, 0, 10, unknown), write(2, 30, 40, by(2))), "writes.lost=0", ""},
-		{"missing from one node", with(finals(2, 1, 2), write(1, 0, 10), write(2, 20, 30)), "writes.lost=0 replicas.diverged=1", "diverged-replicas"},
-		{"lost and diverged", with(finals(2, 1, 2), write(1, 0, 10), write(2, 20, 30), write(3, 40, 50)), "writes.lost=1 replicas.diverged=1", "diverged-replicas lost-write"},
-		{"no final reads", []history.Op{write(1, 0, 10), write(2, 20, 30)}, "writes.lost=? replicas.diverged=? linearizable=1", ""},
-		{"final reads failed", []history.Op{write(1, 0, 10), read(0, 100, 110, final, failed)}, "writes.lost=? replicas.diverged=?", ""},
-		{"one node answered", with(finals(1), write(1, 0, 10), write(2, 20, 30)), "writes.lost=1 replicas.diverged=?", "lost-write"},
-		{"another key was not read", with(finals(1, 1, 1), write(1, 0, 10), write(9, 20, 30, key(3))), "writes.lost=? replicas.diverged=0", ""},
-		{"lost though another key was not read", with(finals(1, 1, 1), write(1, 0, 10), write(2, 20, 30), write(9, 20, 30, key(3))), "writes.lost=1", "lost-write"},
-
-		{"resurrected", with(finals(1, 1, 1), write(1, 0, 10, failed), read(1, 20, 30, by(1))), "writes.resurrected=1 linearizable=0", "not-linearizable resurrected-write"},
-		{"resurrected at the end", with(finals(1, 1, 1), write(1, 0, 10, failed)), "writes.resurrected=1 linearizable=?", "resurrected-write"},
-		{"failed compare-and-set that took effect", with(finals(2, 2, 2), write(1, 0, 10), cas(1, 2, 20, 30, found(1)), read(2, 40, 50)), "writes.resurrected=1 linearizable=0", "not-linearizable resurrected-write"},
-		{"phantom", with(finals(1, 1, 1), write(1, 0, 10), read(77, 20, 30)), "reads.phantom=1 linearizable=0", "not-linearizable phantom-value"},
-		{"phantom seen by a failed comparison", with(finals(1, 1, 1), write(1, 0, 10), cas(1, 2, 20, 30, found(77))), "reads.phantom=1 linearizable=0", "not-linearizable phantom-value"},
-		{"future", with(finals(1, 1, 1), read(1, 0, 10, by(1)), write(1, 20, 30)), "reads.future=1 linearizable=0 writes.lost=?", "future-read not-linearizable"},
-
-		{"stale", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 30), read(1, 50, 60, by(1))), "reads.stale=1 reads.staleness.max=2e+07 reads.staleness.p50=2e+07 reads.stale_ratio=1 linearizable=0 writes.lost=0", "not-linearizable stale-read"},
-		{"stale by what was read, not acknowledged", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 100, unknown), read(2, 30, 40, by(2)), read(1, 50, 60, by(1))), "reads.stale=1 reads.staleness.max=1e+07", "not-linearizable stale-read"},
-		{"stale nothing", with(finals(1, 1, 1), write(1, 0, 10), read(nothing, 20, 30, by(1))), "reads.stale=1 reads.staleness.max=1e+07 linearizable=0", "not-linearizable stale-read"},
-		{"stale after compare-and-set", with(finals(2, 2, 2), write(1, 0, 100), cas(1, 2, 5, 20, by(1)), read(1, 50, 60, by(2))), "reads.stale=1 reads.staleness.max=3e+07 linearizable=0", "not-linearizable stale-read"},
-		{"order flip", with(finals(2, 2, 2), write(1, 0, 100), write(2, 0, 100, by(1)), read(1, 10, 20, by(2)), read(2, 25, 30, by(3)), read(1, 35, 40, by(4))), "linearizable=0", "not-linearizable"},
-		{"order flip without a stale read", with(finals(2, 2, 2), write(1, 0, 100), write(2, 0, 100, by(1)), read(1, 10, 20, by(2)), read(2, 30, 40, by(2)),
-			read(2, 10, 21, by(3)), read(1, 31, 41, by(3))), "linearizable=0 reads.stale=0 sessions.monotonic_reads=0", "not-linearizable"},
-		{"lost update", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 100), cas(1, 3, 20, 100, by(1))), "linearizable=0", "not-linearizable"},
-		{"lost update of unknown outcome", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 100, unknown), cas(1, 3, 20, 100, by(1), unknown), read(2, 30, 200, by(2)), read(3, 30, 200, by(3))), "linearizable=0", "not-linearizable"},
-		{"replaced in a circle", []history.Op{cas(2, 1, 0, 10), cas(1, 2, 0, 10, by(1))}, "linearizable=0", "not-linearizable"},
-		{"let a failed comparison through", with(finals(3, 3, 3), write(1, 0, 10), write(2, 20, 30), cas(1, 3, 40, 50)), "linearizable=0 writes.lost=0", "not-linearizable"},
-		{"a link out of place", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 30), cas(2, 3, 40, 50), read(2, 60, 70, by(1))), "linearizable=0 reads.stale=1", "not-linearizable stale-read"},
-
-		{"read your writes", with(finals(2, 2, 2), write(1, 0, 10, by(1)), write(2, 20, 30, by(2)), read(1, 40, 50, by(2))), "sessions.read_your_writes=1 sessions.monotonic_reads=0", "not-linearizable read-your-writes stale-read"},
-		{"somebody else's write", with(finals(2, 2, 2), write(1, 0, 10, by(1)), write(2, 20, 30, by(2)), read(1, 40, 50, by(3))), "sessions.read_your_writes=0 sessions.monotonic_reads=0", "not-linearizable stale-read"},
-		{"own write of unknown outcome", with(finals(2, 2, 2), write(1, 0, 10, by(1)), write(2, 20, 30, by(2), unknown), read(1, 40, 50, by(2))), "sessions.read_your_writes=0", ""},
-		{"monotonic reads", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 30), read(2, 35, 36, by(2)), read(1, 40, 50, by(2))), "sessions.read_your_writes=0 sessions.monotonic_reads=1", "monotonic-reads not-linearizable stale-read"},
-		{"monotonic reads of several clients", with(finals(2, 2, 2), write(1, 0, 10), write(2, 20, 30), read(2, 35, 36, by(2)), read(1, 40, 50, by(3))), "sessions.monotonic_reads=0", "not-linearizable stale-read"},
-	}
-	for _, test := range tests {
+	for _, test := range knownRegisters {
 		t.Run(test.name, func(t *testing.T) {
 			values, findings := check(t, logOf(registerType, test.ops...))
 			expect(t, values, test.want)

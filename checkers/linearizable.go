@@ -3,6 +3,7 @@ package checkers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/history"
@@ -165,7 +166,8 @@ func notLinear(log *history.Log, g *group, ops []int32, f flaw) *Finding {
 		told = append(told, fmt.Sprintf("and %d more", n-shownOps))
 	}
 	what := flawTexts[f]
-	if f == flawOrder && !hasStaleRead(log, ops) {
+	replaces := slices.ContainsFunc(finding.Evidence, func(op history.Op) bool { return op.Kind == history.CAS })
+	if f == flawOrder && !replaces && !hasStaleRead(log, ops) {
 		what = "an order flip: readers disagree on the order of concurrent writes"
 	}
 	finding.Text = fmt.Sprintf("key %d: %s: %s%s", g.key, what, strings.Join(told, "; "), w.during(finding.At))

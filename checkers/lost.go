@@ -149,7 +149,7 @@ func lostWrite(w *words, g *group, k *values, i int32, finals []int32) Finding {
 	}
 	at := k.op(finals[0])
 	return newFinding(w, g, LostWrite, from(at), k.logged(positions),
-		"%s of %d to key %d was acknowledged by %s at %s%s and is missing from %s at the end; %s", write.Kind, v.v, g.key,
+		"%s of %d to key %d was acknowledged by %s at %s%s and is missing from %s at the end; %s", kindWord(write.Kind), v.v, g.key,
 		w.node(write.Node), clock(write.End), w.nearest(until(write)), allNodes(len(finals)), holders(len(finals), held))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -96,7 +97,7 @@ func (t *registerTally) values(log *history.Log) []Value {
 		q.value("reads.staleness.p99", 0.99, noReads, ""), q.value("reads.staleness.max", 1, noReads, ""))
 	if torn {
 		for i := range values {
-			if v := &values[i]; v.Name == "reads.stale_ratio" || v.Name[:min(len(v.Name), 16)] == "reads.staleness." {
+			if v := &values[i]; v.Name == "reads.stale_ratio" || strings.HasPrefix(v.Name, "reads.staleness.") {
 				v.Known, v.Why = false, tornWhy
 			}
 		}
@@ -179,8 +180,8 @@ func resurrected(w *words, g *group, k *values, i int32) Finding {
 	ops := k.logged(k.withSightings([]int32{v.write, by}))
 	see := k.op(by)
 	return newFinding(w, g, Resurrected, until(see), ops,
-		"%s of %d to key %d was reported failed (%s) by %s at %s, and yet a %s at %s saw it at %s%s", write.Kind, v.v, g.key,
-		reason(write), w.node(write.Node), clock(write.End), see.Kind, w.node(see.Node), clock(see.End), w.during(write.End))
+		"%s of %d to key %d was reported failed (%s) by %s at %s, and yet a %s at %s saw it at %s%s", kindWord(write.Kind), v.v, g.key,
+		reason(write), w.node(write.Node), clock(write.End), kindWord(see.Kind), w.node(see.Node), clock(see.End), w.during(write.End))
 }
 
 func reason(op *history.Op) string {
@@ -193,14 +194,14 @@ func reason(op *history.Op) string {
 func phantom(w *words, g *group, k *values, p int32) Finding {
 	op := k.op(p)
 	return newFinding(w, g, Phantom, until(op), k.logged([]int32{p}),
-		"a %s of key %d at %s returned %s at %s, which nobody wrote%s", op.Kind, g.key, w.node(op.Node),
+		"a %s of key %d at %s returned %s at %s, which nobody wrote%s", kindWord(op.Kind), g.key, w.node(op.Node),
 		content(k.all[k.read[p]].v), clock(op.End), w.during(op.End))
 }
 
 func future(w *words, g *group, k *values, p int32) Finding {
 	op, v := k.op(p), &k.all[k.read[p]]
 	return newFinding(w, g, Future, until(op), k.logged([]int32{v.write, p}),
-		"a %s of key %d at %s returned %d at %s, %s before its write began%s", op.Kind, g.key, w.node(op.Node), v.v,
+		"a %s of key %d at %s returned %d at %s, %s before its write began%s", kindWord(op.Kind), g.key, w.node(op.Node), v.v,
 		clock(op.End), lapse(span(v.start, until(op))), w.during(op.End))
 }
 

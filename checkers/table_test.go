@@ -175,11 +175,12 @@ func TestOrderFlipIsTold(t *testing.T) {
 	writes := []history.Op{write(1, 0, 100), write(2, 0, 100, by(1))}
 	flip := append(slices.Clone(writes), read(1, 10, 20, by(2)), read(2, 30, 40, by(2)), read(2, 10, 21, by(3)), read(1, 31, 41, by(3)))
 	old := append(slices.Clone(writes), read(1, 110, 120, by(2)), write(3, 130, 140), read(1, 150, 160))
+	wide := []history.Op{write(1, 0, 10), write(2, 20, 100), read(2, 25, 28, by(1)), read(2, 200, 210, by(2)), read(1, 150, 160, by(3))}
 	for _, test := range []struct {
 		ops  []history.Op
 		flip bool
 		size int
-	}{{flip, true, 6}, {old, false, 3}} {
+	}{{flip, true, 6}, {old, false, 3}, {wide, false, 3}} {
 		_, findings := check(t, logOf(registerType, test.ops...))
 		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Class == NotLinear })
 		if i < 0 || strings.Contains(findings[i].Text, "order flip") != test.flip || len(findings[i].Evidence) != test.size {

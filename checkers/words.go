@@ -58,6 +58,13 @@ func content(v int64) string {
 	return fmt.Sprint(v)
 }
 
+func kindWord(k history.Kind) string {
+	if k == history.CAS {
+		return "compare-and-set"
+	}
+	return k.String()
+}
+
 // op is an operation in few words.
 func (w *words) op(op *history.Op) string {
 	var what string
