@@ -88,6 +88,9 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 		if result != nil && result.Verdict != nil {
 			verdicts = append(verdicts, result.Verdict)
 			if f.format == "text" {
+				if len(verdicts) > 1 {
+					fmt.Println()
+				}
 				if err := print(os.Stdout, result.Verdict); err != nil {
 					return fmt.Errorf("print the summary: %w", err)
 				}
@@ -102,6 +105,7 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 			return fmt.Errorf("print the verdicts: %w", err)
 		}
 	} else if len(verdicts) > 1 {
+		fmt.Println()
 		if err := results.Table(os.Stdout, verdicts); err != nil {
 			return fmt.Errorf("print the table: %w", err)
 		}

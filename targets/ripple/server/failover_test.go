@@ -198,14 +198,82 @@ func TestSyncWaitsForAReplicaAndGoesOnWhenItIsBack(t *testing.T) {
 		t.Fatalf("acknowledged without n2: %v", err)
 	case <-time.After(200 * time.Millisecond):
 	}
-	if v := c.nodes[1].Status(); v.Committed >= v.Position {
-		t.Fatalf("a record that n2 does not have counts as committed: %+v", v)
+	// n1 has logged the record, but neither shows it nor remembers it as committed.
+	uncommitted := func() {
+		t.Helper()
+		eventually(t, func() error {
+			if st := c.nodes[1].Status(); st.Position != 2 || st.Committed > 1 {
+				return fmt.Errorf("%+v", st)
+			}
+			return nil
+		})
+		if v := c.dial(1).get("a"); v != "" {
+			t.Fatalf("a=%q is visible, though n2 does not have it", v)
+		}
 	}
+	uncommitted()
+	c.kill(1)
+	c.start(1)
+	uncommitted()
 	c.start(2)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
 	c.settled(0)
+	for i := range c.nodes {
+		if v := c.dial(i).get("a"); v != "1" {
+			t.Errorf("n%d: a=%q", i, v)
+		}
+	}
+}
+
+// TestPromotedSyncNodeServesWithItsMembersOnly promotes a node whose member is
+// down: what its log holds may not be committed, so it serves nothing yet.
+func TestPromotedSyncNodeServesWithItsMembersOnly(t *testing.T) {
+	c := newCluster(t, 3, Options{Replication: Sync, Fsync: FsyncNever, ReadLease: 20 * time.Millisecond})
+	c.form()
+	c.dial(0).must("SET", "a", "1")
+	c.kill(0)
+	c.kill(2)
+	c.promote(1, 2, 2)
+	n := c.dial(1)
+	eventually(t, func() error {
+		_, err := n.Do("SET", "a", "2")
+		if err == nil || !strings.HasPrefix(err.Error(), "NOQUORUM the primary has not yet committed") {
+			return fmt.Errorf("a write got %v", err)
+		}
+		return nil
+	})
+	c.start(2)
+	c.follow(2, 1, 2)
+	c.settled(1)
+	if v := n.get("a"); v != "1" {
+		t.Fatalf("a=%q", v)
+	}
+}
+
+// TestOldPrimaryHearsOfAnEpochFromAReplica: the new primary is dead, and only
+// one of its replicas can tell.
+func TestOldPrimaryHearsOfAnEpochFromAReplica(t *testing.T) {
+	c := newCluster(t, 3, Options{Fsync: FsyncNever})
+	c.form()
+	c.cut(0, true)
+	c.promote(1, 2, 2)
+	c.follow(2, 1, 2)
+	eventually(t, func() error { // its session with the old primary has ended
+		if st := c.nodes[2].Status(); !st.Healthy || st.Epoch != 2 {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	})
+	c.kill(1)
+	c.cut(0, false)
+	eventually(t, func() error {
+		if st := c.nodes[0].Status(); st.Role != Replica || st.Epoch != 2 || st.Primary != c.link(0, 1) {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	})
 }
 
 // TestFollowInterruptsAGreeting re-points a node that waits for an answer of
