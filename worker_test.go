@@ -68,6 +68,16 @@ func forTime(w *worker, d time.Duration) span {
 	return span{start: now, measure: now, stop: now + int64(d)}
 }
 
+// every plans n operations, d apart.
+func every(d time.Duration, n uint64) workloads.Pacer {
+	return func(i uint64) int64 {
+		if i >= n {
+			return int64(time.Hour)
+		}
+		return int64(i) * int64(d)
+	}
+}
+
 func TestWorkerTakesANewProcessAfterUnknown(t *testing.T) {
 	calls := 0
 	system := &scripted{answer: func(_ int, op *history.Op) {
@@ -78,8 +88,8 @@ func TestWorkerTakesANewProcessAfterUnknown(t *testing.T) {
 		op.Outcome = history.OK
 	}}
 	w, k := newTestWorker(system, func() int { return 0 })
-	w.pacer = func(n uint64) int64 { return int64(n) * int64(time.Millisecond) }
-	w.run(t.Context(), forTime(w, 6*time.Millisecond))
+	w.pacer = every(time.Millisecond, 6)
+	w.run(t.Context(), forTime(w, time.Minute))
 	if len(k.ops) != 6 {
 		t.Fatalf("%d operations, want the 6 that the pacer plans", len(k.ops))
 	}
@@ -114,8 +124,8 @@ func TestWorkerStaysWithAnOldPrimaryUntilItRefuses(t *testing.T) {
 		}
 	}}
 	w, k := newTestWorker(system, func() int { return believed })
-	w.pacer = func(n uint64) int64 { return int64(n) * int64(time.Millisecond) }
-	w.run(t.Context(), forTime(w, 15*time.Millisecond))
+	w.pacer = every(time.Millisecond, 15)
+	w.run(t.Context(), forTime(w, time.Minute))
 	for i, op := range k.ops {
 		want := int8(0)
 		if i > 8 {
@@ -129,9 +139,9 @@ func TestWorkerStaysWithAnOldPrimaryUntilItRefuses(t *testing.T) {
 
 func TestWorkerRecordsThatNothingWasSent(t *testing.T) {
 	w, k := newTestWorker(&scripted{connect: func(int) error { return errors.New("refused") }}, func() int { return 1 })
-	w.run(t.Context(), forTime(w, 20*time.Millisecond))
+	w.run(t.Context(), forTime(w, 300*time.Millisecond))
 	if len(k.ops) == 0 || len(k.ops) > 20 {
-		t.Fatalf("%d operations against a dead node in 20 ms: want a few, paced by the backoff", len(k.ops))
+		t.Fatalf("%d operations against a dead node in 300 ms: want a few, paced by the backoff", len(k.ops))
 	}
 	for _, op := range k.ops {
 		if op.Outcome != history.Fail || op.Error != history.ErrConnect || op.Node != 1 {
@@ -139,7 +149,7 @@ func TestWorkerRecordsThatNothingWasSent(t *testing.T) {
 		}
 	}
 	w, k = newTestWorker(&scripted{}, func() int { return -1 })
-	w.run(t.Context(), forTime(w, 5*time.Millisecond))
+	w.run(t.Context(), forTime(w, 100*time.Millisecond))
 	if len(k.ops) == 0 || k.ops[0].Outcome != history.Fail || k.ops[0].Error != history.ErrNoTarget {
 		t.Fatalf("got %+v, want failures for want of a primary", k.ops)
 	}

@@ -189,7 +189,7 @@ func TestVictimsAreLookedForUntilTheInstant(t *testing.T) {
 		}()
 		// f2 is planned for the same node before f1 has found it.
 		_, err := b.Run(t.Context(), []Planned{fault("f1", "kill", "primary", s, s), fault("f2", "kill", "n2", s+2*sendAhead, s)})
-		if got, want := b.happened(1), "kill@1s kill@1.02s restart@2.02s"; got != want {
+		if got, want := b.happened(1), "kill@1s kill@1.08s restart@2.08s"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 		if e := b.find(t, history.EventFault, "f1"); err != nil || e.Failed || e.At != e.Planned || e.Nodes[0] != "n2" {
