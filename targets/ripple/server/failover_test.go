@@ -3,6 +3,8 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -329,6 +331,7 @@ func TestSemiSyncNeedsOneReplica(t *testing.T) {
 
 func TestLateReplicaJoinsTheInSyncSet(t *testing.T) {
 	c := newCluster(t, 3, Options{Replication: Sync, Fsync: FsyncNever})
+	c.cut(2, true) // or it would hear of the primary by itself
 	c.promote(0, 1, 1)
 	c.follow(1, 0, 1)
 	p := c.dial(0)
@@ -336,6 +339,7 @@ func TestLateReplicaJoinsTheInSyncSet(t *testing.T) {
 	if c.nodes[2].Status().Eligible {
 		t.Fatal("a node outside the set is eligible")
 	}
+	c.cut(2, false)
 	c.follow(2, 0, 1)
 	c.settled(0) // which demands that each node is eligible
 	if m := c.nodes[0].Status().Members; len(m) != 2 {
@@ -356,6 +360,57 @@ func TestLateReplicaJoinsTheInSyncSet(t *testing.T) {
 	c.dial(0).refused("NOQUORUM", "SET", "a", "2") // n1 is missing
 }
 
+// TestMemberIsToldWhenItHasWhatWasCommitted follows the two steps of joining
+// the in-sync set: required at once, told later.
+func TestMemberIsToldWhenItHasWhatWasCommitted(t *testing.T) {
+	c := newCluster(t, 2, Options{Replication: Sync, Fsync: FsyncNever})
+	c.form()
+	for i := range 5 {
+		c.dial(0).must("SET", "a", i)
+	}
+	s := c.nodes[0]
+	near, far := net.Pipe()
+	defer func() { _, _ = near.Close(), far.Close() }()
+	d, common, err := s.admit(near, hello{name: "late", epoch: 1, last: 2, epochs: []epochStart{{1, 1}}})
+	if err != nil || common != 2 {
+		t.Fatal(common, err)
+	}
+	committed := s.Status().Committed
+	for _, step := range []struct {
+		logged uint64
+		told   bool
+	}{{committed - 1, false}, {committed, true}} {
+		logged, told := step.logged, step.told
+		if err := s.acknowledge(d, logged, 0); err != nil {
+			t.Fatal(err)
+		}
+		if m := s.Status().Members; strings.Join(m, ",") != "n1,late" {
+			t.Fatal(m)
+		}
+		var sent uint64
+		if _, err := s.nextMessages(d, nil, &sent, false); err != nil {
+			t.Fatal(err)
+		}
+		if in := s.Status().InSync; slices.Contains(in, "late") != told {
+			t.Fatalf("with %d of %d records: told %v", logged, committed, in)
+		}
+	}
+	if err := s.acknowledge(d, committed+100, 0); err == nil {
+		t.Fatal("it acknowledged what was never sent")
+	}
+}
+
+// TestReplicaHearsOfTheNewPrimary: no FOLLOW reaches n2.
+func TestReplicaHearsOfTheNewPrimary(t *testing.T) {
+	c := newCluster(t, 3, Options{Fsync: FsyncNever})
+	c.form()
+	c.cut(2, true)
+	c.promote(1, 2)
+	c.follow(0, 1, 2)
+	c.cut(2, false)
+	c.settled(1)
+}
+
 // TestSyncLosesNothing kills the primary under load, again and again.
 func TestSyncLosesNothing(t *testing.T) {
 	c := newCluster(t, 3, Options{Replication: Sync, Fsync: FsyncNever, ReadLease: 100 * time.Millisecond})
@@ -366,7 +421,10 @@ func TestSyncLosesNothing(t *testing.T) {
 		stop := c.load(primary, fmt.Sprint("e", epoch), acked)
 		time.Sleep(100 * time.Millisecond)
 		killed := primary
+		c.cut(killed, true) // it takes writes that no replica will get
+		time.Sleep(20 * time.Millisecond)
 		c.kill(killed)
+		c.cut(killed, false)
 		stop()
 		primary = c.mostAdvanced()
 		var others []int
