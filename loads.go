@@ -78,7 +78,8 @@ func (e *execution) finalReadsOf(ctx context.Context, wi uint8, load workloads.W
 		for {
 			try := r
 			try.Op.Flags |= history.FinalRead
-			try.Op.Intended = -1
+			try.Op.Start = e.clock.Now()
+			try.Op.Intended = try.Op.Start
 			w.do(ctx, &try)
 			if last.op.Outcome == history.OK || !w.wait(ctx, e.clock.Now()+int64(finalRetryEvery)) {
 				break

@@ -61,42 +61,43 @@ func (w *worker) run(ctx context.Context, s span) {
 	w.timer = time.NewTimer(time.Hour)
 	defer w.timer.Stop()
 	for n := uint64(0); ctx.Err() == nil; n++ {
-		intended := w.clock.Now()
+		w.generator.Next(&w.req)
+		now := w.clock.Now()
+		intended := now
 		if w.pacer != nil {
 			if w.filter != nil {
-				n = workloads.Skip(w.pacer, n, intended-s.start)
+				n = workloads.Skip(w.pacer, n, now-s.start)
 			}
 			intended = s.start + w.pacer(n)
+			if intended >= s.stop {
+				return
+			}
+			if intended > now {
+				if !w.wait(ctx, intended) {
+					return
+				}
+				now = w.clock.Now()
+			}
 		}
-		if intended >= s.stop || !w.wait(ctx, intended) {
-			return
+		if now >= s.stop {
+			return // late beyond the end: not sent, not recorded
 		}
-		w.generator.Next(&w.req)
 		op := &w.req.Op
 		op.Flags |= w.flags
 		if intended < s.measure {
 			op.Flags |= history.Warmup
 		}
-		if w.pacer != nil {
-			op.Intended = intended
-		} else {
-			op.Intended = -1
-		}
-		if w.clock.Now() >= s.stop {
-			return // late beyond the end: not sent, not recorded
-		}
+		op.Intended, op.Start = intended, now
 		w.do(ctx, &w.req)
 	}
 }
 
-// do sends one operation, stamps it, records it and tells the generator.
+// do sends one operation whose Intended and Start are set, stamps its end,
+// records it and tells the generator. Start is before the connecting, where
+// that is needed.
 func (w *worker) do(ctx context.Context, r *workloads.Request) {
 	op := &r.Op
 	op.Workload, op.Worker, op.Process = w.workload, w.index, w.process
-	op.Start = w.clock.Now()
-	if op.Intended < 0 {
-		op.Intended = op.Start
-	}
 	client := w.client(ctx, r)
 	if client == nil {
 		op.Outcome = history.Fail // nothing was sent
