@@ -1,0 +1,132 @@
+package ripple
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+func TestAnswersThatBreakTheConnection(t *testing.T) {
+	for _, answer := range []string{
+		"", "+OK", ":1\r\n", "$3\r\nabc\r\n", "$-2\r\n", "*1\r\n:1\r\n", "?\r\n", "\r\n", "$99999999999\r\n", "$1\r\nxyz", "+OK\n",
+		strings.Repeat("+", 3*readSize),
+	} {
+		near, far := net.Pipe()
+		go func() {
+			buf := make([]byte, 1024)
+			_, _ = far.Read(buf)
+			_, _ = far.Write([]byte(answer))
+			_ = far.Close()
+		}()
+		c := newClient(near, time.Second)
+		op := do(t, c, history.Op{Kind: history.Read})
+		if op.Outcome != history.Unknown || op.Error != history.ErrConnLost || !c.Broken() {
+			t.Errorf("%.20q: %v %v broken %v", answer, op.Outcome, op.Error, c.Broken())
+		}
+		_ = c.Close()
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for text, want := range map[string]struct {
+		outcome history.Outcome
+		err     history.Error
+	}{
+		"NOTPRIMARY this node is a replica": {history.Fail, history.ErrNotPrimary},
+		"NOQUORUM the lease ran out":        {history.Fail, history.ErrNoQuorum},
+		"BUSY":                              {history.Fail, history.ErrBusy},
+		"WRONGTYPE no":                      {history.Fail, history.ErrServer},
+		"STEPPEDDOWN unknown":               {history.Unknown, history.ErrServer},
+		"ERR anything":                      {history.Unknown, history.ErrServer},
+		"BUSYNESS":                          {history.Unknown, history.ErrServer},
+		"":                                  {history.Unknown, history.ErrServer},
+	} {
+		if outcome, err := classify(text); outcome != want.outcome || err != want.err {
+			t.Errorf("%q: %v %v", text, outcome, err)
+		}
+	}
+}
+
+func BenchmarkClient(b *testing.B) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	near, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	far, err := ln.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = ln.Close()
+	answer := []byte("$3\r\n123\r\n")
+	go func() {
+		buf := make([]byte, 1024)
+		for {
+			if _, err := far.Read(buf); err != nil {
+				return
+			}
+			if _, err := far.Write(answer); err != nil {
+				return
+			}
+		}
+	}()
+	c := newClient(near, time.Minute)
+	defer func() { _, _ = c.Close(), far.Close() }()
+	op := history.Op{Kind: history.Read, Key: 12}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Do(context.Background(), &op)
+		if op.Outcome != history.OK {
+			b.Fatal(op)
+		}
+	}
+}
+
+func FuzzReply(f *testing.F) {
+	f.Add([]byte("$3\r\n123\r\n"))
+	f.Add([]byte("*2\r\n:0\r\n$-1\r\n"))
+	f.Add([]byte("-ERR x\r\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// However the bytes arrive, they read the same.
+		whole := replies(&reader{src: &pieces{data, len(data)}})
+		single := replies(&reader{src: &pieces{data, 1}})
+		if !slices.Equal(whole, single) {
+			t.Fatalf("%q: %q and %q", data, whole, single)
+		}
+	})
+}
+
+func replies(r *reader) []string {
+	var all []string
+	for {
+		v, err := r.reply()
+		if err != nil {
+			return all
+		}
+		all = append(all, string(v.kind)+string(v.text)+strconv.FormatInt(v.n, 10)+strconv.FormatBool(v.null))
+	}
+}
+
+// pieces is a stream that arrives in pieces of at most size bytes.
+type pieces struct {
+	data []byte
+	size int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, net.ErrClosed
+	}
+	n := copy(b, p.data[:min(p.size, len(p.data))])
+	p.data = p.data[n:]
+	return n, nil
+}
