@@ -128,7 +128,6 @@ func (o *operator) promote(ctx context.Context, order order) {
 	defer cancel()
 	node := o.nodes[order.promote]
 	if err := o.operated.Promote(bounded, o.nodes, order.promote, others, order.epoch); err != nil {
-		o.state.epoch = max(o.state.epoch, order.epoch) // never offer one epoch twice
 		o.log.Warn("promotion failed; trying again", "node", node.Name, "epoch", order.epoch, "err", err)
 		return
 	}

@@ -31,7 +31,8 @@ type operatorState struct {
 	choose  string
 	random  *rand.Rand
 	primary int
-	epoch   uint64
+	epoch   uint64        // the newest that a node told of or that was given out with success
+	offered uint64        // the newest that was given out at all
 	seat    []int         // the nodes that the operator sits with
 	lost    time.Duration // when the primary was first seen gone; <0: it is there
 }
@@ -75,7 +76,8 @@ func (s *operatorState) look(v sight) order {
 	}
 	o.promote = s.candidate(v)
 	if o.promote >= 0 {
-		o.epoch = s.epoch + 1
+		s.offered = max(s.offered, s.epoch) + 1 // never the same epoch twice
+		o.epoch = s.offered
 	}
 	return o
 }
@@ -125,14 +127,16 @@ func (s *operatorState) sit(v sight) {
 }
 
 // candidate chooses whom to promote among the replicas of the operator's seat;
-// -1 if nobody may be.
+// -1 if nobody may be. The most advanced one has to be eligible by its own word
+// and of the newest epoch: a node that missed a promotion does not know what
+// was acknowledged since, and judges itself by its own old epoch.
 func (s *operatorState) candidate(v sight) int {
 	var able []int
 	for _, i := range s.seat {
 		if i == s.primary && v.status[i].Role == targets.Primary {
 			continue
 		}
-		if s.choose == "most-advanced" && !v.status[i].Eligible {
+		if s.choose == "most-advanced" && (!v.status[i].Eligible || v.status[i].Epoch < s.epoch) {
 			continue
 		}
 		able = append(able, i)

@@ -131,4 +131,17 @@ func TestOperatorChoices(t *testing.T) {
 	if got := promote("most-advanced", v); got != 1 {
 		t.Errorf("most-advanced chose %d: a later epoch's log is more advanced than a longer one", got)
 	}
+	v.status[1].LogEpoch, v.status[1].Epoch = 0, 2
+	if got := promote("most-advanced", v); got != 1 {
+		t.Errorf("most-advanced chose %d, which missed the promotion of epoch 2", got)
+	}
+}
+
+func TestOperatorNeverOffersAnEpochTwice(t *testing.T) {
+	s := operatorOf(3, "most-advanced")
+	s.look(look3(0, "xRR"))
+	first, second := s.look(look3(time.Second, "xRR")), s.look(look3(2*time.Second, "xRR"))
+	if first.epoch != 2 || second.epoch != 3 || second.promote < 0 {
+		t.Errorf("a failed promotion in epoch %d was followed by one in %d of node %d", first.epoch, second.epoch, second.promote)
+	}
 }

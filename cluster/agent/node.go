@@ -179,18 +179,20 @@ func settled(c *child) {
 	}
 }
 
-// kill ends every other process of the node. It took effect when the last of
-// them is gone.
+// kill ends every other process of the node. It took effect when SIGKILL was
+// sent: no process runs an instruction of its own after that, though one in the
+// middle of a sync may take the disk's time to go. It is reported when the last
+// of them is gone.
 func (n *node) kill() (actionReply, error) {
 	server := n.current(true)
 	some, err := n.procs.signalAll(syscall.SIGKILL)
+	effect := actionReply{At: n.now(), Changed: some}
 	if err != nil || !some {
-		return actionReply{At: n.now()}, err
+		return effect, err
 	}
 	if !n.procs.gone(goneTimeout) {
 		return actionReply{}, fmt.Errorf("processes still there %s after SIGKILL: they wait for a disk or a network file system", goneTimeout)
 	}
-	effect := actionReply{At: n.now(), Changed: true}
 	settled(server)
 	return effect, nil
 }
