@@ -49,7 +49,7 @@ func TestKillRestartStop(t *testing.T) {
 	if !e.Changed || e.At.Before(planned.Add(-e.Error)) || e.At.After(time.Now().Add(e.Error)) {
 		t.Errorf("kill planned for %v: %+v", planned, e)
 	}
-	if exit := nextExit(t, n); exit.Signal != "killed" || exit.Code != -1 || !exit.Planned || exit.At.After(e.At.Add(e.Error)) {
+	if exit := nextExit(t, n); exit.Signal != "killed" || exit.Code != -1 || !exit.Planned || exit.At.Before(e.At.Add(-e.Error)) {
 		t.Errorf("exit %+v of the kill %+v", exit, e)
 	}
 	if _, err := ask(t, n, "ping"); err == nil {
