@@ -26,6 +26,8 @@ func availabilityChecker() Checker {
 			{"errors.rate.during", Ratio, "share of errors among the operations under way while a fault was in force"},
 			{"errors.rate.after", Ratio, "share of errors among the operations that no fault touched, after the first fault"},
 			{"errors.rate.<fault>", Ratio, "share of errors among the operations under way while this fault was in force"},
+			{"errors.rate.<fault>.before", Ratio, "share of errors among the operations that no fault touched between the fault before and this one"},
+			{"errors.rate.<fault>.after", Ratio, "share of errors among the operations that no fault touched between this fault and the next"},
 		},
 		Check: checkAvailability,
 	}
@@ -45,14 +47,17 @@ func (c *errorCount) value(name string) Value {
 	return ratio(name, c.errors, c.all, "there was no such operation")
 }
 
+// faultErrors are the errors around one fault.
+type faultErrors struct{ before, during, after errorCount }
+
 // availabilityTally is what is counted of the load.
 type availabilityTally struct {
 	ok      int
 	errors  errorCount
 	moments [moments]errorCount
-	faults  map[string]*errorCount // by id
-	writes  int                    // tried
-	acks    []stretch              // of acknowledged writes
+	faults  map[string]*faultErrors // by id
+	writes  int                     // tried
+	acks    []stretch               // of acknowledged writes
 }
 
 // checkAvailability measures the load of all workloads but lag's: operations
@@ -60,9 +65,9 @@ type availabilityTally struct {
 // when their answer comes, whenever they began.
 func checkAvailability(_ context.Context, log *history.Log, _ Limits) Result {
 	line := newTimeline(log)
-	t := availabilityTally{faults: map[string]*errorCount{}}
+	t := availabilityTally{faults: map[string]*faultErrors{}}
 	for _, w := range line.windows {
-		t.faults[w.Fault] = &errorCount{}
+		t.faults[w.Fault] = &faultErrors{}
 	}
 	for i := range log.Ops {
 		op := &log.Ops[i]
@@ -76,7 +81,8 @@ func checkAvailability(_ context.Context, log *history.Log, _ Limits) Result {
 		t.moments[duringFault].value("errors.rate.during"), t.moments[afterFaults].value("errors.rate.after"))
 	for _, w := range line.windows {
 		if c := t.faults[w.Fault]; c != nil {
-			values = append(values, c.value("errors.rate."+w.Fault))
+			name := "errors.rate." + w.Fault
+			values = append(values, c.during.value(name), c.before.value(name+".before"), c.after.value(name+".after"))
 			delete(t.faults, w.Fault)
 		}
 	}
@@ -103,10 +109,34 @@ func (t *availabilityTally) count(line *timeline, op *history.Op) {
 	}
 	t.errors.add(failed)
 	t.moments[line.moment(op)].add(failed)
+	t.countAround(line, op, failed)
+}
+
+// countAround counts an operation to the faults that it met, or else to the
+// one before it and the one after it.
+func (t *availabilityTally) countAround(line *timeline, op *history.Op, failed bool) {
+	var last, next *history.Window
+	met := false
 	for i := range line.windows {
-		if w := &line.windows[i]; w.Contains(from(op), until(op)) {
-			t.faults[w.Fault].add(failed)
+		w := &line.windows[i]
+		switch {
+		case w.Contains(from(op), until(op)):
+			met = true
+			t.faults[w.Fault].during.add(failed)
+		case w.End <= from(op) && (last == nil || w.End > last.End):
+			last = w
+		case w.Begin >= until(op) && (next == nil || w.Begin < next.Begin):
+			next = w
 		}
+	}
+	if met {
+		return
+	}
+	if last != nil {
+		t.faults[last.Fault].after.add(failed)
+	}
+	if next != nil {
+		t.faults[next.Fault].before.add(failed)
 	}
 }
 

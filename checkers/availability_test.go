@@ -26,7 +26,7 @@ func TestAvailability(t *testing.T) {
 	}{
 		{"no fault", nil, "ops.ok=7 ops.rate=7 availability.write_gap.max=2.7e+08 failover.count=0 failover.max=? errors.rate=0.2 " +
 			"errors.rate.before=0.2 errors.rate.during=? errors.rate.after=? errors.rate.f1=-"},
-		{"primary killed", append(roles, kill...), "failover.count=1 failover.max=3e+08 errors.rate.before=0 errors.rate.during=0.5 errors.rate.after=0 errors.rate.f1=0.5"},
+		{"primary killed", append(roles, kill...), "failover.count=1 failover.max=3e+08 errors.rate.before=0 errors.rate.during=0.5 errors.rate.after=0 errors.rate.f1=0.5 errors.rate.f1.before=0 errors.rate.f1.after=0"},
 		{"replica killed", []history.Event{primary("n2", 1, 5), kill[0], kill[1]}, "failover.count=0 failover.max=? errors.rate.f1=0.5"},
 		{"roles not known", kill, "failover.count=0 failover.max=?"},
 		{"promoted before", append([]history.Event{primary("n3", 1, 5), {At: 150 * ms, Kind: history.EventFailover, Node: "n1", Epoch: 2}}, kill...), "failover.count=1"},

@@ -22,8 +22,6 @@ type change func(op *history.Op)
 func by(process uint32) change { return func(op *history.Op) { op.Process = process } }
 func node(i int8) change       { return func(op *history.Op) { op.Node = i } }
 func key(k uint32) change      { return func(op *history.Op) { op.Key = k } }
-func workload(i uint8) change  { return func(op *history.Op) { op.Workload = i } }
-func flag(f uint8) change      { return func(op *history.Op) { op.Flags |= f } }
 func final(op *history.Op)     { op.Flags |= history.FinalRead }
 func warm(op *history.Op)      { op.Flags |= history.Warmup }
 func unknown(op *history.Op)   { op.Outcome, op.Error = history.Unknown, history.ErrTimeout }

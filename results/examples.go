@@ -11,7 +11,7 @@ import (
 var severity = []checkers.Class{
 	checkers.LostWrite, checkers.LostElement, checkers.Resurrected, checkers.Phantom, checkers.Future,
 	checkers.Duplicate, checkers.NotLinear, checkers.Diverged, checkers.StaleRead, checkers.StaleSet,
-	checkers.ReadYourWrites, checkers.MonotonicRead,
+	checkers.ReadYourWrites, checkers.MonotonicRead, checkers.Flapping,
 }
 
 func severityOf(c checkers.Class) int {

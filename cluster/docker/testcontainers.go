@@ -107,8 +107,8 @@ func decideRyuk(ctx context.Context, e *engine) {
 			return
 		}
 	}
-	e.log.Info("testcontainers' reaper is switched off; aftershock cleans up by itself",
-		"image", image, "why", engineWords(err), "to use it", ryukVariable+"=1")
+	e.log.Info("testcontainers' reaper is off, its image is not here; aftershock cleans up by itself")
+	e.log.Debug("reaper", "image", image, "err", engineWords(err), "to use it", ryukVariable+"=1")
 	if err := os.Setenv(ryukDisabled, "true"); err != nil {
 		e.log.Warn("cannot switch testcontainers' reaper off", "error", err)
 	}

@@ -41,8 +41,13 @@ func (l *liveLine) begin(i, n int, j job) {
 	for _, v := range j.varied {
 		l.head += fmt.Sprintf(" %s=%s", v.Path, v.Value)
 	}
-	if !l.quiet && !l.terminal {
-		fmt.Fprintf(l.out, "%s: starting\n", l.head)
+	switch {
+	case l.quiet:
+	case l.terminal:
+		fmt.Fprint(l.out, "\r\x1b[K", l.head, "  launching")
+		l.drawn = true
+	default:
+		fmt.Fprintf(l.out, "%s: launching\n", l.head)
 	}
 }
 
