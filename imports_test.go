@@ -14,6 +14,7 @@ const module = "github.com/aftershock-chaos/aftershock"
 // part of their path; "" is the root package.
 var allowed = map[string][]string{
 	"history":   {},
+	"internal":  {},
 	"cluster":   {"cluster"},
 	"checkers":  {"history"},
 	"workloads": {"history", "checkers"},
@@ -54,6 +55,9 @@ func TestImportDirections(t *testing.T) {
 				if strings.HasPrefix(imported, driver) && !strings.HasPrefix(p.ImportPath, home) {
 					t.Errorf("%s imports the driver %s, which belongs to %s", p.ImportPath, imported, home)
 				}
+			}
+			if strings.HasPrefix(imported, module+"/internal/") {
+				continue
 			}
 			if (imported == module || strings.HasPrefix(imported, module+"/")) && !contains(may, top(imported)) {
 				t.Errorf("%s imports %s: against the way of the data", p.ImportPath, imported)

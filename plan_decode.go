@@ -1,6 +1,8 @@
 package aftershock
 
 import (
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+
 	"fmt"
 	"strconv"
 	"time"
@@ -54,7 +56,7 @@ func (d *decoder) object(n *treeNode, path, what, example string, fields ...fiel
 		read := lookup(fields, k.name)
 		if read == nil {
 			d.found = append(d.found, d.src.at(k.place, join(path, k.name),
-				fmt.Sprintf("unknown key %q in %s", shorten(k.name), what), didYouMean(k.name, names)))
+				fmt.Sprintf("unknown key %q in %s", shorten(k.name), what), spelling.DidYouMean(k.name, names)))
 			continue
 		}
 		if k.value.kind == treeNull {

@@ -1,6 +1,8 @@
 package aftershock
 
 import (
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+
 	"fmt"
 	"strings"
 
@@ -102,7 +104,7 @@ func (k *faultKinds) needed(n *treeNode, path string) {
 		names = append(names, kind.Name)
 	}
 	for _, key := range n.keys {
-		if _, near := nearest(key.name, names); near && key.name != "at" {
+		if _, near := spelling.Nearest(key.name, names); near && key.name != "at" {
 			return // the unknown key has been told already
 		}
 	}

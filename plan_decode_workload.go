@@ -1,6 +1,8 @@
 package aftershock
 
 import (
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+
 	"fmt"
 	"strings"
 
@@ -58,10 +60,10 @@ func (d *decoder) workloadType(n *treeNode, path string) (workloads.TypeInfo, bo
 			return t, true
 		}
 	}
-	message, remedy := fmt.Sprintf("unknown workload type %q", shorten(word)), didYouMean(word, names)
+	message, remedy := fmt.Sprintf("unknown workload type %q", shorten(word)), spelling.DidYouMean(word, names)
 	if key.name == "name" {
 		message = fmt.Sprintf("unknown workload %q", shorten(word))
-		if _, near := nearest(word, names); !near {
+		if _, near := spelling.Nearest(word, names); !near {
 			remedy = "give it a type besides its own name: " + strings.Join(names, ", ")
 		}
 	}

@@ -1,6 +1,8 @@
 package aftershock
 
 import (
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+
 	"cmp"
 	"fmt"
 	"math"
@@ -103,7 +105,7 @@ func (d *decoder) word(into *string, words []string) reader {
 				return
 			}
 		}
-		d.wrong(n, path, fmt.Sprintf("%s cannot be %q", lastPart(path), shorten(text)), didYouMean(text, words))
+		d.wrong(n, path, fmt.Sprintf("%s cannot be %q", lastPart(path), shorten(text)), spelling.DidYouMean(text, words))
 	}
 }
 

@@ -1,6 +1,8 @@
 package aftershock
 
 import (
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+
 	"fmt"
 	"regexp"
 	"slices"
@@ -81,7 +83,7 @@ func (p *Plan) checkOwn() []*PlanError {
 	length := func(path string, v time.Duration, in bounds[time.Duration]) { inSpan(in.holds(v), path, v, in) }
 	oneOf := func(path, word string, words []string) {
 		if !slices.Contains(words, word) {
-			found = append(found, p.wrong(path, fmt.Sprintf("%s cannot be %q", lastPart(path), shorten(word)), didYouMean(word, words)))
+			found = append(found, p.wrong(path, fmt.Sprintf("%s cannot be %q", lastPart(path), shorten(word)), spelling.DidYouMean(word, words)))
 		}
 	}
 	if e := p.checkName("name", p.Name, "the plan"); e != nil {
@@ -225,7 +227,7 @@ func (p *Plan) checkTarget(known []targets.Target) []*PlanError {
 	if p.Target.Name == "" {
 		return []*PlanError{p.wrong("target", "the target has no name", "add target: {name: "+strings.Join(names, "} or {name: ")+"}")}
 	}
-	return []*PlanError{p.wrong("target.name", fmt.Sprintf("unknown target %q", shorten(p.Target.Name)), didYouMean(p.Target.Name, names))}
+	return []*PlanError{p.wrong("target.name", fmt.Sprintf("unknown target %q", shorten(p.Target.Name)), spelling.DidYouMean(p.Target.Name, names))}
 }
 
 func (p *Plan) checkOptions(t targets.Target, info targets.Info) []*PlanError {
@@ -243,9 +245,9 @@ func (p *Plan) checkOptions(t targets.Target, info targets.Info) []*PlanError {
 		case !ok && len(names) == 0:
 			found = append(found, p.wrong(path, fmt.Sprintf("target %s has no options", info.Name), "take them away"))
 		case !ok:
-			found = append(found, p.wrong(path, fmt.Sprintf("unknown option %q of target %s", shorten(name), info.Name), didYouMean(name, names)))
+			found = append(found, p.wrong(path, fmt.Sprintf("unknown option %q of target %s", shorten(name), info.Name), spelling.DidYouMean(name, names)))
 		case option.Values != nil && !slices.Contains(option.Values, value):
-			found = append(found, p.wrong(path, fmt.Sprintf("option %s cannot be %q", name, shorten(value)), didYouMean(value, option.Values)))
+			found = append(found, p.wrong(path, fmt.Sprintf("option %s cannot be %q", name, shorten(value)), spelling.DidYouMean(value, option.Values)))
 		}
 	}
 	if len(found) > 0 {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
 )
 
 // loadKinds are the kinds of operations whose latency is measured; they stand
@@ -140,15 +141,13 @@ func isKind(s string) bool {
 // SuggestFact returns the known name nearest to a misspelt one, or "" when
 // none is near. Placeholders take the misspelt name's own words.
 func SuggestFact(name string) string {
-	best, least := "", max(2, len(name)/3)+1
+	var candidates []string
 	for _, f := range Facts() {
 		for _, candidate := range expand(f.Name, []string{"<node>"}, []string{"<fault>"}, []string{"<workload>"}) {
-			candidate = fillIn(candidate, name)
-			if d := distance(name, candidate, least); d < least {
-				best, least = candidate, d
-			}
+			candidates = append(candidates, fillIn(candidate, name))
 		}
 	}
+	best, _ := spelling.Nearest(name, candidates)
 	return best
 }
 
@@ -160,28 +159,4 @@ func fillIn(pattern, name string) string {
 		}
 	}
 	return strings.Join(p, ".")
-}
-
-// distance is the Levenshtein distance of a and b, or limit if it is not less.
-func distance(a, b string, limit int) int {
-	if d := len(a) - len(b); d >= limit || -d >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return min(row[len(b)], limit)
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/aftershock-chaos/aftershock/checkers"
 )
 
@@ -67,27 +65,6 @@ func TestSuggestFact(t *testing.T) {
 			t.Errorf("SuggestFact(%q) = %q, want %q", name, got, want)
 		}
 	}
-}
-
-// slowDistance is the recursive definition.
-func slowDistance(a, b string) int {
-	if a == "" || b == "" {
-		return len(a) + len(b)
-	}
-	if a[0] == b[0] {
-		return slowDistance(a[1:], b[1:])
-	}
-	return 1 + min(slowDistance(a[1:], b), slowDistance(a, b[1:]), slowDistance(a[1:], b[1:]))
-}
-
-func TestDistance(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a := rapid.StringMatching("[ab.]{0,6}").Draw(t, "a")
-		b := rapid.StringMatching("[ab.]{0,6}").Draw(t, "b")
-		if got, want := distance(a, b, 100), slowDistance(a, b); got != want {
-			t.Fatalf("distance(%q, %q) = %d, want %d", a, b, got, want)
-		}
-	})
 }
 
 func TestFormatValue(t *testing.T) {

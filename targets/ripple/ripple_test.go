@@ -273,10 +273,10 @@ func TestDeadlines(t *testing.T) {
 func TestConfigure(t *testing.T) {
 	for _, bad := range []struct{ key, value, want string }{
 		{"replicaton", "sync", `did you mean "replication"?`},
-		{"color", "red", "choose of replication, fsync"},
+		{"color", "red", "known are replication, fsync"},
 		{"replication", "snyc", `did you mean "sync"?`},
 		{"fsync", "allways", `did you mean "always"?`},
-		{"apply", "", "choose of serial, parallel"},
+		{"apply", "", "known are serial, parallel"},
 		{"bug", "drop-acked, double-aply", `did you mean "double-apply"?`},
 		{"bug_n", "0", "at least 1"},
 		{"bug_n", "x", "at least 1"},

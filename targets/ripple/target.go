@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/ripple/server"
 )
@@ -78,7 +79,7 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 	slices.Sort(keys) // the same mistake is reported first every time
 	for _, key := range keys {
 		if !slices.Contains(names, key) {
-			return nil, fmt.Errorf("target.options.%s: ripple has no such option: %s", key, suggest(key, names))
+			return nil, fmt.Errorf("target.options.%s: ripple has no such option: %s", key, spelling.DidYouMean(key, names))
 		}
 		if err := s.set(key, strings.TrimSpace(c.Options[key])); err != nil {
 			return nil, fmt.Errorf("target.options.%s: %w", key, err)
@@ -133,7 +134,7 @@ func (s *System) setBugs(value string) error {
 
 func word(p *string, value string, known []string) error {
 	if !slices.Contains(known, value) {
-		return fmt.Errorf("%q is not known: %s", value, suggest(value, known))
+		return fmt.Errorf("%q is not known: %s", value, spelling.DidYouMean(value, known))
 	}
 	*p = value
 	return nil
@@ -150,40 +151,4 @@ func duration(p *time.Duration, value string, least, most time.Duration) error {
 	}
 	*p = d
 	return nil
-}
-
-// suggest names the nearest known word if one is near, else all of them.
-func suggest(value string, known []string) string {
-	best, least := "", len(value)/3+2
-	for _, k := range known {
-		if d := distance(value, k); d < least {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return "choose of " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// distance is Levenshtein's: the least number of letters to insert, delete or
-// replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -1,4 +1,5 @@
-package aftershock
+// Package spelling finds the known word that a misspelt one stands for.
+package spelling
 
 import (
 	"fmt"
@@ -8,10 +9,10 @@ import (
 // maxSuggest bounds the runes of a word that suggestions are looked for.
 const maxSuggest = 64
 
-// didYouMean is `did you mean "word"?` with the nearest known word, or the
+// DidYouMean is `did you mean "word"?` with the nearest known word, or the
 // list of all known words when none is near.
-func didYouMean(word string, known []string) string {
-	if near, ok := nearest(word, known); ok {
+func DidYouMean(word string, known []string) string {
+	if near, ok := Nearest(word, known); ok {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	if len(known) == 1 {
@@ -23,10 +24,10 @@ func didYouMean(word string, known []string) string {
 // minPrefix is the least length of a word that stands for a longer one.
 const minPrefix = 3
 
-// nearest finds the known word with the least distance to word, the first one
+// Nearest finds the known word with the least distance to word, the first one
 // of equals. A word is near when at most a third of it, and one letter in any
 // case, has to change. A word near to none stands for the one that it begins.
-func nearest(word string, known []string) (string, bool) {
+func Nearest(word string, known []string) (string, bool) {
 	w := []rune(strings.ToLower(word))
 	if len(w) == 0 || len(w) > maxSuggest {
 		return "", false
