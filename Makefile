@@ -30,7 +30,7 @@ bench: build ## the figures of BENCHMARKS.md
 bugs: build ## every plan of plans/bugs must find its defect: RUNS runs each
 	scripts/bugs $(or $(RUNS),1)
 
-soak: build ## the sound store must pass RUNS times in a row
+soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)
 
 clean:
