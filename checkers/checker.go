@@ -32,6 +32,9 @@ type Value struct {
 	N     float64 `json:"value"`
 	Known bool    `json:"known"`
 	Why   string  `json:"why,omitempty"` // why it is unknown, or, if it is known, what it leaves out
+	// AtLeast is set when N is known to be a lower bound: so many were proven,
+	// and not everything could be judged.
+	AtLeast bool `json:"at_least,omitempty"`
 }
 
 // Result is what one checker found.

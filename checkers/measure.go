@@ -26,7 +26,7 @@ func proven(name string, n int, missing string) Value {
 	if missing != "" {
 		v.Known, v.Why = n > 0, missing
 		if n > 0 {
-			v.Why = "at least; " + missing
+			v.AtLeast, v.Why = true, "at least; "+missing
 		}
 	}
 	return v

@@ -84,7 +84,7 @@ func (c *Claim) Evaluate(values map[string]checkers.Value) (checkers.Truth, stri
 	switch {
 	case !result.known:
 		return checkers.Unknown, detail
-	case result.n != 0:
+	case result.lo != 0:
 		return checkers.True, detail
 	}
 	return checkers.False, detail
@@ -103,14 +103,22 @@ func describe(name string, values map[string]checkers.Value) string {
 		return fmt.Sprintf("%s is unknown: %s", name, v.Why)
 	}
 	fact, _ := LookupFact(name)
+	if v.AtLeast {
+		return fmt.Sprintf("%s is at least %s", name, FormatValue(fact.Unit, v.N))
+	}
 	return fmt.Sprintf("%s = %s", name, FormatValue(fact.Unit, v.N))
 }
 
-// cell3 is a number or a truth (1 or 0), known or not.
+// cell3 is a number or a truth (1 or 0), known or not. A number that is only
+// known to be at least lo lies between lo and hi.
 type cell3 struct {
-	n     float64
-	known bool
+	lo, hi float64
+	known  bool
 }
+
+func point(n float64) cell3 { return cell3{n, n, true} }
+
+func (c cell3) exact() bool { return c.lo == c.hi }
 
 type evaluator struct {
 	values map[string]checkers.Value
@@ -120,16 +128,22 @@ type evaluator struct {
 func (e *evaluator) eval(t *term) cell3 {
 	switch t.op {
 	case "const":
-		return cell3{t.n, true}
+		return point(t.n)
 	case "fact":
 		v, ok := e.values[t.name]
-		return cell3{v.N, ok && v.Known && !math.IsNaN(v.N)}
+		if !ok || !v.Known || math.IsNaN(v.N) {
+			return cell3{}
+		}
+		if v.AtLeast {
+			return cell3{v.N, math.Inf(1), true}
+		}
+		return point(v.N)
 	case "not":
 		a := e.eval(t.left)
-		return cell3{truth(a.n == 0), a.known}
+		return cell3{truth(a.lo == 0), truth(a.lo == 0), a.known && a.exact()}
 	case "neg":
 		a := e.eval(t.left)
-		return cell3{-a.n, a.known}
+		return cell3{-a.hi, -a.lo, a.known}
 	}
 	a, b := e.eval(t.left), e.eval(t.right)
 	switch t.op {
@@ -141,16 +155,54 @@ func (e *evaluator) eval(t *term) cell3 {
 	if !a.known || !b.known {
 		return cell3{}
 	}
-	return e.binary(t.op, a.n, b.n)
+	if a.exact() && b.exact() {
+		return e.binary(t.op, a.lo, b.lo)
+	}
+	return bounded(t.op, a, b)
 }
 
 // kleene combines two truths of which one alone decides when it is `decides`.
 func kleene(a, b cell3, decides float64) cell3 {
 	switch {
-	case a.known && truth(a.n != 0) == decides, b.known && truth(b.n != 0) == decides:
-		return cell3{decides, true}
+	case a.known && truth(a.lo != 0) == decides, b.known && truth(b.lo != 0) == decides:
+		return point(decides)
 	case a.known && b.known:
-		return cell3{1 - decides, true}
+		return point(1 - decides)
+	}
+	return cell3{}
+}
+
+// bounded decides a comparison of numbers of which only bounds are known, where
+// the bounds suffice. A sum and a difference have bounds themselves; anything
+// else of bounds is unknown.
+func bounded(op string, a, b cell3) cell3 {
+	switch op {
+	case "+":
+		return cell3{a.lo + b.lo, a.hi + b.hi, true}
+	case "-":
+		if diff := (cell3{a.lo - b.hi, a.hi - b.lo, true}); !math.IsNaN(diff.lo) && !math.IsNaN(diff.hi) {
+			return diff
+		}
+		return cell3{}
+	case "<", ">=":
+		return ordered(op == "<", a.hi < b.lo, a.lo >= b.hi)
+	case ">", "<=":
+		return ordered(op == ">", a.lo > b.hi, a.hi <= b.lo)
+	case "==", "!=":
+		apart := a.hi < b.lo || a.lo > b.hi
+		return ordered(op == "!=", apart, false)
+	}
+	return cell3{}
+}
+
+// ordered is the truth of a comparison, or of its opposite, that is certainly
+// true, certainly false, or neither.
+func ordered(asked, yes, no bool) cell3 {
+	switch {
+	case yes:
+		return point(truth(asked))
+	case no:
+		return point(truth(!asked))
 	}
 	return cell3{}
 }
@@ -189,7 +241,7 @@ func (e *evaluator) binary(op string, a, b float64) cell3 {
 		e.note = "it has no numeric value"
 		return cell3{}
 	}
-	return cell3{n, true}
+	return point(n)
 }
 
 func truth(b bool) float64 {
