@@ -31,8 +31,6 @@ type Plan struct {
 	Timeouts  Timeouts
 	Vary      []Vary // in the file's order
 
-	file   string // where it was read from, for messages
-	line   int
 	source *planSource // what it was read from; nil for a plan made in Go
 	normal bool        // defaults are applied; a zero is meant
 }

@@ -102,7 +102,7 @@ func (d *decoder) list(limit int, example string, read reader) reader {
 // plan reads a whole document.
 func (d *decoder) plan(n *treeNode) *Plan {
 	p := defaultPlan()
-	p.file, p.line, p.source = d.src.file, n.line, d.src
+	p.source = d.src
 	p.Name = d.src.defaultName
 	d.object(n, "", "the plan", "target: {name: ripple}",
 		field{"name", d.text(&p.Name, "primary-dies")},

@@ -158,7 +158,7 @@ func samePlan(a, b *Plan) bool {
 // bare is a copy without what is not the plan's to say.
 func bare(p *Plan) Plan {
 	c := *p
-	c.file, c.line, c.source, c.normal = "", 0, nil, false
+	c.source, c.normal = nil, false
 	c.Faults = slices.Clone(c.Faults)
 	for i := range c.Faults {
 		c.Faults[i] = bareFault(c.Faults[i])

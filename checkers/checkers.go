@@ -42,11 +42,3 @@ const (
 	True
 	False
 )
-
-// Count is a counted anomaly; Known is false when the evidence was too little
-// to count (a torn history, no final reads), and Why says which.
-type Count struct {
-	N     int
-	Known bool
-	Why   string
-}

@@ -27,28 +27,29 @@ const noFinals = "no final read was answered: the cluster did not settle, or the
 // when not everything could be judged.
 func (t *finalTally) lostValue(name string, torn bool) Value {
 	missing := ""
-	switch {
-	case torn:
-		missing = tornWhy
-	case t.answered == 0:
-		missing = noFinals
-	case t.unjudged > 0:
+	if t.unjudged > 0 {
 		missing = fmt.Sprintf("%s with acknowledged writes could not be judged by final reads", plural(t.unjudged, "key", "keys"))
 	}
-	return proven(name, t.lost, missing)
+	return t.value(name, t.lost, torn, missing)
 }
 
 func (t *finalTally) divergedValue(name string, torn bool) Value {
 	missing := ""
+	if t.uncompared > 0 {
+		missing = fmt.Sprintf("of %s only one node answered the final reads", plural(t.uncompared, "key", "keys"))
+	}
+	return t.value(name, t.diverged, torn, missing)
+}
+
+// value is a count by final reads; missing says what they do not tell.
+func (t *finalTally) value(name string, n int, torn bool, missing string) Value {
 	switch {
 	case torn:
 		missing = tornWhy
 	case t.answered == 0:
 		missing = noFinals
-	case t.uncompared > 0:
-		missing = fmt.Sprintf("of %s only one node answered the final reads", plural(t.uncompared, "key", "keys"))
 	}
-	return proven(name, t.diverged, missing)
+	return proven(name, n, missing)
 }
 
 // finalReads are the positions of the last answered final read of each node,

@@ -5,17 +5,12 @@ package targets
 
 import (
 	"context"
-	"errors"
 	"net"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
 )
-
-// ErrUnsupported is returned by Client.Do for a kind of operation that the
-// system does not have.
-var ErrUnsupported = errors.New("operation not supported by the target")
 
 // Info describes a target for `aftershock list targets` and for validation.
 type Info struct {
