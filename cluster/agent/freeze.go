@@ -138,6 +138,9 @@ func parseStat(text []byte) (state byte, group int, err error) {
 	if len(fields) < 3 || len(fields[0]) != 1 {
 		return 0, 0, errors.New("stat is too short")
 	}
+	if state := fields[0][0] | 0x20; state < 'a' || state > 'z' {
+		return 0, 0, fmt.Errorf("stat has %q for a state, which is no letter", fields[0])
+	}
 	group, err = strconv.Atoi(string(fields[2]))
 	return fields[0][0], group, err
 }

@@ -255,6 +255,7 @@ func FuzzParseStat(f *testing.F) {
 	f.Add([]byte("12 (sh) S 1 12 12 0 -1"))
 	f.Add([]byte("12 (a) b)) T 1 34"))
 	f.Add([]byte(")"))
+	f.Add([]byte("(a) b)) \x00 1 3"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if state, _, err := parseStat(text); err == nil && state == 0 {
 			t.Errorf("%q has no state and no error", text)

@@ -18,7 +18,7 @@ func TestFullDisk(t *testing.T) {
 		t.Skipf("host local: %v", err)
 	}
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=160k"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=80k"); err != nil {
 		t.Skipf("a small file system for a full disk: mount: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
