@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test race lint fuzz bench bugs soak clean
+.PHONY: build demo test race lint fuzz bench bugs soak images servers test-targets clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -32,6 +32,15 @@ bugs: build ## every plan of plans/bugs must find its defect: RUNS runs each
 
 soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)
+
+images: ## stand-ins for the official images, where no registry can be reached
+	scripts/images $(TARGET)
+
+servers: ## the real targets' servers on this machine, for the local host
+	scripts/servers
+
+test-targets: build images servers ## every mode of every real target on both hosts; TARGET=postgres is one alone
+	AFTERSHOCK_TARGETS=$(or $(TARGET),all) $(GO) tool gotestsum --format testname -- -count=1 -timeout 40m -run TestModes ./cmd/aftershock
 
 clean:
 	rm -rf bin runs

@@ -43,6 +43,7 @@ type execution struct {
 	events   *history.EventLog
 	recorder *history.Recorder
 	loads    []workloads.Workload
+	target   targets.Info
 	system   targets.System
 	cluster  cluster.Cluster
 	nodes    []*cluster.Node

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/aftershock-chaos/aftershock/history"
@@ -41,8 +42,13 @@ func (e *execution) logFailures(errs ...error) {
 	}
 }
 
-// tearDown removes the nodes.
+// tearDown closes the system's connections and removes the nodes.
 func (e *execution) tearDown(ctx context.Context) error {
+	if closer, ok := e.system.(io.Closer); ok {
+		if err := closer.Close(); err != nil {
+			e.log.Debug("closing the system's connections", "err", err)
+		}
+	}
 	if e.cluster == nil {
 		return nil
 	}

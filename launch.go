@@ -49,6 +49,7 @@ func (e *execution) prepare() (err error) {
 	if !ok {
 		return fmt.Errorf("%w: unknown target %q", ErrInput, e.plan.Target.Name)
 	}
+	e.target = known.Info()
 	e.system, err = known.Configure(targets.Config{Replicas: e.plan.Target.Replicas, Options: e.plan.Target.Options, Seed: e.plan.Seed})
 	if err != nil {
 		return fmt.Errorf("%w: target %s: %w", ErrInput, e.plan.Target.Name, err)
@@ -107,14 +108,13 @@ func (e *execution) launch(ctx context.Context) error {
 	defer cancel()
 	e.cleanDeadRuns(ctx)
 	spec := cluster.Spec{Run: e.dir.Name(), Binary: e.options.Binary, Logger: e.log, LockFile: e.lock.Name()}
+	image, err := e.image(ctx)
+	if err != nil {
+		return infrastructure("choose the image", err)
+	}
 	for i := range 1 + e.plan.Target.Replicas {
-		image := e.plan.Target.Image
-		if image == "" {
-			image = e.system.Image()
-		}
 		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: nodeName(i), Image: image})
 	}
-	var err error
 	if e.cluster, err = e.host.Launch(ctx, spec); err != nil {
 		return infrastructure("launch the nodes on host "+e.host.Name(), err)
 	}

@@ -20,7 +20,7 @@ const (
 	statusTimeout  = 300 * time.Millisecond
 	probeTimeout   = 250 * time.Millisecond
 	promoteTimeout = 5 * time.Second
-	followTimeout  = 5 * time.Second
+	followTimeout  = 15 * time.Second // an old primary may have to rewind
 )
 
 // operator promotes a replica when the primary is gone and re-points the rest.
@@ -173,11 +173,12 @@ func healthy(ctx context.Context, system targets.System, nodes []*cluster.Node) 
 	}
 	wg.Wait()
 	var epoch, position uint64
-	primary := -1
+	primary, peers := -1, false
 	for i, s := range status {
 		if errs[i] != nil {
 			return fmt.Sprintf("%s does not answer: %v", nodes[i].Name, errs[i])
 		}
+		peers = peers || s.Role == targets.Peer
 		epoch = max(epoch, s.Epoch)
 		if s.Role == targets.Primary {
 			if primary >= 0 {
@@ -186,7 +187,7 @@ func healthy(ctx context.Context, system targets.System, nodes []*cluster.Node) 
 			primary, position = i, s.Position
 		}
 	}
-	if primary < 0 {
+	if primary < 0 && !peers {
 		return "no node is primary"
 	}
 	for i, s := range status {

@@ -44,7 +44,6 @@ type planSystem struct{}
 
 var errNotLaunched = errors.New("a test's target is not launched")
 
-func (planSystem) Image() string                                         { return "" }
 func (planSystem) Server([]*cluster.Node, int) (spec cluster.ServerSpec) { return spec }
 func (planSystem) Form(context.Context, []*cluster.Node) error           { return errNotLaunched }
 func (planSystem) Status(context.Context, *cluster.Node) (targets.Status, error) {

@@ -93,7 +93,7 @@ func (r *roles) ask(ctx context.Context, i int) {
 }
 
 // primary is the node that says it is the primary in the greatest epoch, -1 if
-// none does.
+// none does; among peers it is the first.
 func (r *roles) primary() int {
 	best, epoch := -1, uint64(0)
 	for i := range r.said {
@@ -102,18 +102,26 @@ func (r *roles) primary() int {
 			best, epoch = i, said.epoch
 		}
 	}
+	for i := 0; best < 0 && i < len(r.said); i++ {
+		if r.said[i].Load().role == targets.Peer {
+			best = i
+		}
+	}
 	return best
 }
 
 // view is what faults choose their victims from. The primary is the one of the
-// greatest epoch; an older one counts as a replica.
+// greatest epoch; an older one counts as a replica, and so do all peers but the first.
 func (r *roles) view() faults.View {
 	v := faults.View{Nodes: make([]faults.NodeView, len(r.nodes))}
 	primary := r.primary()
 	for i, n := range r.nodes {
 		said := r.said[i].Load()
 		role := said.role
-		if role == targets.Primary && i != primary {
+		switch {
+		case i == primary:
+			role = targets.Primary
+		case role != "":
 			role = targets.Replica
 		}
 		v.Nodes[i] = faults.NodeView{Name: n.Name, Role: string(role), Epoch: said.epoch, Alive: role != ""}

@@ -36,6 +36,20 @@ const (
 	Mark
 	// Poll reads the marker of Key from one node; Value is the marker seen.
 	Poll
+	// Enqueue appends the message Value to the queue Key. It is OK when the
+	// system confirmed the message.
+	Enqueue
+	// Dequeue receives one message from the queue Key and acknowledges it.
+	// Value is the message, Nil if the queue was empty. OK: the message was
+	// received and the system took the acknowledgement, as far as the system
+	// tells. Unknown with a Value: received, but the acknowledgement may not
+	// have arrived; the system may deliver the message again. Unknown with Nil:
+	// a message may or may not have been taken.
+	Dequeue
+	// Drain dequeues everything from the queue Key until it is empty. Elements
+	// are the messages received and acknowledged, in order, also when the
+	// outcome is not OK. OK: the queue was found empty at the end.
+	Drain
 )
 
 // Nil is the Value of a register that was never written.
@@ -93,7 +107,7 @@ const (
 	ErrServer           // any other answer of the server
 )
 
-var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll"}
+var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain"}
 var outcomeNames = [...]string{"unknown", "ok", "fail"}
 var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server"}
 

@@ -19,6 +19,33 @@ type Info struct {
 	Options []Option       // what `target.options` may hold
 	Kinds   []history.Kind // operations that its clients can do
 	Bugs    []Bug          // deliberate defects, for `list bugs`
+	Modes   []Mode         // the ways to run it that are tested on every host
+	Servers []Server       // programs that a node needs; none: the aftershock binary alone
+	Image   Image          // docker host; the zero value is the aftershock image
+}
+
+// Mode is one named setting of a target's options.
+type Mode struct {
+	Name     string
+	About    string // one line
+	Replicas int    // besides the primary, in tests
+	Options  map[string]string
+	Kinds    []history.Kind // what its clients can do, where that is less than Info.Kinds
+}
+
+// Server is a program that has to be in a node: in the image on the docker
+// host, on the machine on the local host. It is looked for in the PATH, beside
+// the aftershock binary and then in Search (see kit.Find).
+type Server struct {
+	Program string   // "postgres"
+	Search  []string // file patterns outside the PATH, "/usr/lib/postgresql/*/bin/postgres"
+	Install string   // how to install it, "apt-get install postgresql"
+}
+
+// Image names where the docker host finds a target's servers.
+type Image struct {
+	Official string // of a public registry, pinned: "postgres:17"
+	Built    string // what `make images` makes: "aftershock/postgres:15"
 }
 
 // Option is one key of `target.options`.
@@ -56,6 +83,9 @@ type Role string
 const (
 	Primary Role = "primary"
 	Replica Role = "replica"
+	// Peer is a node that serves in a system without a primary. Clients take
+	// the first peer that answers where they want the primary.
+	Peer Role = "peer"
 )
 
 // Status is what one node says of itself.
@@ -73,8 +103,6 @@ type Status struct {
 // indexes are those of the cluster. Methods that talk to a node do so through
 // Node.DialServer (operator's way), Connect through Node.Addr (clients' way).
 type System interface {
-	// Image of the nodes on the docker host; "" is the aftershock image.
-	Image() string
 	// Server is what node i runs. nodes have their names and addresses.
 	Server(nodes []*cluster.Node, i int) cluster.ServerSpec
 	// Form waits until the servers answer and makes them a replica set with
@@ -87,6 +115,32 @@ type System interface {
 	// ClientStatus asks for the node's role over the clients' network.
 	ClientStatus(ctx context.Context, n *cluster.Node) (Status, error)
 }
+
+// Launcher is implemented by Targets whose nodes have something to do before
+// the server runs (make a data directory, clone the primary). The command that
+// kit.Serve makes runs in the node, as the server's user, and calls Launch with
+// its arguments. Launch ends by becoming the server (kit.Exec), or runs it.
+type Launcher interface {
+	Launch(ctx context.Context, args []string) error
+}
+
+// Lag is one replica's lag as the system itself tells it.
+type Lag struct {
+	Node   int           // the replica, an index of the nodes
+	Source string        // the system's own name of the figure: "pg_stat_replication.replay_lag"
+	Time   time.Duration // <0: the system does not tell
+	Bytes  int64         // <0: the system does not tell
+}
+
+// LagTeller is implemented by Systems that tell replication lag themselves.
+type LagTeller interface {
+	// ServerLag asks node n, by the operator's way, for the lag that it knows
+	// of: its own, or its replicas'. It returns within ctx's deadline.
+	ServerLag(ctx context.Context, nodes []*cluster.Node, n int) ([]Lag, error)
+}
+
+// A System that holds connections also implements io.Closer; Close is called
+// once, after its last use.
 
 // Operated is implemented by systems that need the harness's failover operator.
 type Operated interface {

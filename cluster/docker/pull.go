@@ -41,6 +41,22 @@ func ImageDefaults(ctx context.Context, image string) (Defaults, error) {
 	return Defaults{Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Dir: c.WorkingDir, Env: c.Env}, nil
 }
 
+// HasImage tells whether the engine has an image already.
+func HasImage(ctx context.Context, name string) (bool, error) {
+	eng, err := connect(ctx, slog.Default())
+	if err != nil {
+		return false, err
+	}
+	defer eng.close()
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err = eng.api.ImageInspect(call, name)
+	if err != nil && !notFound(err) {
+		return false, fmt.Errorf("docker: inspect image %s: %w", name, err)
+	}
+	return err == nil, nil
+}
+
 // image inspects an image and pulls it first if it is missing.
 func (e *engine) image(ctx context.Context, name string) (client.ImageInspectResult, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)

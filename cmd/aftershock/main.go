@@ -79,6 +79,6 @@ long it took and how far the replicas lagged.`,
 		Version:       version(),
 	}
 	root.AddCommand(runCommand(), checkCommand(), reportCommand(), listCommand(), doctorCommand(), cleanCommand(),
-		sandboxCommand(), agent.NewCommand(), probe.NewCommand(), ripple.NewCommand())
+		sandboxCommand(), serveCommand(), agent.NewCommand(), probe.NewCommand(), ripple.NewCommand())
 	return root
 }

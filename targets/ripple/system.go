@@ -38,9 +38,6 @@ var (
 	_ targets.Operated = (*System)(nil)
 )
 
-// Image is the aftershock image: ripple is in the binary.
-func (*System) Image() string { return "" }
-
 // Port is every node's only port.
 func (*System) Port() int { return server.DefaultPort }
 
