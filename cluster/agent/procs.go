@@ -103,7 +103,7 @@ func (p *procs) start(cmd command) (*child, error) {
 		Dir:   cmd.dir,
 		Env:   cmd.env,
 		Files: cmd.files[:],
-		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: cmd.credential},
+		Sys:   cmd.attributes,
 	})
 	if err != nil {
 		return nil, explainExec(cmd, err)

@@ -26,7 +26,7 @@ type command struct {
 	argv       []string
 	env        []string
 	dir        string
-	credential *syscall.Credential
+	attributes *syscall.SysProcAttr
 	files      [3]uintptr
 }
 
@@ -40,7 +40,7 @@ func prepare(spec cluster.ServerSpec, dataDir string, base []string) (command, e
 	if err != nil {
 		return command{}, err
 	}
-	cmd := command{dir: expand(spec.Dir, dataDir), credential: who.credential()}
+	cmd := command{dir: expand(spec.Dir, dataDir), attributes: who.attributes()}
 	if cmd.dir == "" {
 		cmd.dir = dataDir
 	}
@@ -197,8 +197,10 @@ func explainExec(cmd command, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		remedy = ": the server's user may not execute it or enter the working directory " + cmd.dir
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EINVAL):
-		if cmd.credential != nil {
-			remedy = fmt.Sprintf(": the node cannot switch to user %d; on the local host run as root, or leave the user empty", cmd.credential.Uid)
+		if c := cmd.attributes.Credential; c != nil {
+			remedy = fmt.Sprintf(": the node cannot switch to user %d; on the local host run as root, or leave the user empty", c.Uid)
+		} else if cmd.attributes.Cloneflags != 0 {
+			remedy = ": the server's own user needs a user namespace within the node's; on the local host run as root"
 		}
 	}
 	return fmt.Errorf("exec %s: %w%s", cmd.path, err, remedy)

@@ -194,12 +194,12 @@ func TestLookupUser(t *testing.T) {
 		err  string
 	}{
 		{"", account{}, ""},
-		{"redis", account{true, "redis", "/data", 999, 1000, []uint32{1000, 107}}, ""},
-		{"999", account{true, "redis", "/data", 999, 1000, []uint32{1000, 107}}, ""},
-		{"redis:ssl", account{true, "redis", "/data", 999, 107, []uint32{107}}, ""},
-		{"77", account{true, "77", "/seven", 5, 6, []uint32{6}}, ""}, // names go first
-		{"12345:54321", account{true, "", "", 12345, 54321, []uint32{54321}}, ""},
-		{"12345", account{true, "", "", 12345, 0, []uint32{0}}, ""},
+		{"redis", account{true, "redis", "/data", 999, 1000, []uint32{1000, 107}, false}, ""},
+		{"999", account{true, "redis", "/data", 999, 1000, []uint32{1000, 107}, false}, ""},
+		{"redis:ssl", account{true, "redis", "/data", 999, 107, []uint32{107}, false}, ""},
+		{"77", account{true, "77", "/seven", 5, 6, []uint32{6}, false}, ""}, // names go first
+		{"12345:54321", account{true, "", "", 12345, 54321, []uint32{54321}, false}, ""},
+		{"12345", account{true, "", "", 12345, 0, []uint32{0}, false}, ""},
 		{"nosuch", account{}, `user "nosuch": not found in ` + passwd},
 		{"redis:nosuch", account{}, `user "redis:nosuch": not found in ` + group},
 		{"short", account{}, "not found"},
@@ -219,6 +219,22 @@ func TestLookupUser(t *testing.T) {
 	}
 	if a, err := lookupUser("7:8", dir+"/none", dir+"/none"); err != nil || a.uid != 7 || a.gid != 8 {
 		t.Errorf("FROM scratch: %+v, %v", a, err)
+	}
+}
+
+func TestMapped(t *testing.T) {
+	const ordinary, root = "         0       1000          1\n", "         0          0 4294967295\n"
+	for _, c := range []struct {
+		maps string
+		uid  uint32
+		want bool
+	}{
+		{ordinary, 0, true}, {ordinary, 1, false}, {ordinary, 1000, false}, {root, 999, true}, {root, 4294967294, true},
+		{"0 1000 1\n5 100000 10\n", 5, true}, {"0 1000 1\n5 100000 10\n", 14, true}, {"0 1000 1\n5 100000 10\n", 15, false}, {"", 0, false}, {"junk", 0, false},
+	} {
+		if got := mapped(c.maps, c.uid); got != c.want {
+			t.Errorf("%q maps %d: %v", c.maps, c.uid, got)
+		}
 	}
 }
 

@@ -20,12 +20,17 @@ type account struct {
 	uid    uint32
 	gid    uint32
 	groups []uint32
+	// nested: the account does not exist in the node's user namespace, which
+	// has no other user than the agent's own (the local host as an ordinary
+	// user). The server then runs in a user namespace of its own, in which the
+	// agent's user has the account's number.
+	nested bool
 }
 
 // credential is nil where nothing has to change, so that a node that may not
 // switch users can still run as the agent's own.
 func (a account) credential() *syscall.Credential {
-	if !a.given || a.mine() {
+	if !a.given || a.mine() || a.nested {
 		return nil
 	}
 	return &syscall.Credential{Uid: a.uid, Gid: a.gid, Groups: a.groups}
@@ -37,7 +42,7 @@ func (a account) mine() bool {
 
 // own gives path to the account.
 func (a account) own(path string) error {
-	if !a.given || a.mine() {
+	if !a.given || a.mine() || a.nested {
 		return nil
 	}
 	if err := os.Lchown(path, int(a.uid), int(a.gid)); err != nil {
@@ -72,7 +77,35 @@ func lookupUser(spec, passwdFile, groupFile string) (account, error) {
 		}
 	}
 	a.groups = memberships(groupLines, a)
+	maps, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return account{}, fmt.Errorf("read the node's users: %w", err)
+	}
+	a.nested = !a.mine() && !mapped(string(maps), a.uid)
 	return a, nil
+}
+
+// mapped tells whether a user exists in the namespace whose uid_map
+// (user_namespaces(7)) this is.
+func mapped(maps string, uid uint32) bool {
+	for line := range strings.Lines(maps) {
+		var first, outside, count uint32
+		if n, _ := fmt.Sscan(line, &first, &outside, &count); n == 3 && uid >= first && uid-first < count {
+			return true
+		}
+	}
+	return false
+}
+
+// attributes are those with which the account's process is forked.
+func (a account) attributes() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setsid: true, Credential: a.credential()}
+	if a.nested {
+		attr.Cloneflags = syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: int(a.uid), HostID: os.Geteuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: int(a.gid), HostID: os.Getegid(), Size: 1}}
+	}
+	return attr
 }
 
 // readLines reads a user database; a missing one is empty (FROM scratch).

@@ -44,6 +44,18 @@ func launchNodes(tb testing.TB, n int) *localCluster {
 	return c.(*localCluster)
 }
 
+// openDir is a temporary directory that other users may enter.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 func closeCluster(tb testing.TB, c cluster.Cluster) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -69,7 +81,7 @@ func links(tb testing.TB) string {
 
 func TestLaunchAndClose(t *testing.T) {
 	needSandbox(t)
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMPDIR", openDir(t))
 	before := links(t)
 	for range 2 { // the second finds nothing of the first in its way
 		c := launchNodes(t, 3)
@@ -191,7 +203,7 @@ func TestBlockIPv6(t *testing.T) {
 
 func TestLaunchErrors(t *testing.T) {
 	needSandbox(t)
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMPDIR", openDir(t))
 	before := links(t)
 	one := []cluster.NodeSpec{{Name: "n1"}}
 	for _, c := range []struct {
@@ -246,7 +258,7 @@ func TestOutsideOfSandbox(t *testing.T) {
 func TestKilledHarnessLeavesNothing(t *testing.T) {
 	needSandbox(t)
 	t.Setenv(EnvSandbox, "")
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMPDIR", openDir(t))
 	for _, whom := range []string{"the sandbox", "the process outside"} {
 		cmd := exec.Command("/proc/self/exe", "outside", "stay")
 		cmd.Stderr = os.Stderr
@@ -355,8 +367,8 @@ func TestUnprivileged(t *testing.T) {
 }
 
 func TestClean(t *testing.T) {
-	parent := t.TempDir()
-	lockFile := filepath.Join(t.TempDir(), "lock")
+	parent := openDir(t)
+	lockFile := filepath.Join(openDir(t), "lock")
 	lock, err := os.Create(lockFile)
 	if err != nil {
 		t.Fatal(err)

@@ -130,6 +130,33 @@ func tryFaults(ctx context.Context, nodes []*cluster.Node) error {
 	if e, err := nodes[0].Do(ctx, cluster.Action{Kind: cluster.Kill}); err != nil || !e.Changed {
 		return fmt.Errorf("kill: %+v, %w", e, err)
 	}
-	_, err := nodes[0].Do(ctx, cluster.Action{Kind: cluster.Restart})
-	return err
+	if _, err := nodes[0].Do(ctx, cluster.Action{Kind: cluster.Restart}); err != nil {
+		return err
+	}
+	return tryUser(ctx, nodes[1])
+}
+
+// tryUser runs a command as another user, who can write into the data
+// directory and has a file written for it.
+func tryUser(ctx context.Context, n *cluster.Node) error {
+	script := `id -u; id -g; cat "$1"/file; touch "$1"/new && stat -c %u "$1"/new "$1"/file`
+	out, err := n.Run(ctx, cluster.ServerSpec{Command: []string{"sh", "-c", script, "sh", cluster.DataDir}, User: "4242:2424",
+		Files: map[string]string{"{data}/file": "text\n"}})
+	if want := "4242\n2424\ntext\n4242\n4242\n"; err != nil || string(out) != want {
+		return fmt.Errorf("as another user: %q, %w, want %q", out, err, want)
+	}
+	// It must not be out of the reach of faults.
+	if _, err := n.Do(ctx, cluster.Action{Kind: cluster.Kill}); err != nil {
+		return err
+	}
+	sleeper := cluster.ServerSpec{Command: []string{"sleep", "4242"}, User: "4242:2424"}
+	if err := n.Start(ctx, sleeper); err != nil {
+		return err
+	}
+	for _, kind := range []cluster.ActionKind{cluster.Pause, cluster.Resume, cluster.Kill} {
+		if e, err := n.Do(ctx, cluster.Action{Kind: kind}); err != nil || !e.Changed {
+			return fmt.Errorf("%s a server of another user: %+v, %w", kind, e, err)
+		}
+	}
+	return nil
 }
