@@ -234,9 +234,8 @@ func TestRegistersAgreeWithDefinitions(t *testing.T) {
 			ops = mutate(r, mutate(r, copyOps(r, 4+r.IntN(10), 3, seed%2 == 0)))
 		}
 		log := logOf(registerType, ops...)
-		g := groups(log, registerType)[0]
-		w := newWords(log)
-		tally := tallyRegister(w, &g, 3)
+		found := registers(t.Context(), log, DefaultLimits)[0]
+		tally := found.register
 		total := int64(0)
 		for _, gap := range tally.staleness {
 			total += gap
@@ -246,7 +245,7 @@ func TestRegistersAgreeWithDefinitions(t *testing.T) {
 		if want := (slow{log.Ops, true}).facts(); got != want {
 			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
 		}
-		s := tallySessions(w, &g, 3)
+		s := found.sessions
 		if got, want := fmt.Sprintf("own %d monotonic %d", s.ownWrites, s.monotonic), (slow{log.Ops, false}).sessions(); got != want {
 			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
 		}
@@ -337,7 +336,7 @@ func TestLostIsSound(t *testing.T) {
 		ops, gone := losingPrimary(rand.New(rand.NewPCG(uint64(seed), 5)))
 		log := logOf(registerType, ops...)
 		g := groups(log, registerType)[0]
-		tally := tallyRegister(newWords(log), &g, 1<<20)
+		tally := tallyRegister(newWords(log), &g, 1<<20, analyse(log, g.ops, true))
 		reported, really = reported+tally.finals.lost, really+len(gone)
 		if tally.finals.lost > len(gone) {
 			t.Fatalf("seed %d: %d reported, %d gone", seed, tally.finals.lost, len(gone))

@@ -49,6 +49,8 @@ type Limits struct {
 	Memory   uint64        // bytes, of the general search
 	Findings int           // kept per class
 	Workers  int           // goroutines
+
+	shared *shared // set by Run; nil: a checker works alone
 }
 
 // DefaultLimits are used where a plan says nothing.

@@ -28,6 +28,11 @@ type group struct {
 // groups splits the operations of the workloads of a type by key, in order of
 // workload and key. Operations of no known workload belong to no group.
 func groups(log *history.Log, typ string) []group {
+	return groupsOf(log, typ, func(uint64) bool { return true })
+}
+
+// groupsOf is groups of those keys only that are wanted, by groupID.
+func groupsOf(log *history.Log, typ string, wanted func(id uint64) bool) []group {
 	workloads := make([]bool, 256)
 	for i := range min(len(log.Meta.Workloads), len(workloads)) {
 		workloads[i] = log.Meta.Workloads[i].Type == typ
@@ -36,6 +41,11 @@ func groups(log *history.Log, typ string) []group {
 	for i := range log.Ops {
 		if op := &log.Ops[i]; workloads[op.Workload] {
 			counts[groupID(op)]++
+		}
+	}
+	for id := range counts {
+		if !wanted(id) {
+			delete(counts, id)
 		}
 	}
 	ids := make([]uint64, 0, len(counts))
@@ -54,8 +64,9 @@ func groups(log *history.Log, typ string) []group {
 	}
 	for i := range log.Ops {
 		if op := &log.Ops[i]; workloads[op.Workload] {
-			g := &all[place[groupID(op)]]
-			g.ops = append(g.ops, int32(i))
+			if at, ok := place[groupID(op)]; ok {
+				all[at].ops = append(all[at].ops, int32(i))
+			}
 		}
 	}
 	for i := range all {
@@ -65,6 +76,10 @@ func groups(log *history.Log, typ string) []group {
 }
 
 func groupID(op *history.Op) uint64 { return uint64(op.Workload)<<32 | uint64(op.Key) }
+
+func (g *group) compare(o *group) int {
+	return cmp.Or(cmp.Compare(g.workload, o.workload), cmp.Compare(g.key, o.key))
+}
 
 // sort does nothing for a log that is in its order, as it should be.
 func (g *group) sort(log *history.Log) {

@@ -35,22 +35,18 @@ type linearity struct {
 // linearizable exactly if each of its objects is (Herlihy and Wing, 1990).
 // All clients' operations count, to whichever node they were sent; final reads
 // do not, as they are sent to replicas on purpose. A register with unique
-// values is decided by contradict, in near-linear time; one with a value
-// written twice by porcupine, within the limits.
+// values is decided by a watch in one pass, and, if that finds a contradiction,
+// again by contradict, which tells the evidence; one with a value written
+// twice is decided by porcupine, within the limits.
 func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Result {
-	all := groups(log, registerType)
-	found := make([]linearity, len(all))
-	search, cancel := context.WithTimeout(ctx, limits.Time)
-	defer cancel()
-	parallel(ctx, limits.Workers, len(all), func(i int) {
-		found[i] = decide(ctx, search, log, &all[i], limits)
-	})
+	found := registers(ctx, log, limits)
 	var r Result
 	checked, undecided, violated, ops, ignored := 0, 0, 0, 0, 0
 	why := ""
 	for i := range found {
-		ops, ignored = ops+found[i].ops, ignored+found[i].ignored
-		switch found[i].truth {
+		l := &found[i].linear
+		ops, ignored = ops+l.ops, ignored+l.ignored
+		switch l.truth {
 		case False:
 			violated++
 			checked++
@@ -59,10 +55,10 @@ func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Res
 		default:
 			undecided++
 			if why == "" {
-				why = fmt.Sprintf("register %d: %s", all[i].key, found[i].why)
+				why = fmt.Sprintf("register %d: %s", found[i].group.key, l.why)
 			}
 		}
-		if f := found[i].finding; f != nil && len(r.Findings) < limits.Findings {
+		if f := l.finding; f != nil && len(r.Findings) < limits.Findings {
 			r.Findings = append(r.Findings, *f)
 		}
 	}
@@ -86,24 +82,17 @@ func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Res
 	return r
 }
 
-// decide decides one register.
-func decide(ctx, search context.Context, log *history.Log, g *group, limits Limits) linearity {
-	k := analyse(log, g.ops, false)
-	var l linearity
+// decide decides one register by its analysis without final reads.
+func decide(ctx, search context.Context, w *words, g *group, limits Limits, k *values) linearity {
+	var counts registerCounts
 	for p := range k.ops {
-		op := k.op(int32(p))
-		acknowledged := op.Outcome == history.OK && !op.Final()
-		if k.read[p] != none || k.wrote[p] != none && acknowledged {
-			l.ops++
-		}
-		if op.Kind == history.CAS && op.Error == history.ErrCompare && k.read[p] == none {
-			l.ignored++
-		}
+		counts.count(k.op(int32(p)))
 	}
+	l := linearity{ops: counts.placed, ignored: counts.ignored}
 	if k.twice {
-		return k.decideTwice(ctx, search, g, limits, l)
+		return k.decideTwice(ctx, search, w, g, limits, l)
 	}
-	c, found := k.contradict(log.Torn)
+	c, found := k.contradict(w.log.Torn)
 	if !found {
 		l.truth = True
 		return l
@@ -113,20 +102,20 @@ func decide(ctx, search context.Context, log *history.Log, g *group, limits Limi
 		l.why = "two methods disagree on whether it is linearizable; please report this"
 		return l
 	}
-	l.truth, l.finding = False, notLinear(log, g, ops, c.flaw)
+	l.truth, l.finding = False, notLinear(w, g, ops, c.flaw)
 	return l
 }
 
 // decideTwice decides a register on which some value was written twice.
-func (k *values) decideTwice(ctx, search context.Context, g *group, limits Limits, l linearity) linearity {
+func (k *values) decideTwice(ctx, search context.Context, w *words, g *group, limits Limits, l linearity) linearity {
 	if c, found := k.impossible(k.log.Torn); found {
-		l.truth, l.finding = False, notLinear(k.log, g, k.logged(k.withSightings(c.positions)), c.flaw)
+		l.truth, l.finding = False, notLinear(w, g, k.logged(k.withSightings(c.positions)), c.flaw)
 		return l
 	}
 	l.truth = general(search, k, k.log.Torn, limits.Time, limits.Memory/uint64(limits.Workers))
 	switch l.truth {
 	case False:
-		l.finding = notLinear(k.log, g, k.proofByGeneral(ctx), flawless)
+		l.finding = notLinear(w, g, k.proofByGeneral(ctx), flawless)
 	case Unknown:
 		l.why = fmt.Sprintf("a value was written twice, and the general search for that case ended at its limit of %s or %d MiB", limits.Time, limits.Memory>>20)
 	}
@@ -147,8 +136,8 @@ var flawTexts = map[flaw]string{
 // shownOps is how many operations a text tells.
 const shownOps = 8
 
-func notLinear(log *history.Log, g *group, ops []int32, f flaw) *Finding {
-	w := newWords(log)
+func notLinear(w *words, g *group, ops []int32, f flaw) *Finding {
+	log := w.log
 	finding := &Finding{Class: NotLinear, Workload: w.workload(g.workload), Key: g.key, Evidence: evidence(log, ops...)}
 	if len(ops) == 0 {
 		finding.Text = fmt.Sprintf("key %d: no single order explains its %d operations, and they are too many to say which few contradict each other", g.key, len(g.ops))

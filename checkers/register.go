@@ -35,12 +35,12 @@ func registerChecker() Checker {
 
 // registerTally is what is counted of one register, or of all.
 type registerTally struct {
-	acked, unknown, failed int
-	resurrected            int
-	reads, phantom, future int
-	staleness              []int64 // of the stale reads
-	finals                 finalTally
-	shelves                *shelves
+	registerCounts
+	resurrected     int
+	phantom, future int
+	staleness       []int64 // of the stale reads
+	finals          finalTally
+	shelves         *shelves // nil: nothing was found
 }
 
 // checkRegister counts what happened to the writes and reads of registers.
@@ -50,25 +50,18 @@ type registerTally struct {
 // not among the reads, for they are sent to every replica on purpose; they
 // decide what is lost, see lose.
 func checkRegister(ctx context.Context, log *history.Log, limits Limits) Result {
-	all := groups(log, registerType)
-	found := make([]registerTally, len(all))
-	w := newWords(log)
-	parallel(ctx, limits.Workers, len(all), func(i int) {
-		found[i] = tallyRegister(w, &all[i], limits.Findings)
-	})
 	total := registerTally{shelves: newShelves(limits.Findings)}
+	found := registers(ctx, log, limits)
 	for i := range found {
-		if found[i].shelves != nil {
-			total.add(&found[i])
-		}
+		total.add(&found[i].register)
 	}
 	classes := []Class{LostWrite, Resurrected, Phantom, Future, StaleRead, Diverged}
 	return Result{Findings: total.shelves.findings(classes...), Values: total.values(log)}
 }
 
 func (t *registerTally) add(o *registerTally) {
-	t.acked, t.unknown, t.failed = t.acked+o.acked, t.unknown+o.unknown, t.failed+o.failed
-	t.resurrected, t.reads = t.resurrected+o.resurrected, t.reads+o.reads
+	t.registerCounts.add(&o.registerCounts)
+	t.resurrected += o.resurrected
 	t.phantom, t.future = t.phantom+o.phantom, t.future+o.future
 	t.staleness = append(t.staleness, o.staleness...)
 	t.finals.add(&o.finals)
@@ -105,13 +98,12 @@ func (t *registerTally) values(log *history.Log) []Value {
 	return values
 }
 
-// tallyRegister counts one register.
-func tallyRegister(w *words, g *group, keep int) registerTally {
+// tallyRegister counts one register by its analysis with final reads.
+func tallyRegister(w *words, g *group, keep int, k *values) registerTally {
 	t := registerTally{shelves: newShelves(keep)}
-	k := analyse(w.log, g.ops, true)
 	k.supersede()
 	for p := range int32(len(k.ops)) {
-		t.countWrite(k.op(p))
+		t.count(k.op(p))
 		if k.read[p] != none {
 			t.countRead(w, g, k, p)
 		}
@@ -124,20 +116,6 @@ func tallyRegister(w *words, g *group, keep int) registerTally {
 	}
 	t.finals = k.lose(w, g, t.shelves)
 	return t
-}
-
-func (t *registerTally) countWrite(op *history.Op) {
-	if op.Kind != history.Write && op.Kind != history.CAS {
-		return
-	}
-	switch {
-	case op.Outcome == history.OK:
-		t.acked++
-	case op.Outcome != history.Fail:
-		t.unknown++
-	case op.Error != history.ErrCompare:
-		t.failed++
-	}
 }
 
 // countRead counts a read, final ones and failed compare-and-sets that told
@@ -159,7 +137,6 @@ func (t *registerTally) countRead(w *words, g *group, k *values, p int32) {
 	if op.Kind != history.Read || op.Final() {
 		return
 	}
-	t.reads++
 	if gap := k.staleness(p); gap > 0 {
 		t.staleness = append(t.staleness, gap)
 		if s := t.shelves.class(StaleRead); s.wants(gap) {

@@ -33,19 +33,13 @@ type sessionTally struct {
 // the value of w before. Reads are acknowledged reads, and failed
 // compare-and-sets that told the current value; final reads are left out.
 func checkSessions(ctx context.Context, log *history.Log, limits Limits) Result {
-	all := groups(log, registerType)
-	found := make([]sessionTally, len(all))
-	w := newWords(log)
-	parallel(ctx, limits.Workers, len(all), func(i int) {
-		found[i] = tallySessions(w, &all[i], limits.Findings)
-	})
+	found := registers(ctx, log, limits)
 	total := sessionTally{shelves: newShelves(limits.Findings)}
 	for i := range found {
-		if found[i].shelves != nil {
-			total.ownWrites += found[i].ownWrites
-			total.monotonic += found[i].monotonic
-			total.shelves.take(found[i].shelves)
-		}
+		s := &found[i].sessions
+		total.ownWrites += s.ownWrites
+		total.monotonic += s.monotonic
+		total.shelves.take(s.shelves)
 	}
 	return Result{
 		Findings: total.shelves.findings(ReadYourWrites, MonotonicRead),
@@ -111,9 +105,9 @@ func (s *session) begin(k *values, at int64) {
 	}
 }
 
-func tallySessions(w *words, g *group, keep int) sessionTally {
+// tallySessions counts one register by its analysis without final reads.
+func tallySessions(w *words, g *group, keep int, k *values) sessionTally {
 	t := sessionTally{shelves: newShelves(keep)}
-	k := analyse(w.log, g.ops, false)
 	sessions := map[uint32]*session{}
 	for p := range int32(len(k.ops)) {
 		op := k.op(p)

@@ -49,8 +49,21 @@ func (s *shelves) class(c Class) *shelf {
 	return one
 }
 
-// take offers everything of another set of shelves.
+// write writes out what is kept so far.
+func (s *shelves) write() {
+	for _, one := range s.of {
+		for i := range one.kept {
+			f := one.kept[i].write()
+			one.kept[i].write = func() Finding { return f }
+		}
+	}
+}
+
+// take offers everything of another set of shelves; nil has nothing.
 func (s *shelves) take(other *shelves) {
+	if other == nil {
+		return
+	}
 	for c, from := range other.of {
 		for _, r := range from.kept {
 			s.class(c).offer(r.rank, r.write)
@@ -60,6 +73,9 @@ func (s *shelves) take(other *shelves) {
 
 // findings writes out what was kept, in the given order of classes.
 func (s *shelves) findings(classes ...Class) []Finding {
+	if s == nil {
+		return nil
+	}
 	var all []Finding
 	for _, c := range classes {
 		for _, r := range s.class(c).kept {

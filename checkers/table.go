@@ -47,6 +47,7 @@ func Run(ctx context.Context, log *history.Log, limits Limits) Result {
 
 func run(ctx context.Context, log *history.Log, limits Limits, table []Checker) Result {
 	limits = limits.orDefault()
+	limits.shared = &shared{}
 	var all Result
 	for _, c := range table {
 		r := contained(ctx, c, log, limits)

@@ -58,11 +58,12 @@ func (v *value) written() bool {
 // values is the analysed history of one register.
 type values struct {
 	log   *history.Log
-	ops   []int32 // indexes into log.Ops, in order
-	all   []value // all[0] is the initial one
-	read  []int32 // by position: index of the value that the operation saw, none
-	wrote []int32 // by position: index of the value that the operation writes, none
-	twice bool    // some value was written more than once
+	ops   []int32         // indexes into log.Ops, in order
+	all   []value         // all[0] is the initial one
+	read  []int32         // by position: index of the value that the operation saw, none
+	wrote []int32         // by position: index of the value that the operation writes, none
+	twice bool            // some value was written more than once
+	index map[int64]int32 // of all, by value
 
 	superseded supersession // filled in by supersede
 }
@@ -85,12 +86,32 @@ func analyse(log *history.Log, ops []int32, finals bool) *values {
 	for p := range ops {
 		k.addRead(index, int32(p), finals)
 	}
-	k.replace(index)
+	k.index = index
+	k.settle()
+	return k
+}
+
+// addFinals takes the final reads into an analysis that was made without.
+func (k *values) addFinals() {
+	added := false
+	for p := range k.ops {
+		if k.op(int32(p)).Final() {
+			k.addRead(k.index, int32(p), true)
+			added = true
+		}
+	}
+	if added {
+		k.settle()
+	}
+}
+
+// settle computes what follows from all writes and reads taken in.
+func (k *values) settle() {
+	k.replace(k.index)
 	for i := range k.all {
 		k.all[i].bound()
 	}
 	k.boundReplaced()
-	return k
 }
 
 func (k *values) op(position int32) *history.Op { return &k.log.Ops[k.ops[position]] }

@@ -43,9 +43,11 @@ func (l *Log) Windows() []Window {
 			}
 		}
 	}
-	end := l.End()
-	for _, i := range open {
-		windows[i].End = max(end, windows[i].Begin)
+	if len(open) > 0 {
+		end := l.End()
+		for _, i := range open {
+			windows[i].End = max(end, windows[i].Begin)
+		}
 	}
 	return windows
 }

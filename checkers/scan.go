@@ -1,0 +1,160 @@
+package checkers
+
+import (
+	"context"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// scanned is what one pass over a log in its order tells of one register.
+type scanned struct {
+	workload uint8
+	key      uint32
+	watch    watch
+	counts   registerCounts
+	finals   []int32 // indexes of the final reads
+	last     int64   // start of the last acknowledged write
+}
+
+// registerCounts are counts of a register's operations.
+type registerCounts struct {
+	acked, unknown, failed, reads int
+	placed                        int // operations that have a place in the order
+	ignored                       int // failed compare-and-sets that did not tell the current value
+}
+
+func (c *registerCounts) add(o *registerCounts) {
+	c.acked, c.unknown, c.failed, c.reads = c.acked+o.acked, c.unknown+o.unknown, c.failed+o.failed, c.reads+o.reads
+	c.placed, c.ignored = c.placed+o.placed, c.ignored+o.ignored
+}
+
+// count takes one operation of the register.
+func (c *registerCounts) count(op *history.Op) {
+	ok := op.Outcome == history.OK
+	switch op.Kind {
+	case history.Read:
+		if ok && !op.Final() {
+			c.reads++
+			c.placed++
+		}
+	case history.Write, history.CAS:
+		switch {
+		case ok:
+			c.acked++
+			if !op.Final() {
+				c.placed++
+			}
+		case op.Outcome != history.Fail:
+			c.unknown++
+		case op.Error != history.ErrCompare:
+			c.failed++
+		}
+		if op.Kind == history.CAS {
+			c.countComparison(op)
+		}
+	}
+}
+
+func (c *registerCounts) countComparison(op *history.Op) {
+	told := op.Outcome == history.Fail && op.Flags&history.Seen != 0 && !op.Final()
+	switch {
+	case told:
+		c.placed++
+	case op.Error == history.ErrCompare:
+		c.ignored++
+	}
+}
+
+// scan passes once over the operations of all registers, in the order of the
+// log, keys shared out among the workers. It is nil when ctx ended.
+func scan(ctx context.Context, log *history.Log, workers int) []*scanned {
+	registers := make([]bool, 256)
+	for i := range min(len(log.Meta.Workloads), len(registers)) {
+		registers[i] = log.Meta.Workloads[i].Type == registerType
+	}
+	workers = max(workers, 1)
+	parts := make([][]*scanned, workers)
+	parallel(ctx, workers, workers, func(w int) {
+		parts[w] = scanShare(ctx, log, registers, w, workers)
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	var all []*scanned
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+// scanCheck is how many operations pass between two looks at the context.
+const scanCheck = 1 << 16
+
+func scanShare(ctx context.Context, log *history.Log, registers []bool, share, shares int) []*scanned {
+	var all []*scanned
+	index := newKeyIndex()
+	for i := range log.Ops {
+		if i%scanCheck == 0 && ctx.Err() != nil {
+			return nil
+		}
+		op := &log.Ops[i]
+		if int(op.Key)%shares != share || !registers[op.Workload] {
+			continue
+		}
+		at := index.of(op)
+		if *at == 0 {
+			all = append(all, &scanned{workload: op.Workload, key: op.Key, watch: newWatch(), last: beginning})
+			*at = int32(len(all))
+		}
+		all[*at-1].take(op, int32(i))
+	}
+	for _, s := range all {
+		s.watch.finish()
+	}
+	return all
+}
+
+func (s *scanned) take(op *history.Op, i int32) {
+	s.counts.count(op)
+	if op.Final() {
+		if op.Kind == history.Read {
+			s.finals = append(s.finals, i)
+		}
+		return
+	}
+	if op.Outcome == history.OK && op.Kind != history.Read {
+		s.last = max(s.last, from(op))
+	}
+	s.watch.add(op)
+}
+
+// keyIndex finds the place of a key, in an array for the small numbers that
+// our own workloads use.
+type keyIndex struct {
+	dense  [256][]int32
+	sparse map[uint64]*int32
+}
+
+// denseKeys bounds the arrays.
+const denseKeys = 1 << 20
+
+func newKeyIndex() *keyIndex { return &keyIndex{sparse: map[uint64]*int32{}} }
+
+// of is where the place of op's key is kept, 0 at first. It is good until the
+// next call.
+func (x *keyIndex) of(op *history.Op) *int32 {
+	if op.Key < denseKeys {
+		d := x.dense[op.Workload]
+		if int(op.Key) >= len(d) {
+			d = append(d, make([]int32, max(int(op.Key)+1-len(d), len(d), 64))...)
+			x.dense[op.Workload] = d
+		}
+		return &d[op.Key]
+	}
+	at := x.sparse[groupID(op)]
+	if at == nil {
+		at = new(int32)
+		x.sparse[groupID(op)] = at
+	}
+	return at
+}
