@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -51,6 +52,7 @@ type execution struct {
 	engine   *faults.Engine
 	schedule []faults.Planned
 	tally    *tally
+	watch    *watcher
 	report   *reporter
 
 	background sync.WaitGroup  // node logs, exits, roles, operator, live line
@@ -85,6 +87,8 @@ func (e *execution) drive(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	load, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
 	e.background.Go(func() {
 		select {
 		case err := <-e.recorder.Failed():
@@ -93,7 +97,8 @@ func (e *execution) drive(ctx context.Context) error {
 		}
 	})
 	e.startBackground()
-	stopPollers := e.load(ctx)
+	e.startWatcher(stopLoad)
+	stopPollers := e.load(load)
 	defer stopPollers()
 	e.heal(ctx)
 	if ctx.Err() == nil && e.settle(ctx) {
@@ -102,6 +107,25 @@ func (e *execution) drive(ctx context.Context) error {
 	}
 	e.phase("end", e.clock.Now())
 	return context.Cause(ctx)
+}
+
+// startWatcher starts checking registers while they are in use.
+func (e *execution) startWatcher(stop func()) {
+	if e.watch == nil {
+		return
+	}
+	e.watch.clock = e.clock
+	e.watch.found = func(v checkers.Violation) {
+		detail := fmt.Sprintf("not linearizable: %s, %s", v.Workload, v.Text)
+		if e.plan.StopOn == "violated" {
+			detail += "; the load ends here (stop_on: violated)"
+		}
+		e.emit(history.Event{At: e.clock.Now(), Kind: history.EventNote, Detail: detail})
+		if e.plan.StopOn == "violated" {
+			stop()
+		}
+	}
+	e.background.Go(func() { e.watch.run(e.life) })
 }
 
 // heal ends every fault that is still in force, also when ctx has ended.

@@ -98,7 +98,11 @@ func (e *execution) openHistory() error {
 	if e.events, err = history.CreateEventLog(filepath.Join(e.dir.Path(), history.EventsFileName)); err != nil {
 		return infrastructure("open the event log", err)
 	}
-	e.recorder, err = history.NewRecorder(filepath.Join(e.dir.Path(), history.FileName), meta, e.tally.add)
+	e.watch = newWatcher(meta, e.plan.Timeouts)
+	e.recorder, err = history.NewRecorder(filepath.Join(e.dir.Path(), history.FileName), meta, func(ops []history.Op) {
+		e.tally.add(ops)
+		e.watch.add(ops)
+	})
 	return infrastructure("start recording", outOfSpace(err))
 }
 
@@ -165,7 +169,7 @@ func (e *execution) startBackground() {
 	e.clock = history.NewClock() // a reader of the record counts from here, not from the launch
 	e.roles = newRoles(e.system, e.nodes, e.clock, e.emit)
 	e.roles.refresh(ctx)
-	e.report = &reporter{plan: e.plan, clock: e.clock, tally: e.tally, roles: e.roles, call: e.options.Progress}
+	e.report = &reporter{plan: e.plan, clock: e.clock, tally: e.tally, roles: e.roles, watch: e.watch, call: e.options.Progress}
 	e.phase("form", e.clock.Now())
 	e.engine = &faults.Engine{Nodes: e.nodes, Harness: e.cluster.HarnessAddr(), Clock: e.clock, View: e.roles.view,
 		Emit: e.emit, Logger: e.log}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/results"
 )
@@ -54,6 +55,8 @@ type Progress struct {
 	WriteP99 time.Duration `json:"write_p99"` // of the last second
 	Primary  string        `json:"primary"`
 	Faults   []string      `json:"faults"` // in force now
+	// Linearizable is what is known of the registers so far; Unknown without any.
+	Linearizable checkers.Truth `json:"linearizable"`
 }
 
 // Result is what a run came to.

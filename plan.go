@@ -27,6 +27,7 @@ type Plan struct {
 	Settle    time.Duration // at most this long until the healed cluster is healthy
 	Faults    []faults.Spec
 	Claims    []string
+	StopOn    string // never, violated: end the load when a register is seen not to be linearizable
 	Gates     Gates
 	Timeouts  Timeouts
 	Vary      []Vary // in the file's order

@@ -23,6 +23,7 @@ var factTypes = map[string]string{
 // the facts that it names.
 func (p *Plan) checkClaims() []*PlanError {
 	var found []*PlanError
+	linear := false
 	for i, text := range p.Claims {
 		path := fmt.Sprintf("claims.%d", i)
 		claim, err := results.ParseClaim(text)
@@ -34,12 +35,16 @@ func (p *Plan) checkClaims() []*PlanError {
 			found = append(found, p.wrongClaim(path, text, 1, err.Error(), ""))
 			continue
 		}
+		linear = linear || slices.Contains(claim.Facts(), "linearizable")
 		for _, fact := range claim.Facts() {
 			if message, remedy := p.checkFact(fact); message != "" {
 				column := len([]rune(text[:max(0, strings.Index(text, fact))])) + 1
 				found = append(found, p.wrongClaim(path, text, column, message, remedy))
 			}
 		}
+	}
+	if p.StopOn == "violated" && !linear {
+		found = append(found, p.wrong("stop_on", "stop_on: violated watches whether registers are linearizable, which no claim of this plan is about", "claim linearizable"))
 	}
 	return found
 }

@@ -124,6 +124,7 @@ func (d *decoder) plan(n *treeNode) *Plan {
 			d.text(&claim, "writes.lost == 0")(n, path)
 			p.Claims = append(p.Claims, claim)
 		})},
+		field{"stop_on", d.word(&p.StopOn, stops)},
 		field{"gates", func(n *treeNode, path string) {
 			d.object(n, path, "gates", "{min_ops: 100}", field{"min_ops", d.number(&p.Gates.MinOps, minOpsSpan, "100")})
 		}},
@@ -224,6 +225,7 @@ func defaultPlan() *Plan {
 		Warmup:   time.Second,
 		Duration: 10 * time.Second,
 		Settle:   10 * time.Second,
+		StopOn:   stops[0],
 		Gates:    Gates{MinOps: 100},
 		Timeouts: Timeouts{Connect: 300 * time.Millisecond, Operation: time.Second},
 		normal:   true,

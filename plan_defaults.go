@@ -45,6 +45,7 @@ func (p *Plan) fillOwn() {
 	orElse(&p.Warmup, d.Warmup, None)
 	orElse(&p.Duration, d.Duration, 0)
 	orElse(&p.Settle, d.Settle, 0)
+	orElse(&p.StopOn, d.StopOn, "")
 	orElse(&p.Gates.MinOps, d.Gates.MinOps, None)
 	orElse(&p.Timeouts.Connect, d.Timeouts.Connect, 0)
 	orElse(&p.Timeouts.Operation, d.Timeouts.Operation, 0)

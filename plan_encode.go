@@ -39,6 +39,7 @@ func (p *Plan) YAML() ([]byte, error) {
 	writeList(w, "faults", full.Faults, flowFault)
 	w.raw("settle", spellDuration(full.Settle))
 	writeList(w, "claims", full.Claims, quote)
+	w.line("stop_on", full.StopOn)
 	w.raw("gates", flow("min_ops", strconv.Itoa(full.Gates.MinOps)))
 	w.raw("timeouts", flow("connect", spellDuration(full.Timeouts.Connect), "operation", spellDuration(full.Timeouts.Operation)))
 	if len(full.Vary) > 0 {

@@ -46,6 +46,7 @@ claims:
   - writes.lost == 0
   - reads.staleness.p99 < 1s
   - failover.max < 10s
+stop_on: never
 gates: {min_ops: 100}
 timeouts: {connect: 300ms, operation: 1s}
 vary:
@@ -101,6 +102,9 @@ func anyPlan(t *rapid.T) *Plan {
 	}
 	for i := range rapid.IntRange(1, 4).Draw(t, "workloads") {
 		p.Workloads = append(p.Workloads, anyWorkload(t, i))
+	}
+	if p.Workloads[0].Type == "register" && rapid.Bool().Draw(t, "stop") {
+		p.StopOn, p.Claims = "violated", append(p.Claims, "linearizable")
 	}
 	for range rapid.IntRange(0, 5).Draw(t, "faults") {
 		p.Faults = append(p.Faults, anyFault(t))

@@ -72,6 +72,7 @@ func TestExamplePlan(t *testing.T) {
 		},
 		Claims:   []string{"writes.lost == 0", "reads.staleness.p99 < 1s", "failover.max < 10s"},
 		Gates:    Gates{MinOps: 100},
+		StopOn:   "never",
 		Timeouts: Timeouts{Connect: 300 * time.Millisecond, Operation: time.Second},
 		Vary:     []Vary{{Path: "target.replicas", Values: []string{"1", "2", "4"}}},
 	})
@@ -86,6 +87,7 @@ func TestPlanDefaults(t *testing.T) {
 			ReadFrom: "primary", Clients: 8, Distribution: "uniform"}},
 		Warmup: time.Second, Duration: 10 * time.Second, Settle: 10 * time.Second,
 		Gates:    Gates{MinOps: 100},
+		StopOn:   "never",
 		Timeouts: Timeouts{Connect: 300 * time.Millisecond, Operation: time.Second},
 	})
 	if err := p.Validate(); err != nil {

@@ -90,6 +90,7 @@ func (p *Plan) checkOwn() []*PlanError {
 		found = append(found, e)
 	}
 	oneOf("host", p.Host, hosts)
+	oneOf("stop_on", p.StopOn, stops)
 	inSpan(replicasSpan.holds(p.Target.Replicas), "target.replicas", p.Target.Replicas, replicasSpan)
 	oneOf("target.failover.choose", p.Target.Failover.Choose, choices)
 	length("target.failover.after", p.Target.Failover.After, pauseSpan)

@@ -69,6 +69,7 @@ type reporter struct {
 	clock history.Clock
 	tally *tally
 	roles *roles
+	watch *watcher
 	call  func(Progress)
 	phase atomic.Pointer[string]
 	start atomic.Int64 // the load's start on the clock
@@ -110,6 +111,7 @@ func (r *reporter) run(ctx context.Context) {
 			p.Elapsed = min(time.Duration(r.clock.Now()-start), p.Total)
 		}
 		r.tally.read(&p)
+		p.Linearizable = r.watch.verdict()
 		p.Rate = float64(p.Acked-last.Acked) / progressEvery.Seconds()
 		if n := r.roles.primary(); n >= 0 {
 			p.Primary = r.roles.nodes[n].Name

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/aftershock-chaos/aftershock"
+	"github.com/aftershock-chaos/aftershock/checkers"
 )
 
 // liveLine is the one line that a run redraws on a terminal. Where standard
@@ -72,6 +73,9 @@ func (l *liveLine) show(p aftershock.Progress) {
 	line := fmt.Sprintf("%s  %s %4.1f/%.0fs  %6.0f op/s  %d acked  %d failed  %d unknown  write p99 %s  primary %s",
 		l.head, p.Phase, p.Elapsed.Seconds(), p.Total.Seconds(), p.Rate, p.Acked, p.Failed, p.Unknown,
 		short(p.WriteP99), primary)
+	if p.Linearizable == checkers.False {
+		line += "  ✗ not linearizable"
+	}
 	if len(p.Faults) > 0 {
 		line += "  ⚡ " + strings.Join(p.Faults, ", ")
 	}

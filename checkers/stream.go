@@ -1,0 +1,228 @@
+package checkers
+
+import (
+	"fmt"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// Stream decides whether registers are linearizable while their operations are
+// still being recorded. Its memory is proportional to what is open: operations
+// that wait for slower workers, values that can still be read, and writes of
+// unknown outcome; so it can follow a run of any length. It equals the checker
+// of whole histories, but that it does not tell the evidence, and that a value
+// written twice leaves its key undecided. It is used by one goroutine.
+type Stream struct {
+	meta    history.Meta
+	sources map[uint32]*source // by workload and worker
+	waiting int                // sources that have no operation queued and may still get one
+	heads   []*source          // heap by the start of their first operation
+	index   *keyIndex
+	keys    []streamed
+	decided uint64 // operations passed to a watch
+	found   []Violation
+	broken  int // keys violated
+	unclear int // keys that the method does not decide
+}
+
+// Violation is a contradiction that a Stream found.
+type Violation struct {
+	Workload string
+	Key      uint32
+	At       int64 // when it was certain, on the run's clock
+	Text     string
+}
+
+// source is one worker's operations that were not decided yet, in its order.
+type source struct {
+	queue []history.Op
+	first int
+}
+
+// streamed is one register.
+type streamed struct {
+	workload uint8
+	key      uint32
+	told     bool
+	watch    watch
+}
+
+// keptViolations bounds how many violations a Stream tells.
+const keptViolations = 10
+
+// NewStream makes a Stream for the workloads of meta.
+func NewStream(meta history.Meta) *Stream {
+	s := &Stream{meta: meta, sources: map[uint32]*source{}, index: newKeyIndex()}
+	for i := range min(len(meta.Workloads), 256) {
+		if w := &meta.Workloads[i]; w.Type == registerType {
+			for worker := range min(w.Workers, 1<<16) {
+				s.sources[sourceID(uint8(i), uint16(worker))] = &source{}
+				s.waiting++
+			}
+		}
+	}
+	return s
+}
+
+func sourceID(workload uint8, worker uint16) uint32 { return uint32(workload)<<16 | uint32(worker) }
+
+// Add takes completed operations: those of one worker in its order, which is
+// the order of their starts, and workers in any order. Final reads and
+// operations of other workloads are passed over. It keeps nothing of ops.
+func (s *Stream) Add(ops []history.Op) {
+	for i := range ops {
+		op := &ops[i]
+		src := s.sources[sourceID(op.Workload, op.Worker)]
+		if src == nil || op.Final() {
+			continue
+		}
+		if src.first == len(src.queue) {
+			src.queue, src.first = src.queue[:0], 0
+			s.waiting--
+			src.queue = append(src.queue, *op)
+			s.push(src)
+		} else {
+			src.queue = append(src.queue, *op)
+		}
+		if s.waiting == 0 {
+			s.drain()
+		}
+	}
+}
+
+// drain decides operations in order of start for as long as every source has
+// one queued.
+func (s *Stream) drain() {
+	for s.waiting == 0 && len(s.heads) > 0 {
+		s.next()
+	}
+}
+
+// Advance says that every operation that starts before t has been added, so
+// that a worker with nothing to do does not hold up the others.
+func (s *Stream) Advance(t int64) {
+	for len(s.heads) > 0 && from(s.heads[0].op()) < t {
+		s.next()
+	}
+}
+
+// next decides the operation of the least start.
+func (s *Stream) next() {
+	src := s.heads[0]
+	s.decide(src.op())
+	src.first++
+	if src.first < len(src.queue) {
+		if src.first >= 1024 && 2*src.first >= len(src.queue) {
+			n := copy(src.queue, src.queue[src.first:])
+			src.queue, src.first = src.queue[:n], 0
+		}
+		s.down()
+		return
+	}
+	s.waiting++
+	last := len(s.heads) - 1
+	s.heads[0] = s.heads[last]
+	s.heads = s.heads[:last]
+	if last > 0 {
+		s.down()
+	}
+}
+
+func (s *source) op() *history.Op { return &s.queue[s.first] }
+
+// push and down keep the heap.
+func (s *Stream) push(src *source) {
+	s.heads = append(s.heads, src)
+	for i := len(s.heads) - 1; i > 0; {
+		up := (i - 1) / 2
+		if history.Less(s.heads[i].op(), s.heads[up].op()) >= 0 {
+			return
+		}
+		s.heads[i], s.heads[up] = s.heads[up], s.heads[i]
+		i = up
+	}
+}
+
+func (s *Stream) down() {
+	for i := 0; ; {
+		least := i
+		for _, c := range [2]int{2*i + 1, 2*i + 2} {
+			if c < len(s.heads) && history.Less(s.heads[c].op(), s.heads[least].op()) < 0 {
+				least = c
+			}
+		}
+		if least == i {
+			return
+		}
+		s.heads[i], s.heads[least] = s.heads[least], s.heads[i]
+		i = least
+	}
+}
+
+func (s *Stream) decide(op *history.Op) {
+	at := s.index.of(op)
+	if *at == 0 {
+		s.keys = append(s.keys, streamed{workload: op.Workload, key: op.Key, watch: newWatch()})
+		*at = int32(len(s.keys))
+	}
+	k := &s.keys[*at-1]
+	s.decided++
+	if !k.watch.add(op) && !k.told {
+		s.tell(k)
+	}
+}
+
+// tell notes that a key is violated or cannot be decided.
+func (s *Stream) tell(k *streamed) {
+	k.told = true
+	if k.watch.state == ambiguous {
+		s.unclear++
+		return
+	}
+	s.broken++
+	if len(s.found) < keptViolations {
+		s.found = append(s.found, Violation{Workload: s.meta.Workloads[k.workload].Name, Key: k.key, At: k.watch.at,
+			Text: fmt.Sprintf("key %d: %s (value %s, certain at %s)", k.key, flawTexts[k.watch.flaw], content(k.watch.value), clock(k.watch.at))})
+	}
+	k.watch = watch{state: violated, flaw: k.watch.flaw, at: k.watch.at, value: k.watch.value} // frees the rest
+}
+
+// Finish takes the end of the history: nothing more will be added.
+func (s *Stream) Finish() {
+	s.Advance(never)
+	for i := range s.keys {
+		k := &s.keys[i]
+		if k.watch.finish() != watching && !k.told {
+			s.tell(k)
+		}
+	}
+}
+
+// Verdict tells what is known so far: False as soon as one key is violated,
+// Unknown while there is none but some key that the method does not decide.
+func (s *Stream) Verdict() Truth {
+	switch {
+	case s.broken > 0:
+		return False
+	case s.unclear > 0:
+		return Unknown
+	}
+	return True
+}
+
+// Violations are the first few.
+func (s *Stream) Violations() []Violation { return s.found }
+
+// Decided counts the operations that the verdict rests on.
+func (s *Stream) Decided() uint64 { return s.decided }
+
+// Open counts what is kept: operations that wait for other workers, and open values.
+func (s *Stream) Open() (operations, values int) {
+	for _, src := range s.heads {
+		operations += len(src.queue) - src.first
+	}
+	for i := range s.keys {
+		values += s.keys[i].watch.used
+	}
+	return operations, values
+}
