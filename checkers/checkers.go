@@ -21,6 +21,20 @@ const (
 	StaleSet       Class = "stale-set-read"    // set: an element acknowledged before the read began is missing, and seen by a later read
 	Flapping       Class = "flapping-element"  // set: read, then absent, then read again by one client or from one node
 	Diverged       Class = "diverged-replicas" // settled nodes differ
+
+	// Of transactions on lists; the cycles also with -process and -realtime.
+	G0                Class = "G0"                 // a cycle of writes
+	G1a               Class = "G1a"                // aborted read
+	G1b               Class = "G1b"                // intermediate read
+	G1c               Class = "G1c"                // a cycle of writes and reads of them
+	GSingle           Class = "G-single"           // a cycle with one anti-dependency: read skew
+	GNonadjacent      Class = "G-nonadjacent"      // a cycle with several anti-dependencies, no two in a row
+	G2                Class = "G2-item"            // a cycle with anti-dependencies in a row: write skew
+	InternalRead      Class = "internal"           // a transaction did not see its own earlier reads and writes
+	DirtyUpdate       Class = "dirty-update"       // a committed write upon an aborted one
+	IncompatibleOrder Class = "incompatible-order" // a list was read in two orders
+	LostUpdate        Class = "lost-update"        // two transactions updated the same version
+	PhantomElement    Class = "phantom-element"    // read, though nobody appended it
 )
 
 // Finding is one anomaly with its evidence.

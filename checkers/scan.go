@@ -101,7 +101,7 @@ func scanShare(ctx context.Context, log *history.Log, registers []bool, share, s
 		if int(op.Key)%shares != share || !registers[op.Workload] {
 			continue
 		}
-		at := index.of(op)
+		at := index.of(op.Workload, op.Key)
 		if *at == 0 {
 			all = append(all, &scanned{workload: op.Workload, key: op.Key, watch: newWatch(), last: beginning})
 			*at = int32(len(all))
@@ -140,21 +140,22 @@ const denseKeys = 1 << 20
 
 func newKeyIndex() *keyIndex { return &keyIndex{sparse: map[uint64]*int32{}} }
 
-// of is where the place of op's key is kept, 0 at first. It is good until the
+// of is where the place of a key is kept, 0 at first. It is good until the
 // next call.
-func (x *keyIndex) of(op *history.Op) *int32 {
-	if op.Key < denseKeys {
-		d := x.dense[op.Workload]
-		if int(op.Key) >= len(d) {
-			d = append(d, make([]int32, max(int(op.Key)+1-len(d), len(d), 64))...)
-			x.dense[op.Workload] = d
+func (x *keyIndex) of(workload uint8, key uint32) *int32 {
+	if key < denseKeys {
+		d := x.dense[workload]
+		if int(key) >= len(d) {
+			d = append(d, make([]int32, max(int(key)+1-len(d), len(d), 64))...)
+			x.dense[workload] = d
 		}
-		return &d[op.Key]
+		return &d[key]
 	}
-	at := x.sparse[groupID(op)]
+	id := uint64(workload)<<32 | uint64(key)
+	at := x.sparse[id]
 	if at == nil {
 		at = new(int32)
-		x.sparse[groupID(op)] = at
+		x.sparse[id] = at
 	}
 	return at
 }

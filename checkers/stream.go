@@ -160,7 +160,7 @@ func (s *Stream) down() {
 }
 
 func (s *Stream) decide(op *history.Op) {
-	at := s.index.of(op)
+	at := s.index.of(op.Workload, op.Key)
 	if *at == 0 {
 		s.keys = append(s.keys, streamed{workload: op.Workload, key: op.Key, watch: newWatch()})
 		*at = int32(len(s.keys))

@@ -14,6 +14,7 @@ const (
 	registerType = "register"
 	setType      = "set"
 	lagType      = "lag"
+	appendType   = "append"
 )
 
 // All is the table of checkers. A new checker is a file and a line here.
@@ -24,6 +25,7 @@ func All() []Checker {
 		sessionsChecker(),
 		setChecker(),
 		lagChecker(),
+		appendChecker(),
 		availabilityChecker(),
 	}
 }

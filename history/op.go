@@ -50,6 +50,10 @@ const (
 	// are the messages received and acknowledged, in order, also when the
 	// outcome is not OK. OK: the queue was found empty at the end.
 	Drain
+	// Txn is a transaction of appends to lists and reads of them. Elements
+	// hold its micro-operations (see Micro), with the results of the reads if
+	// it is OK; Key and Value have no meaning.
+	Txn
 )
 
 // Nil is the Value of a register that was never written.
@@ -107,7 +111,7 @@ const (
 	ErrServer           // any other answer of the server
 )
 
-var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain"}
+var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn"}
 var outcomeNames = [...]string{"unknown", "ok", "fail"}
 var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server"}
 
