@@ -56,3 +56,6 @@ func (s *sorter) merge(ops []Op, mid int) {
 		}
 	}
 }
+
+// Sort sorts ops as a Log keeps them: by Less; equal ones keep their order.
+func Sort(ops []Op) { new(sorter).sort(ops) }
