@@ -16,7 +16,7 @@ import (
 var factTypes = map[string]string{
 	"writes": "register", "reads": "register", "linearizable": "register", "replicas": "register", "sessions": "register",
 	"set": "set",
-	"lag": "lag",
+	"lag": "lag", "append": "append", "counter": "counter", "ids": "unique-ids", "bank": "bank",
 }
 
 // checkClaims checks each claim's expression and that this plan's run can have

@@ -34,6 +34,10 @@ const (
 	DirtyUpdate       Class = "dirty-update"       // a committed write upon an aborted one
 	IncompatibleOrder Class = "incompatible-order" // a list was read in two orders
 	LostUpdate        Class = "lost-update"        // two transactions updated the same version
+	OutOfBounds       Class = "out-of-bounds"      // a counter's value that no choice of its increments explains
+	DuplicateID       Class = "duplicate-id"       // a unique number was given out twice
+	WrongTotal        Class = "wrong-total"        // the balances of one instant do not add up
+	Overdrawn         Class = "overdrawn"          // an account holds less than nothing
 	PhantomElement    Class = "phantom-element"    // read, though nobody appended it
 )
 

@@ -15,6 +15,9 @@ const (
 	setType      = "set"
 	lagType      = "lag"
 	appendType   = "append"
+	counterType  = "counter"
+	idsType      = "unique-ids"
+	bankType     = "bank"
 )
 
 // All is the table of checkers. A new checker is a file and a line here.
@@ -26,6 +29,9 @@ func All() []Checker {
 		setChecker(),
 		lagChecker(),
 		appendChecker(),
+		counterChecker(),
+		idsChecker(),
+		bankChecker(),
 		availabilityChecker(),
 	}
 }

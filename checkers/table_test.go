@@ -25,7 +25,9 @@ func TestFacts(t *testing.T) {
 	}
 	// every value is a fact, and every fact has a value
 	log := faulted(logOf(registerType), killed("f1", "n1", 5))
-	log.Meta.Workloads = append(log.Meta.Workloads, history.WorkloadMeta{Name: "s", Type: setType}, history.WorkloadMeta{Name: "l", Type: lagType})
+	for _, typ := range []string{setType, lagType, appendType, counterType, idsType, bankType} {
+		log.Meta.Workloads = append(log.Meta.Workloads, history.WorkloadMeta{Name: typ, Type: typ})
+	}
 	values, _ := check(t, log)
 	for name := range values {
 		general := strings.NewReplacer("lag.n1.", "lag.<node>.", "lag.n2.", "lag.<node>.", "lag.n3.", "lag.<node>.", ".f1", ".<fault>").Replace(name)

@@ -54,6 +54,15 @@ const (
 	// hold its micro-operations (see Micro), with the results of the reads if
 	// it is OK; Key and Value have no meaning.
 	Txn
+	// Increment adds Value, which may be negative, to the counter Key. A Read
+	// returns a counter's Value.
+	Increment
+	// Generate asks for a new unique number, which is Value.
+	Generate
+	// Transfer moves the amount Value from the account Key to the account Old.
+	// It is Fail with ErrCompare if the account holds less. ReadSet returns the
+	// balances of all accounts, in order, at one instant.
+	Transfer
 )
 
 // Nil is the Value of a register that was never written.
@@ -111,7 +120,7 @@ const (
 	ErrServer           // any other answer of the server
 )
 
-var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn"}
+var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn", "increment", "generate", "transfer"}
 var outcomeNames = [...]string{"unknown", "ok", "fail"}
 var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server"}
 
