@@ -42,7 +42,7 @@ func checkBank(_ context.Context, log *history.Log, limits Limits) Result {
 			if op.Kind == history.Transfer {
 				transfers++
 			}
-			if op.Kind != history.ReadSet {
+			if op.Kind != history.Balances {
 				continue
 			}
 			reads++

@@ -93,7 +93,7 @@ func TestIDs(t *testing.T) {
 
 func TestBank(t *testing.T) {
 	read := func(at int64, balances ...int64) history.Op {
-		return history.Op{Kind: history.ReadSet, Start: at * ms, End: at*ms + 1, Elements: balances, Outcome: history.OK}
+		return history.Op{Kind: history.Balances, Start: at * ms, End: at*ms + 1, Elements: balances, Outcome: history.OK}
 	}
 	log := logOf(bankType, read(0, 100, 100, 100), history.Op{Kind: history.Transfer, Key: 0, Old: 1, Value: 5, Outcome: history.OK, Start: 1 * ms, End: 2 * ms},
 		read(3, 95, 105, 100), read(4, 95, 100, 100), read(5, -5, 205, 100))

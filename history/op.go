@@ -52,7 +52,8 @@ const (
 	Drain
 	// Txn is a transaction of appends to lists and reads of them. Elements
 	// hold its micro-operations (see Micro), with the results of the reads if
-	// it is OK; Key and Value have no meaning.
+	// it is OK; Key and Value have no meaning. A client makes the Elements of
+	// the answer anew and leaves those of the request alone.
 	Txn
 	// Increment adds Value, which may be negative, to the counter Key. A Read
 	// returns a counter's Value.
@@ -60,9 +61,12 @@ const (
 	// Generate asks for a new unique number, which is Value.
 	Generate
 	// Transfer moves the amount Value from the account Key to the account Old.
-	// It is Fail with ErrCompare if the account holds less. ReadSet returns the
-	// balances of all accounts, in order, at one instant.
+	// It is Fail with ErrCompare if the account holds less. An account that was
+	// never touched holds what the bank workload begins with.
 	Transfer
+	// Balances reads the accounts 0 to Key-1 in one transaction; Elements are
+	// what they hold.
+	Balances
 )
 
 // Nil is the Value of a register that was never written.
@@ -120,7 +124,7 @@ const (
 	ErrServer           // any other answer of the server
 )
 
-var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn", "increment", "generate", "transfer"}
+var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn", "increment", "generate", "transfer", "balances"}
 var outcomeNames = [...]string{"unknown", "ok", "fail"}
 var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server"}
 

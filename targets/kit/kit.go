@@ -53,8 +53,9 @@ func Address(n *cluster.Node, port int) string {
 	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(port))
 }
 
-// AppendKey appends the name of op's key: a letter for what it is (r register,
-// s set, m marker, q queue), the workload, a dot and the key, so that two
+// AppendKey appends the name of op's key: a letter for what it is (r register or
+// counter, s set, m marker,
+// q queue, l list, i unique numbers, b bank account), the workload, a dot and the key, so that two
 // workloads of a plan never meet: "r0.17".
 func AppendKey(b []byte, op *history.Op) []byte {
 	b = append(b, Prefix(op.Kind))
@@ -72,6 +73,12 @@ func Prefix(k history.Kind) byte {
 		return 'm'
 	case history.Enqueue, history.Dequeue, history.Drain:
 		return 'q'
+	case history.Txn:
+		return 'l'
+	case history.Generate:
+		return 'i'
+	case history.Transfer, history.Balances:
+		return 'b'
 	}
 	return 'r'
 }
