@@ -58,12 +58,12 @@ func (v *value) written() bool {
 // values is the analysed history of one register.
 type values struct {
 	log   *history.Log
-	ops   []int32         // indexes into log.Ops, in order
-	all   []value         // all[0] is the initial one
-	read  []int32         // by position: index of the value that the operation saw, none
-	wrote []int32         // by position: index of the value that the operation writes, none
-	twice bool            // some value was written more than once
-	index map[int64]int32 // of all, by value
+	ops   []int32    // indexes into log.Ops, in order
+	all   []value    // all[0] is the initial one
+	read  []int32    // by position: index of the value that the operation saw, none
+	wrote []int32    // by position: index of the value that the operation writes, none
+	twice bool       // some value was written more than once
+	index valueIndex // of all, by value
 
 	superseded supersession // filled in by supersede
 }
@@ -77,16 +77,15 @@ func analyse(log *history.Log, ops []int32, finals bool) *values {
 		v: history.Nil, fate: initial, write: none, old: none, start: beginning, end: beginning,
 		readEnd: never, readStart: beginning, readEndOp: none, readStartOp: none,
 	})
-	index := make(map[int64]int32, len(ops)/2+1)
-	index[history.Nil] = 0
+	k.index.reserve(len(ops)/2 + 2)
+	k.index.put(k.all, 0)
 	for p := range ops {
 		k.read[p], k.wrote[p] = none, none
-		k.addWrite(index, int32(p))
+		k.addWrite(int32(p))
 	}
 	for p := range ops {
-		k.addRead(index, int32(p), finals)
+		k.addRead(int32(p), finals)
 	}
-	k.index = index
 	k.settle()
 	return k
 }
@@ -96,7 +95,7 @@ func (k *values) addFinals() {
 	added := false
 	for p := range k.ops {
 		if k.op(int32(p)).Final() {
-			k.addRead(k.index, int32(p), true)
+			k.addRead(int32(p), true)
 			added = true
 		}
 	}
@@ -107,7 +106,7 @@ func (k *values) addFinals() {
 
 // settle computes what follows from all writes and reads taken in.
 func (k *values) settle() {
-	k.replace(k.index)
+	k.replace()
 	for i := range k.all {
 		k.all[i].bound()
 	}
@@ -124,12 +123,12 @@ func (k *values) at(position int32) int32 {
 	return k.ops[position]
 }
 
-func (k *values) addWrite(index map[int64]int32, p int32) {
+func (k *values) addWrite(p int32) {
 	op := k.op(p)
 	if op.Kind != history.Write && op.Kind != history.CAS {
 		return
 	}
-	if i, ok := index[op.Value]; ok {
+	if i := k.index.find(k.all, op.Value); i != none {
 		k.all[i].twice, k.twice = true, true
 		k.wrote[p] = i
 		return
@@ -145,13 +144,13 @@ func (k *values) addWrite(index map[int64]int32, p int32) {
 		v.fate = unsure
 	}
 	k.wrote[p] = int32(len(k.all))
-	index[op.Value] = k.wrote[p]
 	k.all = append(k.all, v)
+	k.index.put(k.all, k.wrote[p])
 }
 
 // addRead takes what is read by an acknowledged read, or by a compare-and-set
 // that failed and told the current value.
-func (k *values) addRead(index map[int64]int32, p int32, finals bool) {
+func (k *values) addRead(p int32, finals bool) {
 	op := k.op(p)
 	var seen int64
 	switch {
@@ -164,7 +163,7 @@ func (k *values) addRead(index map[int64]int32, p int32, finals bool) {
 	default:
 		return
 	}
-	i := k.find(index, seen)
+	i := k.find(seen)
 	k.read[p] = i
 	v := &k.all[i]
 	v.seen = true
@@ -177,13 +176,13 @@ func (k *values) addRead(index map[int64]int32, p int32, finals bool) {
 }
 
 // find is the index of a value, which is an orphan if nobody wrote it.
-func (k *values) find(index map[int64]int32, seen int64) int32 {
-	i, ok := index[seen]
-	if !ok {
+func (k *values) find(seen int64) int32 {
+	i := k.index.find(k.all, seen)
+	if i == none {
 		i = int32(len(k.all))
-		index[seen] = i
 		k.all = append(k.all, value{v: seen, fate: orphan, write: none, old: none, start: beginning, end: never,
 			readEnd: never, readStart: beginning, readEndOp: none, readStartOp: none})
+		k.index.put(k.all, i)
 	}
 	return i
 }
@@ -191,13 +190,13 @@ func (k *values) find(index map[int64]int32, seen int64) int32 {
 // replace links the value of every effective compare-and-set with the one that
 // it replaced, which has then been seen. One of unknown outcome took effect
 // exactly if its value was seen.
-func (k *values) replace(index map[int64]int32) {
+func (k *values) replace() {
 	for i := range int32(len(k.all)) {
-		k.replaceFrom(index, i)
+		k.replaceFrom(i)
 	}
 }
 
-func (k *values) replaceFrom(index map[int64]int32, i int32) {
+func (k *values) replaceFrom(i int32) {
 	for {
 		v := &k.all[i]
 		if v.write == none || v.old != none || v.twice || k.op(v.write).Kind != history.CAS {
@@ -206,7 +205,7 @@ func (k *values) replaceFrom(index map[int64]int32, i int32) {
 		if v.fate != acked && (v.fate != unsure || !v.seen) {
 			return
 		}
-		old := k.find(index, k.op(v.write).Old)
+		old := k.find(k.op(v.write).Old)
 		k.all[i].old = old
 		k.all[old].seen = true
 		i = old
