@@ -27,8 +27,11 @@ var allowed = map[string][]string{
 
 // drivers are imported in their target's folder only.
 var drivers = map[string]string{
-	"github.com/gomodule/redigo": module + "/targets/ripple",
-	"github.com/tidwall/redcon":  module + "/targets/ripple",
+	"github.com/gomodule/redigo":     module + "/targets/ripple",
+	"github.com/tidwall/redcon":      module + "/targets/ripple",
+	"github.com/bradfitz/gomemcache": module + "/targets/memcached",
+	"go.etcd.io/etcd":                module + "/targets/etcd",
+	"google.golang.org/grpc":         module + "/targets/etcd",
 }
 
 func TestImportDirections(t *testing.T) {

@@ -2,6 +2,8 @@ package aftershock
 
 import (
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/etcd"
+	"github.com/aftershock-chaos/aftershock/targets/memcached"
 	"github.com/aftershock-chaos/aftershock/targets/ripple"
 )
 
@@ -9,6 +11,8 @@ import (
 func Targets() []targets.Target {
 	return []targets.Target{
 		ripple.Target{},
+		etcd.Target{},
+		memcached.Target{},
 	}
 }
 

@@ -1,0 +1,105 @@
+// Package etcd drives etcd 3: a key-value store that replicates by Raft and
+// elects its leader by itself.
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+// Target is etcd as a target of plans.
+type Target struct{}
+
+const name = "etcd"
+
+// Names of the options; those after the first are the server's own flags.
+const (
+	optReads     = "reads"
+	optHeartbeat = "heartbeat-interval"
+	optElection  = "election-timeout"
+	optNoFsync   = "unsafe-no-fsync"
+)
+
+// serializable is the value of optReads by which a node answers reads alone.
+const serializable = "serializable"
+
+// program is the server.
+var program = targets.Server{
+	Program: "etcd",
+	Search:  []string{"/etcd"}, // an image with nothing but the server
+	Install: "scripts/servers builds it; or see https://etcd.io/docs/v3.6/install",
+}
+
+var (
+	_ targets.Target   = Target{}
+	_ targets.Launcher = Target{}
+)
+
+// Info describes etcd.
+func (Target) Info() targets.Info {
+	return targets.Info{
+		Name:  name,
+		About: "etcd 3.6: Raft; an acknowledged write is on a majority of the members, and reads are linearizable by default",
+		Options: []targets.Option{
+			{Name: optReads, Default: "linearizable", Values: []string{"linearizable", serializable},
+				About: "reads are confirmed by a majority, or are the asked member's own view"},
+			{Name: optHeartbeat, Default: "100", About: "milliseconds between two heartbeats of the leader"},
+			{Name: optElection, Default: "1000", About: "milliseconds without a heartbeat after which a member calls an election"},
+			{Name: optNoFsync, Default: "false", Values: []string{"false", "true"},
+				About: "true: never sync the log to disk"},
+		},
+		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll},
+		Modes: []targets.Mode{
+			{Name: "single", About: "one member"},
+			{Name: "three", About: "three members: one may fail", Replicas: 2},
+			{Name: "five", About: "five members: two may fail", Replicas: 4},
+			{Name: serializable, About: "three members that answer reads alone", Replicas: 2, Options: map[string]string{optReads: serializable}},
+		},
+		Servers: []targets.Server{program},
+		Image:   targets.Image{Official: "quay.io/coreos/etcd:v3.6.5", Built: "aftershock/etcd:3.6.5"},
+	}
+}
+
+// Configure validates the options. Errors name the option and the remedy.
+func (t Target) Configure(c targets.Config) (targets.System, error) {
+	o, err := kit.NewOptions(t.Info(), c)
+	if err != nil {
+		return nil, err
+	}
+	heartbeat, err := o.Int(optHeartbeat, 1, 10_000)
+	if err != nil {
+		return nil, err
+	}
+	election, err := o.Int(optElection, 1, 50_000)
+	if err != nil {
+		return nil, err
+	}
+	if election < 5*heartbeat { // the server refuses it too, but only when it starts
+		return nil, fmt.Errorf("target.options.%s: %d ms is less than five heartbeats of %d ms: raise it, or lower %s",
+			optElection, election, heartbeat, optHeartbeat)
+	}
+	s := &System{serializable: o[optReads] == serializable}
+	s.flags = []string{
+		"--" + optHeartbeat + "=" + strconv.Itoa(heartbeat),
+		"--" + optElection + "=" + strconv.Itoa(election),
+		"--" + optNoFsync + "=" + o[optNoFsync],
+	}
+	s.election = time.Duration(election) * time.Millisecond
+	s.clients.Dial, s.operators.Dial = dialClients, dialOperators
+	return s, nil
+}
+
+// Launch becomes the server: where its program is depends on the node.
+func (Target) Launch(_ context.Context, args []string) error {
+	path, err := kit.Find(program)
+	if err != nil {
+		return err
+	}
+	return kit.Exec(path, args...)
+}
