@@ -2,6 +2,7 @@ package aftershock
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,9 +48,15 @@ func (e *execution) newWorker(record recorder) *worker {
 }
 
 // finalReads reads every key of every workload on every node of the settled
-// cluster, all nodes at once. A read that does not succeed is tried again until
-// the settle time is over; only its last try is recorded.
+// cluster, and then drains the queues. What does not succeed is tried again for
+// the settle time, by the reads and by the drains.
 func (e *execution) finalReads(ctx context.Context) {
+	e.readNodes(ctx)
+	e.drainQueues(ctx)
+}
+
+// readNodes makes the final reads on all nodes at once.
+func (e *execution) readNodes(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, e.plan.Settle)
 	defer cancel()
 	var readers sync.WaitGroup
@@ -57,41 +64,90 @@ func (e *execution) finalReads(ctx context.Context) {
 		buffer := e.recorder.Buffer()
 		readers.Go(func() {
 			defer buffer.Flush()
-			for wi, load := range e.loads {
-				e.finalReadsOf(ctx, uint8(wi), load, node, buffer)
-			}
+			e.finalsOf(ctx, node, buffer, func(k history.Kind) bool { return k != history.Drain })
 		})
 	}
 	readers.Wait()
 }
 
-func (e *execution) finalReadsOf(ctx context.Context, wi uint8, load workloads.Workload, node int, buffer *history.Buffer) {
-	last := &lastTry{}
-	w := e.newWorker(last)
-	w.generator = last
+// drainQueues drains through one node after the other: were they to drain at
+// once, one could find a queue empty while a message that another has not yet
+// acknowledged is on its way back. A drain takes messages, as no replica lets a
+// client do, so it goes through the primary, or through every peer, as each may
+// have messages of its own.
+func (e *execution) drainQueues(ctx context.Context) {
+	if !slices.ContainsFunc(e.loads, func(w workloads.Workload) bool { return slices.Contains(w.Kinds(), history.Drain) }) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.plan.Settle)
+	defer cancel()
+	buffer := e.recorder.Buffer()
+	defer buffer.Flush()
+	for _, node := range e.roles.serving(ctx) {
+		e.finalsOf(ctx, node, buffer, func(k history.Kind) bool { return k == history.Drain })
+	}
+}
+
+// finalsOf does those final operations of all workloads on one node whose kind
+// is wanted.
+func (e *execution) finalsOf(ctx context.Context, node int, buffer *history.Buffer, wanted func(history.Kind) bool) {
+	for wi, load := range e.loads {
+		var requests []workloads.Request
+		for _, r := range load.Finals(node) {
+			if wanted(r.Op.Kind) {
+				requests = append(requests, r)
+			}
+		}
+		if len(requests) > 0 {
+			e.finalRequests(ctx, uint8(wi), requests, node, buffer)
+		}
+	}
+}
+
+func (e *execution) finalRequests(ctx context.Context, wi uint8, requests []workloads.Request, node int, buffer *history.Buffer) {
+	tries := &finalTries{buffer: buffer}
+	w := e.newWorker(tries)
+	w.generator = tries
 	w.workload, w.flags = wi, history.FinalRead
 	w.process = 1<<31 + uint32(node) // apart from every worker's
 	w.timer = time.NewTimer(time.Hour)
 	defer w.timer.Stop()
 	defer w.close()
-	for _, r := range load.Finals(node) {
+	for _, r := range requests {
 		for {
 			try := r
 			try.Op.Flags |= history.FinalRead
 			try.Op.Start = e.clock.Now()
 			try.Op.Intended = try.Op.Start
 			w.do(ctx, &try)
-			if last.op.Outcome == history.OK || !w.wait(ctx, e.clock.Now()+int64(finalRetryEvery)) {
+			if tries.last.Outcome == history.OK || !w.wait(ctx, e.clock.Now()+int64(finalRetryEvery)) {
 				break
 			}
 		}
-		buffer.Append(&last.op)
+		tries.settle()
 	}
 }
 
-// lastTry keeps the last operation recorded, and generates nothing.
-type lastTry struct{ op history.Op }
+// finalTries records the tries of final operations and generates nothing: of a
+// read only the last try, of a drain every one, since what it took is gone.
+type finalTries struct {
+	buffer recorder
+	last   history.Op
+}
 
-func (l *lastTry) Append(op *history.Op)   { l.op = *op }
-func (l *lastTry) Next(*workloads.Request) {}
-func (l *lastTry) Done(*history.Op)        {}
+func (t *finalTries) Append(op *history.Op) {
+	t.last = *op
+	if op.Kind == history.Drain {
+		t.buffer.Append(op)
+	}
+}
+
+// settle records the last try of an operation that is over.
+func (t *finalTries) settle() {
+	if t.last.Kind != history.Drain {
+		t.buffer.Append(&t.last)
+	}
+}
+
+func (t *finalTries) Next(*workloads.Request) {}
+func (t *finalTries) Done(*history.Op)        {}

@@ -15,7 +15,7 @@ import (
 // measures it.
 var factTypes = map[string]string{
 	"writes": "register", "reads": "register", "linearizable": "register", "replicas": "register", "sessions": "register",
-	"set": "set",
+	"set": "set", "queue": "queue",
 	"lag": "lag", "append": "append", "counter": "counter", "ids": "unique-ids", "bank": "bank",
 }
 

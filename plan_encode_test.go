@@ -116,7 +116,7 @@ func anyPlan(t *rapid.T) *Plan {
 }
 
 func anyWorkload(t *rapid.T, i int) workloads.Spec {
-	s := workloads.Spec{Type: rapid.SampledFrom([]string{"register", "set", "lag"}).Draw(t, "type")}
+	s := workloads.Spec{Type: rapid.SampledFrom([]string{"register", "set", "queue", "lag"}).Draw(t, "type")}
 	s.Name = fmt.Sprintf("w%d", i)
 	if s.Type == "lag" {
 		s.Every = time.Duration(rapid.Int64Range(1e6, 6e10).Draw(t, "every"))
@@ -128,7 +128,8 @@ func anyWorkload(t *rapid.T, i int) workloads.Spec {
 	s.Distribution = rapid.SampledFrom([]string{"", "uniform", "zipfian"}).Draw(t, "distribution")
 	s.ReadFrom = rapid.SampledFrom([]string{"", "primary", "replicas", "any"}).Draw(t, "read from")
 	if rapid.Bool().Draw(t, "mixed") {
-		s.Mix = map[string]int{"read": rapid.IntRange(1, 100).Draw(t, "weight")}
+		operation := map[string]string{"register": "read", "set": "read", "queue": "dequeue"}[s.Type]
+		s.Mix = map[string]int{operation: rapid.IntRange(1, 100).Draw(t, "weight")}
 	}
 	return s
 }

@@ -23,7 +23,8 @@ func planTargets() []targets.Target {
 			{Name: "synchronous_commit", Values: []string{"off", "local", "remote_write", "on"}},
 			{Name: "quorum"},
 			{Name: "wal.keep"},
-		}, Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll}}},
+		}, Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+			history.Enqueue, history.Dequeue, history.Drain}}},
 		planTarget{targets.Info{Name: "etcd", Kinds: []history.Kind{history.Read, history.Write, history.CAS}}},
 	}
 }

@@ -41,7 +41,7 @@ func (t *tally) add(ops []history.Op) {
 		switch op.Outcome {
 		case history.OK:
 			t.acked++
-			if op.Kind == history.Write || op.Kind == history.CAS || op.Kind == history.Add {
+			if op.Kind.Writes() {
 				_ = t.writes.RecordValue(min(op.End-op.Intended, int64(time.Hour)))
 			}
 		case history.Fail:

@@ -110,6 +110,30 @@ func (r *roles) primary() int {
 	return best
 }
 
+// serving is the primary, or every peer, as soon as there is one; nobody if ctx
+// ends before.
+func (r *roles) serving(ctx context.Context) []int {
+	tick := time.NewTicker(rolePollEvery)
+	defer tick.Stop()
+	for {
+		first := r.primary()
+		var all []int
+		for i := range r.said {
+			if i == first || first >= 0 && r.said[i].Load().role == targets.Peer {
+				all = append(all, i)
+			}
+		}
+		if len(all) > 0 {
+			return all
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
 // view is what faults choose their victims from. The primary is the one of the
 // greatest epoch; an older one counts as a replica, and so do all peers but the first.
 func (r *roles) view() faults.View {

@@ -14,7 +14,7 @@ import (
 func availabilityChecker() Checker {
 	return Checker{
 		Name:  "availability",
-		Types: []string{registerType, setType},
+		Types: []string{registerType, setType, queueType},
 		Facts: []Fact{
 			{"ops.ok", Number, "operations of the load that were acknowledged in the measured phase"},
 			{"ops.rate", PerSec, "operations of the load acknowledged per second of the measured phase"},
@@ -71,7 +71,7 @@ func checkAvailability(_ context.Context, log *history.Log, _ Limits) Result {
 	}
 	for i := range log.Ops {
 		op := &log.Ops[i]
-		if int(op.Workload) < len(log.Meta.Workloads) && log.Meta.Workloads[op.Workload].Type != lagType && op.Kind <= history.ReadSet {
+		if int(op.Workload) < len(log.Meta.Workloads) && log.Meta.Workloads[op.Workload].Type != lagType && op.Kind.Load() {
 			t.count(line, op)
 		}
 	}
@@ -93,7 +93,7 @@ func (t *availabilityTally) count(line *timeline, op *history.Op) {
 	if op.Final() {
 		return
 	}
-	writes := op.Kind == history.Write || op.Kind == history.CAS || op.Kind == history.Add
+	writes := op.Kind.Writes()
 	if writes && op.Outcome == history.OK {
 		t.acks = append(t.acks, stretch{from(op), until(op)})
 	}

@@ -83,6 +83,11 @@ func BenchmarkSet(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(total), "ns/element")
 }
 
+func BenchmarkQueue(b *testing.B) {
+	log := logOf(queueType, simulatedQueue(1, 1_000_000, 20, "")...)
+	benchmark(b, func() *history.Log { return log }, queueChecker())
+}
+
 // TestBigLogIsClean keeps the benchmarks honest.
 func TestBigLogIsClean(t *testing.T) {
 	values, _ := check(t, bigLog(15_000, true, 0))

@@ -22,6 +22,11 @@ const (
 	Flapping       Class = "flapping-element"  // set: read, then absent, then read again by one client or from one node
 	Diverged       Class = "diverged-replicas" // settled nodes differ
 
+	LostMessage       Class = "lost-message"       // queue: confirmed, never delivered, and gone from the drained queue
+	DuplicateMessage  Class = "duplicated-message" // queue: delivered again after an acknowledged delivery
+	UnexpectedMessage Class = "unexpected-message" // queue: delivered, though nobody enqueued it or its enqueueing failed
+	ReorderedMessage  Class = "reordered-message"  // queue: overtaken by a message enqueued later
+
 	// Of transactions on lists; the cycles also with -process and -realtime.
 	G0                Class = "G0"                 // a cycle of writes
 	G1a               Class = "G1a"                // aborted read

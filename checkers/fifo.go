@@ -25,9 +25,9 @@ type fifoProof struct {
 	ops  []int32 // indexes into the log
 }
 
-// message is one value's way through a queue. Times are those of the
+// passage is one value's way through a queue. Times are those of the
 // operations that took effect; what is not known lies at never.
-type message struct {
+type passage struct {
 	enqueueStart, enqueueEnd int64
 	dequeueStart, dequeueEnd int64
 	enqueue, dequeue         int32 // indexes into the log; none
@@ -38,7 +38,7 @@ type message struct {
 // fifo is a queue's history, made ready for the checks.
 type fifo struct {
 	log     *history.Log
-	all     []message
+	all     []passage
 	empties []int32 // operations that found the queue empty
 	unknown []int64 // starts of the dequeues that may have taken any message, sorted
 }
@@ -85,7 +85,7 @@ func (q *fifo) take(ops []int32) (fifoProof, bool) {
 		if op.Kind != history.Enqueue || op.Outcome == history.Fail {
 			continue
 		}
-		m := message{enqueueStart: from(op), enqueueEnd: never, dequeueStart: never, dequeueEnd: never, enqueue: i, dequeue: none, doubt: never}
+		m := passage{enqueueStart: from(op), enqueueEnd: never, dequeueStart: never, dequeueEnd: never, enqueue: i, dequeue: none, doubt: never}
 		if op.Outcome == history.OK {
 			m.enqueueEnd, m.acked = until(op), true
 		}
@@ -117,7 +117,7 @@ func (q *fifo) take(ops []int32) (fifoProof, bool) {
 		}
 	}
 	slices.Sort(q.unknown)
-	q.all = slices.DeleteFunc(q.all, func(m message) bool { return !m.acked && m.dequeue == none })
+	q.all = slices.DeleteFunc(q.all, func(m passage) bool { return !m.acked && m.dequeue == none })
 	return fifoProof{}, false
 }
 

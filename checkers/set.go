@@ -180,7 +180,7 @@ func (k *elements) lose(w *words, g *group, shelves *shelves) finalTally {
 }
 
 // finding makes a finding whose evidence has of the elements only those that
-// matter: a set may have a hundred thousand.
+// matter.
 func (k *elements) finding(w *words, g *group, class Class, matter, positions []int32, text string, args ...any) Finding {
 	ops := make([]int32, 0, len(positions))
 	for _, p := range positions {
@@ -188,14 +188,23 @@ func (k *elements) finding(w *words, g *group, class Class, matter, positions []
 			ops = append(ops, k.ops[p])
 		}
 	}
+	values := make([]int64, len(matter))
+	for n, i := range matter {
+		values[n] = k.all[i].v
+	}
+	return trimmedFinding(w, g, class, values, ops, text, args...)
+}
+
+// trimmedFinding makes a finding of logged operations that shows when the last
+// of them ended. Sets read and queues drained have of their elements only those
+// that matter: there may be a hundred thousand.
+func trimmedFinding(w *words, g *group, class Class, matter []int64, ops []int32, text string, args ...any) Finding {
 	f := newFinding(w, g, class, 0, ops, text, args...)
 	for n := range f.Evidence {
 		op := &f.Evidence[n]
 		f.At = max(f.At, until(op))
-		if op.Kind == history.ReadSet {
-			op.Elements = slices.DeleteFunc(slices.Clone(op.Elements), func(v int64) bool {
-				return !slices.ContainsFunc(matter, func(i int32) bool { return k.all[i].v == v })
-			})
+		if op.Kind == history.ReadSet || op.Kind == history.Drain {
+			op.Elements = slices.DeleteFunc(slices.Clone(op.Elements), func(v int64) bool { return !slices.Contains(matter, v) })
 		}
 	}
 	return f

@@ -13,6 +13,7 @@ import (
 const (
 	registerType = "register"
 	setType      = "set"
+	queueType    = "queue"
 	lagType      = "lag"
 	appendType   = "append"
 	counterType  = "counter"
@@ -27,6 +28,7 @@ func All() []Checker {
 		linearizableChecker(),
 		sessionsChecker(),
 		setChecker(),
+		queueChecker(),
 		lagChecker(),
 		appendChecker(),
 		counterChecker(),

@@ -25,7 +25,7 @@ func TestFacts(t *testing.T) {
 	}
 	// every value is a fact, and every fact has a value
 	log := faulted(logOf(registerType), killed("f1", "n1", 5))
-	for _, typ := range []string{setType, lagType, appendType, counterType, idsType, bankType} {
+	for _, typ := range []string{setType, lagType, queueType, appendType, counterType, idsType, bankType} {
 		log.Meta.Workloads = append(log.Meta.Workloads, history.WorkloadMeta{Name: typ, Type: typ})
 	}
 	values, _ := check(t, log)
@@ -45,8 +45,9 @@ func TestFacts(t *testing.T) {
 }
 
 func TestValuesOfOtherWorkloadsAreLeftOut(t *testing.T) {
-	for typ, absent := range map[string]string{registerType: "set. lag.", setType: "writes. reads. sessions. linearizable replicas. lag.",
-		lagType: "writes. reads. set. ops. errors. failover. linearizable", "other": "writes. set. lag. ops."} {
+	for typ, absent := range map[string]string{registerType: "set. queue. lag.", setType: "writes. reads. sessions. linearizable replicas. queue. lag.",
+		queueType: "writes. reads. sessions. linearizable replicas. set. lag.",
+		lagType:   "writes. reads. set. ops. errors. failover. linearizable", "other": "writes. set. lag. ops."} {
 		values, _ := check(t, logOf(typ, write(1, 0, 10), add(2, 0, 10), mark(3, 0, 10)))
 		for name := range values {
 			if slices.ContainsFunc(strings.Fields(absent), func(p string) bool { return strings.HasPrefix(name, p) }) {
@@ -198,13 +199,13 @@ func TestMalformed(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 7))
 		pick := func() int64 { return extremes[r.IntN(len(extremes))] }
 		log := &history.Log{Meta: history.Meta{Nodes: []string{"n1", "n2"}[:r.IntN(3)],
-			Workloads: []history.WorkloadMeta{{Name: "r", Type: registerType}, {Name: "s", Type: setType}, {Name: "l", Type: lagType}}[:r.IntN(4)]}}
+			Workloads: []history.WorkloadMeta{{Name: "r", Type: registerType}, {Name: "s", Type: setType}, {Name: "l", Type: lagType}, {Name: "q", Type: queueType}}[:r.IntN(5)]}}
 		for range r.IntN(20) {
 			op := history.Op{Intended: pick(), Start: pick(), End: pick(), Value: pick(), Old: pick(), Observed: pick(), Key: uint32(r.IntN(2)) * math.MaxUint32,
-				Process: uint32(r.IntN(3)), Workload: uint8(r.IntN(5)), Kind: history.Kind(r.IntN(9)), Outcome: history.Outcome(r.IntN(4)),
+				Process: uint32(r.IntN(3)), Workload: uint8(r.IntN(5)), Kind: history.Kind(r.IntN(12)), Outcome: history.Outcome(r.IntN(4)),
 				Flags: uint8(r.IntN(32)), Node: int8(r.IntN(256) - 128), Error: history.Error(r.IntN(12))}
 			if r.IntN(3) > 0 {
-				op.Node, op.Workload = int8(r.IntN(3)), uint8(r.IntN(3))
+				op.Node, op.Workload = int8(r.IntN(3)), uint8(r.IntN(4))
 			}
 			for range r.IntN(4) {
 				op.Elements = append(op.Elements, pick())

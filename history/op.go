@@ -40,15 +40,23 @@ const (
 	// system confirmed the message.
 	Enqueue
 	// Dequeue receives one message from the queue Key and acknowledges it.
-	// Value is the message, Nil if the queue was empty. OK: the message was
-	// received and the system took the acknowledgement, as far as the system
-	// tells. Unknown with a Value: received, but the acknowledgement may not
-	// have arrived; the system may deliver the message again. Unknown with Nil:
-	// a message may or may not have been taken.
+	// Value is Nil before the call; afterwards it is the message, Nil if the
+	// queue was empty. OK: the message was received and the system took the
+	// acknowledgement, as far as the system tells. Unknown with a Value:
+	// received, but the acknowledgement may not have arrived; the system may
+	// deliver the message again. Unknown with Nil: one message may or may not
+	// have been taken. Fail: none was taken.
 	Dequeue
-	// Drain dequeues everything from the queue Key until it is empty. Elements
-	// are the messages received and acknowledged, in order, also when the
-	// outcome is not OK. OK: the queue was found empty at the end.
+	// Drain dequeues everything from the queue Key until it is empty, one
+	// message after the other: each is acknowledged before the next is taken.
+	// Elements are the messages received and acknowledged, in order, also when
+	// the outcome is not OK. OK: the queue was found empty at the end, of
+	// messages delivered and not yet acknowledged too, as far as the system
+	// tells. Unknown: besides the Elements one message may have been taken; it
+	// is Value if it was received and only its acknowledgement is in doubt, else
+	// Value is Nil, as before the call. Fail: nothing besides the Elements was
+	// taken, as when the operation's time ran out between two messages. A Drain
+	// that is not OK is called again, and every call counts.
 	Drain
 	// Txn is a transaction of appends to lists and reads of them. Elements
 	// hold its micro-operations (see Micro), with the results of the reads if
@@ -74,8 +82,8 @@ const Nil int64 = -1 << 63
 
 // FinalRead and the other flags of Op.Flags.
 const (
-	// FinalRead marks a read made after the last fault healed and the cluster
-	// settled; lost writes are judged by these.
+	// FinalRead marks a read or Drain made after the last fault healed and the
+	// cluster settled; lost writes are judged by these.
 	FinalRead uint8 = 1 << iota
 	// Warmup marks an operation made before measuring began.
 	Warmup
@@ -90,13 +98,13 @@ const (
 // It is a plain value: workers keep Ops in their own buffers and copying one
 // allocates nothing.
 type Op struct {
-	Intended int64 // when the schedule wanted it; equals Start in a closed loop
-	Start    int64 // stamped by the worker just before the call
-	End      int64 // stamped by the worker just after the call
-	Value    int64 // written, read or added value; see Kind
-	Old      int64 // CAS: the expected value
-	Observed int64 // CAS that failed with Seen: the current value
-	Elements []int64
+	Intended int64   // when the schedule wanted it; equals Start in a closed loop
+	Start    int64   // stamped by the worker just before the call
+	End      int64   // stamped by the worker just after the call
+	Value    int64   // written, read or added value; see Kind
+	Old      int64   // CAS: the expected value
+	Observed int64   // CAS that failed with Seen: the current value
+	Elements []int64 // ReadSet, Drain, Txn, Balances
 	Key      uint32
 	Process  uint32 // logical process; a new one after every Unknown
 	Worker   uint16 // worker of the workload
@@ -141,6 +149,20 @@ func name(names []string, i int) string {
 
 // Kinds is the number of kinds, for tables indexed by Kind.
 const Kinds = len(kindNames)
+
+// Load tells whether operations of a kind are load; the lag workload's markers
+// and polls are not.
+func (k Kind) Load() bool { return int(k) < Kinds && k != Mark && k != Poll }
+
+// Writes tells whether an acknowledged operation of a kind is an acknowledged
+// write: something that the system must keep from then on.
+func (k Kind) Writes() bool {
+	switch k {
+	case Write, CAS, Add, Enqueue, Txn, Increment, Transfer:
+		return true
+	}
+	return false
+}
 
 // Final reports whether the operation is a final read.
 func (o *Op) Final() bool { return o.Flags&FinalRead != 0 }

@@ -9,9 +9,9 @@ import (
 // severity orders the classes for the examples: what loses data first, then
 // what shows data that is not there, then what shows old data.
 var severity = []checkers.Class{
-	checkers.LostWrite, checkers.LostElement, checkers.Resurrected, checkers.Phantom, checkers.Future,
-	checkers.Duplicate, checkers.NotLinear, checkers.Diverged, checkers.StaleRead, checkers.StaleSet,
-	checkers.ReadYourWrites, checkers.MonotonicRead, checkers.Flapping,
+	checkers.LostWrite, checkers.LostElement, checkers.LostMessage, checkers.Resurrected, checkers.Phantom, checkers.Future,
+	checkers.UnexpectedMessage, checkers.Duplicate, checkers.DuplicateMessage, checkers.NotLinear, checkers.Diverged, checkers.StaleRead, checkers.StaleSet,
+	checkers.ReadYourWrites, checkers.MonotonicRead, checkers.Flapping, checkers.ReorderedMessage,
 }
 
 func severityOf(c checkers.Class) int {

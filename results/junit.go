@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/aftershock-chaos/aftershock/history"
 )
 
 type junitSuites struct {
@@ -154,7 +156,10 @@ func evidenceLine(e *Evidence) string {
 	if e.Error != "" {
 		fmt.Fprintf(&b, " (%s)", e.Error)
 	}
-	if e.Final {
+	switch {
+	case e.Final && e.What == history.Drain.String():
+		b.WriteString(", final")
+	case e.Final:
 		b.WriteString(", final read")
 	}
 	return b.String()
@@ -163,6 +168,15 @@ func evidenceLine(e *Evidence) string {
 // evidenceValue tells what an operation wrote or saw.
 func evidenceValue(e *Evidence) string {
 	switch {
+	case e.What == history.ReadSet.String() || e.What == history.Drain.String():
+		text := fmt.Sprint(e.Elements)
+		if more := e.Size - len(e.Elements); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		if e.Value != nil {
+			text += fmt.Sprintf(", unacknowledged %d", *e.Value)
+		}
+		return text
 	case e.Nil:
 		return "nothing"
 	case e.Old != nil && e.Value != nil && e.Observed != nil:
@@ -171,10 +185,6 @@ func evidenceValue(e *Evidence) string {
 		return fmt.Sprintf("%d → %d", *e.Old, *e.Value)
 	case e.Value != nil:
 		return fmt.Sprint(*e.Value)
-	case e.What == "readset" && e.Size > len(e.Elements):
-		return fmt.Sprintf("%v and %d more", e.Elements, e.Size-len(e.Elements))
-	case e.What == "readset":
-		return fmt.Sprint(e.Elements)
 	}
 	return ""
 }

@@ -86,8 +86,8 @@ func (d *distribution) at(percent float64) int64 {
 
 // latencies are the measured latencies of acknowledged load operations.
 type latencies struct {
-	cells [len(loadKinds)][len(measuredPhases)]distribution
-	tried [len(loadKinds)]bool // some operation of the kind was measured
+	cells [history.Kinds][len(measuredPhases)]distribution
+	tried [history.Kinds]bool // some operation of the kind was measured
 	late  distribution
 }
 

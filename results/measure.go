@@ -99,7 +99,7 @@ func byName(values []checkers.Value) map[string]checkers.Value {
 
 // isLoad tells whether an operation belongs to a workload whose operations
 // count as load; the lag workload's markers and polls do not.
-func isLoad(op *history.Op) bool { return op.Kind <= history.ReadSet }
+func isLoad(op *history.Op) bool { return op.Kind.Load() }
 
 func hasLoad(log *history.Log) bool {
 	return slices.ContainsFunc(log.Meta.Workloads, func(w history.WorkloadMeta) bool { return w.Type != "lag" })

@@ -12,7 +12,7 @@ import (
 // Series is the run over time in buckets of equal width, for the picture.
 // Latencies belong to the bucket in which the operation was intended, so that
 // an outage shows when it began; answers belong to the bucket in which they
-// came. All columns have the same length.
+// came. A dequeue counts as a read. All columns have the same length.
 type Series struct {
 	Width    int64  `json:"width_ns"`
 	T        Column `json:"t"` // middle of the bucket, seconds of the run's clock
@@ -93,10 +93,10 @@ func measureSeries(log *history.Log, t *timeline) Series {
 		case op.Outcome == history.OK:
 			bucket(op.End).acked++
 			c, latency := bucket(op.Intended), max(since(op.End, op.Intended), 0)
-			if op.Kind == history.Read || op.Kind == history.ReadSet {
-				c.reads = append(c.reads, latency)
-			} else {
+			if op.Kind.Writes() {
 				c.writes = append(c.writes, latency)
+			} else {
+				c.reads = append(c.reads, latency)
 			}
 		case op.Error != history.ErrCompare:
 			bucket(op.End).errors++

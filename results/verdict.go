@@ -167,7 +167,7 @@ type Evidence struct {
 	Final    bool    `json:"final,omitempty"`
 }
 
-// MaxElements bounds the elements of one set read that a verdict shows.
+// MaxElements bounds the elements of one set read, or drain, that a verdict shows.
 const MaxElements = 32
 
 // PlannedFault is a fault of the plan's schedule, for the gates.
@@ -314,11 +314,16 @@ func evidenceOf(op *history.Op, nodes []string) Evidence {
 	if i := int(op.Node); i >= 0 && i < len(nodes) {
 		e.Node = nodes[i]
 	}
-	read := op.Kind == history.Read || op.Kind == history.Poll
+	read := op.Kind == history.Read || op.Kind == history.Poll || op.Kind == history.Dequeue
 	switch {
-	case op.Kind == history.ReadSet:
+	case op.Kind == history.ReadSet || op.Kind == history.Drain:
 		e.Size = len(op.Elements)
 		e.Elements = append(e.Elements, op.Elements[:min(len(op.Elements), MaxElements)]...)
+		if op.Kind == history.Drain && op.Outcome == history.Unknown && op.Value != history.Nil {
+			e.Value = &op.Value // received, and perhaps not acknowledged
+		}
+	case op.Kind == history.Dequeue && op.Outcome == history.Unknown && op.Value != history.Nil:
+		e.Value = &op.Value
 	case read && op.Outcome != history.OK:
 	case read && op.Value == history.Nil:
 		e.Nil = true

@@ -175,6 +175,16 @@ func TestEvidence(t *testing.T) {
 			"cas key 0 1 → 2, found 3 at n1, 0.000 s to 0.000 s, fail (compare)"},
 		{history.Op{Kind: history.CAS, Old: 1, Value: 2, Outcome: history.OK, Node: -1}, "cas key 0 1 → 2, 0.000 s to 0.000 s, ok"},
 		{history.Op{Kind: history.ReadSet, Elements: []int64{4, 5}, Outcome: history.OK, Flags: history.FinalRead}, "readset key 0 [4 5] at n1, 0.000 s to 0.000 s, ok, final read"},
+		{history.Op{Kind: history.ReadSet, Outcome: history.OK}, "readset key 0 [] at n1, 0.000 s to 0.000 s, ok"},
+		{history.Op{Kind: history.Enqueue, Value: 7}, "enqueue key 0 7 at n1, 0.000 s to 0.000 s, unknown"},
+		{history.Op{Kind: history.Dequeue, Value: 7, Outcome: history.OK}, "dequeue key 0 7 at n1, 0.000 s to 0.000 s, ok"},
+		{history.Op{Kind: history.Dequeue, Value: history.Nil, Outcome: history.OK}, "dequeue key 0 nothing at n1, 0.000 s to 0.000 s, ok"},
+		{history.Op{Kind: history.Dequeue, Value: history.Nil, Error: history.ErrTimeout}, "dequeue key 0 at n1, 0.000 s to 0.000 s, unknown (timeout)"},
+		{history.Op{Kind: history.Dequeue, Value: 7, Error: history.ErrConnLost}, "dequeue key 0 7 at n1, 0.000 s to 0.000 s, unknown (conn-lost)"},
+		{history.Op{Kind: history.Drain, Value: history.Nil, Elements: []int64{4, 5}, Outcome: history.OK, Flags: history.FinalRead},
+			"drain key 0 [4 5] at n1, 0.000 s to 0.000 s, ok, final"},
+		{history.Op{Kind: history.Drain, Value: 6, Elements: []int64{4}, Flags: history.FinalRead},
+			"drain key 0 [4], unacknowledged 6 at n1, 0.000 s to 0.000 s, unknown, final"},
 	} {
 		e := evidenceOf(&tc.op, []string{"n1"})
 		if got := evidenceLine(&e); got != tc.want {

@@ -32,7 +32,7 @@ type entry struct {
 
 // table lists every type; a new workload is a file and a line here.
 func table() []entry {
-	return []entry{registerType(), setType(), lagType()}
+	return []entry{registerType(), setType(), queueType(), appendType(), bankType(), counterType(), idsType(), lagType()}
 }
 
 // Types describes every type of workload, in the table's order.
@@ -119,7 +119,7 @@ const (
 	maxKnown   = 1 << 24 // values remembered for CAS over all workers: 128 MiB
 )
 
-// checkLoad checks the fields that register and set share.
+// checkLoad checks the fields that register, set and queue share.
 func checkLoad(s Spec, operations []string) error {
 	switch {
 	case s.Keys < 1 || s.Keys > maxKeys:

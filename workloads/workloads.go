@@ -11,9 +11,9 @@ import (
 // Spec is one entry of a plan's `workloads`, with defaults applied.
 type Spec struct {
 	Name         string         // unique in the plan; defaults to the type
-	Type         string         // register, set, lag
+	Type         string         // register, set, queue, lag
 	Keys         int            // number of keys
-	Mix          map[string]int // weights by operation name ("read", "write", "cas", "add")
+	Mix          map[string]int // weights by operation name ("read", "write", "cas", "add", "enqueue", "dequeue")
 	ReadFrom     string         // primary, replicas, any
 	Clients      int            // concurrent workers
 	Rate         float64        // operations per second of the whole workload; 0 is a closed loop
@@ -65,7 +65,7 @@ type Workload interface {
 	// Measured tells whether worker i's operations count as load in latency,
 	// throughput and availability facts (the lag workload's do not).
 	Measured(i int) bool
-	// Finals lists the final reads of node n: every key, as ToNode requests.
+	// Finals lists the final reads, or drains, of node n: every key, as ToNode requests.
 	// Empty for workloads that need none.
 	Finals(n int) []Request
 }

@@ -39,18 +39,16 @@ func take(g Generator, n int) []Request {
 }
 
 func drawSpec(t *rapid.T) Spec {
-	s := Spec{Type: rapid.SampledFrom([]string{"register", "set"}).Draw(t, "type"), Name: rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "name")}
+	s := Spec{Type: rapid.SampledFrom([]string{"register", "set", "queue"}).Draw(t, "type"), Name: rapid.StringMatching(`[a-z]{1,8}`).Draw(t, "name")}
 	s.Keys = rapid.IntRange(1, 500).Draw(t, "keys")
 	s.Clients = rapid.IntRange(1, 16).Draw(t, "clients")
 	s.Rate = float64(rapid.IntRange(0, 5000).Draw(t, "rate"))
 	s.ReadFrom = rapid.SampledFrom(readFroms).Draw(t, "from")
 	s.Distribution = rapid.SampledFrom(distributions).Draw(t, "distribution")
-	s.Mix = map[string]int{"read": rapid.IntRange(1, 9).Draw(t, "read")}
-	if s.Type == "set" {
-		s.Mix["add"] = rapid.IntRange(0, 9).Draw(t, "add")
-	} else {
-		s.Mix["write"] = rapid.IntRange(0, 9).Draw(t, "write")
-		s.Mix["cas"] = rapid.IntRange(0, 9).Draw(t, "cas")
+	operations := map[string][]string{"register": {"read", "write", "cas"}, "set": {"read", "add"}, "queue": {"dequeue", "enqueue"}}[s.Type]
+	s.Mix = map[string]int{operations[0]: rapid.IntRange(1, 9).Draw(t, operations[0])}
+	for _, o := range operations[1:] {
+		s.Mix[o] = rapid.IntRange(0, 9).Draw(t, o)
 	}
 	return s
 }
@@ -74,9 +72,12 @@ func TestStreamsAreDeterministicAndInRange(t *testing.T) {
 				if int(r.Op.Key) >= spec.Keys || !slices.Contains(kinds, r.Op.Kind) {
 					t.Fatalf("worker %d asked for %s of key %d of %d, kinds %v", i, r.Op.Kind, r.Op.Key, spec.Keys, kinds)
 				}
-				reads := r.Op.Kind == history.Read || r.Op.Kind == history.ReadSet
+				reads := !r.Op.Kind.Writes()
 				if want := readRoute(spec.ReadFrom); reads && r.Route != want || !reads && r.Route != ToPrimary {
 					t.Fatalf("%s has the route %d", r.Op.Kind, r.Route)
+				}
+				if r.Op.Kind == history.Dequeue && r.Op.Value != history.Nil {
+					t.Fatalf("a dequeue begins with the value %d", r.Op.Value)
 				}
 				if reads {
 					continue
@@ -166,7 +167,8 @@ func TestRegisterCASRemembers(t *testing.T) {
 }
 
 func TestNextClearsTheRequest(t *testing.T) {
-	for _, spec := range []Spec{{Type: "register", Mix: map[string]int{"read": 1}}, {Type: "set", Mix: map[string]int{"read": 1}}, {Type: "lag"}} {
+	for _, spec := range []Spec{{Type: "register", Mix: map[string]int{"read": 1}}, {Type: "set", Mix: map[string]int{"read": 1}},
+		{Type: "queue", Mix: map[string]int{"enqueue": 1}}, {Type: "queue", Mix: map[string]int{"dequeue": 1}}, {Type: "lag"}} {
 		w := mustNew(t, spec)
 		for i := range min(2, w.Workers(2)) {
 			r := Request{Op: history.Op{Value: 1, Old: 2, Observed: 3, Flags: 0xff, Error: history.ErrBusy, Outcome: history.OK, Elements: make([]int64, 5, 10)}, Route: ToNode, Pick: 9}
@@ -186,19 +188,27 @@ func TestNextClearsTheRequest(t *testing.T) {
 }
 
 func TestFinals(t *testing.T) {
-	for typ, kind := range map[string]history.Kind{"register": history.Read, "set": history.ReadSet} {
+	for typ, kind := range map[string]history.Kind{"register": history.Read, "set": history.ReadSet, "queue": history.Drain} {
 		finals := mustNew(t, Spec{Type: typ, Keys: 5}).Finals(2)
 		if len(finals) != 5 {
 			t.Fatalf("%s: %d final reads, want 5", typ, len(finals))
 		}
 		for k, r := range finals {
-			if r.Op.Kind != kind || int(r.Op.Key) != k || !r.Op.Final() || r.Route != ToNode || r.Pick != 2 {
+			if r.Op.Kind != kind || int(r.Op.Key) != k || !r.Op.Final() || r.Route != ToNode || r.Pick != 2 || kind == history.Drain && r.Op.Value != history.Nil {
 				t.Errorf("%s: final read %d is %+v", typ, k, r)
 			}
 		}
 	}
 	if finals := mustNew(t, Spec{Type: "lag"}).Finals(0); len(finals) != 0 {
 		t.Errorf("lag has %d final reads", len(finals))
+	}
+}
+
+func TestQueueKinds(t *testing.T) {
+	for operation, want := range map[string][]history.Kind{"enqueue": {history.Enqueue, history.Drain}, "dequeue": {history.Dequeue, history.Drain}} {
+		if kinds := mustNew(t, Spec{Type: "queue", Mix: map[string]int{operation: 1}}).Kinds(); !slices.Equal(kinds, want) {
+			t.Errorf("%s alone needs %v", operation, kinds)
+		}
 	}
 }
 
@@ -263,6 +273,9 @@ func TestDefaults(t *testing.T) {
 	if s := Defaults(Spec{Type: "set"}); s.Name != "set" || s.Keys != 1 || s.Mix["add"] != 90 || s.Mix["read"] != 10 {
 		t.Errorf("set: %+v", s)
 	}
+	if s := Defaults(Spec{Type: "queue"}); s.Name != "queue" || s.Keys != 1 || s.Clients != 4 || s.Mix["enqueue"] != 50 || s.Mix["dequeue"] != 50 || s.ReadFrom != "primary" {
+		t.Errorf("queue: %+v", s)
+	}
 	if s := Defaults(Spec{Type: "lag"}); s.Every != 10*time.Millisecond || s.Keys != 1 || s.Clients != 0 {
 		t.Errorf("lag: %+v", s)
 	}
@@ -282,7 +295,7 @@ func TestNewRefuses(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{Spec{Name: "x", Type: "registre"}, `unknown type "registre"; use one of register, set, lag`},
+		{Spec{Name: "x", Type: "registre"}, `unknown type "registre"; use one of register, set, queue, append, bank, counter, unique-ids, lag`},
 		{Spec{Type: "register", Keys: -1}, "keys is -1"},
 		{Spec{Type: "register", Keys: maxKeys + 1}, "keys is 1048577"},
 		{Spec{Type: "register", Clients: -2}, "clients is -2"},
@@ -295,6 +308,8 @@ func TestNewRefuses(t *testing.T) {
 		{Spec{Type: "register", Mix: map[string]int{"read": -1}}, "weight -1"},
 		{Spec{Type: "set", Mix: map[string]int{"add": 0}}, "no operation with a weight above 0"},
 		{Spec{Type: "register", Keys: 1 << 20, Clients: 64, Mix: map[string]int{"cas": 1}}, "use fewer keys or clients"},
+		{Spec{Type: "queue", Mix: map[string]int{"read": 1}}, `mix names the operation "read"; use enqueue, dequeue`},
+		{Spec{Type: "queue", Clients: -1}, "clients is -1"},
 		{Spec{Type: "lag", Rate: 5}, "use every"},
 		{Spec{Type: "lag", Every: -1}, "every is -1ns"},
 		{Spec{Type: "lag", Every: time.Hour}, "use 1ms to 1m0s"},
@@ -317,6 +332,7 @@ func generators(t testing.TB) map[string]Generator {
 		"register uniform": mustNew(t, Spec{Type: "register", Mix: cas}).Worker(0, 3, 1),
 		"register zipfian": mustNew(t, Spec{Type: "register", Mix: cas, Keys: 10_000, Distribution: "zipfian"}).Worker(0, 3, 1),
 		"set":              mustNew(t, Spec{Type: "set"}).Worker(0, 3, 1),
+		"queue":            mustNew(t, Spec{Type: "queue"}).Worker(0, 3, 1),
 		"marker":           mustNew(t, Spec{Type: "lag"}).Worker(0, 3, 1),
 		"poller":           mustNew(t, Spec{Type: "lag"}).Worker(1, 3, 1),
 	}

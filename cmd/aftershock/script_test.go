@@ -131,7 +131,7 @@ func TestLocalHost(t *testing.T) {
 	if err := local.Available(t.Context()); err != nil {
 		t.Skipf("host local: %v", err)
 	}
-	script(t, "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar")
+	script(t, "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar")
 }
 
 func TestDockerHost(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 )
 
 // Client is one connection. An operation allocates nothing, but for growing
-// the elements of a set read.
+// the elements of a set read or a drain.
 type Client struct {
 	conn    net.Conn
 	timeout time.Duration
@@ -70,6 +70,9 @@ func (c *Client) Close() error {
 func (c *Client) Do(ctx context.Context, op *history.Op) {
 	op.Outcome, op.Error = history.Unknown, history.ErrNone
 	op.Flags &^= history.Seen
+	if op.Kind == history.Dequeue || op.Kind == history.Drain {
+		op.Value, op.Elements = history.Nil, op.Elements[:0]
+	}
 	if c.broken {
 		op.Outcome, op.Error = history.Fail, history.ErrConnect // nothing is sent
 		return
@@ -82,12 +85,42 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
+	if op.Kind == history.Drain {
+		c.drain(op, deadline)
+		return
+	}
+	c.exchange(op, deadline)
+}
+
+// exchange sends the encoded command and reads its answer.
+func (c *Client) exchange(op *history.Op, deadline time.Time) {
 	if err := c.call(deadline); err != nil {
 		c.lose(op, err)
 		return
 	}
 	if err := c.answer(op); err != nil {
 		c.lose(op, err)
+	}
+}
+
+// drain repeats the encoded pop, which takes and acknowledges one message,
+// until the queue is empty. It ends early enough that the last pop can still
+// be answered in time.
+func (c *Client) drain(op *history.Op, deadline time.Time) {
+	stop := time.Now().Add(time.Until(deadline) * 3 / 4)
+	pop := history.Op{Kind: history.Dequeue, Key: op.Key, Workload: op.Workload}
+	for {
+		pop.Value, pop.Outcome, pop.Error = history.Nil, history.Unknown, history.ErrNone
+		c.exchange(&pop, deadline)
+		op.Outcome, op.Error = pop.Outcome, pop.Error
+		if pop.Outcome != history.OK || pop.Value == history.Nil {
+			return
+		}
+		op.Elements = append(op.Elements, pop.Value)
+		if time.Now().After(stop) {
+			op.Outcome, op.Error = history.Fail, history.ErrTimeout
+			return
+		}
 	}
 }
 
@@ -131,6 +164,11 @@ func (c *Client) encode(op *history.Op) bool {
 	case history.Add:
 		c.command(3, "SADD", 's', op)
 		c.value(op.Value)
+	case history.Enqueue:
+		c.command(3, "RPUSH", 'q', op)
+		c.value(op.Value)
+	case history.Dequeue, history.Drain:
+		c.command(2, "LPOP", 'q', op)
 	case history.CAS:
 		c.command(4, "CAS", 'r', op)
 		c.value(op.Old)
@@ -178,11 +216,16 @@ func (c *Client) answer(op *history.Op) error {
 	switch op.Kind {
 	case history.Read, history.Poll:
 		op.Value, err = r.value()
+	case history.Dequeue:
+		var v int64
+		if v, err = r.value(); err == nil {
+			op.Value = v
+		}
 	case history.Write, history.Mark:
 		if r.kind != '+' {
 			err = errReply
 		}
-	case history.Add:
+	case history.Add, history.Enqueue:
 		if r.kind != ':' {
 			err = errReply
 		}

@@ -160,6 +160,21 @@ func TestFormAndEveryKindOfOperation(t *testing.T) {
 	if op := ok(history.Op{Kind: history.ReadSet, Key: 8}); len(op.Elements) != 0 {
 		t.Error(op.Elements)
 	}
+	if op := ok(history.Op{Kind: history.Dequeue, Key: 7}); op.Value != history.Nil {
+		t.Error("an empty queue delivers", op.Value)
+	}
+	for i := range int64(1000) {
+		ok(history.Op{Kind: history.Enqueue, Key: 7, Value: i})
+	}
+	if op := ok(history.Op{Kind: history.Dequeue, Key: 7, Value: history.Nil}); op.Value != 0 {
+		t.Error("the first message is", op.Value)
+	}
+	if op := ok(history.Op{Kind: history.Drain, Key: 7, Elements: make([]int64, 3)}); len(op.Elements) != 999 || op.Elements[998] != 999 || op.Value != history.Nil {
+		t.Errorf("%d drained", len(op.Elements))
+	}
+	if op := ok(history.Op{Kind: history.Drain, Key: 7}); len(op.Elements) != 0 {
+		t.Error(op.Elements)
+	}
 	ok(history.Op{Kind: history.Mark, Key: 7, Value: 11})
 	if op := ok(history.Op{Kind: history.Poll, Key: 7, Flags: history.FromPrimary}); op.Value != 11 {
 		t.Error("marker", op.Value) // and not the register's or the set's key
@@ -168,7 +183,7 @@ func TestFormAndEveryKindOfOperation(t *testing.T) {
 	for _, op := range []history.Op{
 		{Kind: history.Write}, {Kind: history.CAS}, {Kind: history.Add}, {Kind: history.Mark},
 		{Kind: history.Read, Flags: history.FromPrimary}, {Kind: history.ReadSet, Flags: history.FromPrimary},
-		{Kind: history.Poll, Flags: history.FromPrimary},
+		{Kind: history.Poll, Flags: history.FromPrimary}, {Kind: history.Enqueue}, {Kind: history.Dequeue}, {Kind: history.Drain},
 	} {
 		if op = do(t, r, op); op.Outcome != history.Fail || op.Error != history.ErrNotPrimary || r.Broken() {
 			t.Errorf("%v on a replica: %v %v", op.Kind, op.Outcome, op.Error)

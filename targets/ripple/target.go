@@ -52,7 +52,8 @@ func (Target) Info() targets.Info {
 			{Name: optBug, Default: "none", About: "one or several deliberate defects, separated by commas; see `aftershock list bugs`"},
 			{Name: optBugN, Default: strconv.Itoa(server.DefaultBugN), About: "a random defect strikes one in so many times"},
 		},
-		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll},
+		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+			history.Enqueue, history.Dequeue, history.Drain},
 	}
 	for _, b := range server.Bugs {
 		info.Bugs = append(info.Bugs, targets.Bug{Name: b.Name, About: b.About, Shows: b.Shows})

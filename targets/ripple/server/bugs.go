@@ -32,14 +32,16 @@ const (
 	bugForgetSetOnPromote
 	bugSyncDegrades
 	bugDuplicateElement
+	bugDuplicateDequeue
+	bugLIFODequeue
 )
 
 // Bugs is the table of the deliberate defects.
 var Bugs = []Bug{
 	{"ack-before-log", "a write is acknowledged, and visible, 50 ms before it is logged or streamed",
 		"lost writes after a kill of the primary", bugAckBeforeLog},
-	{"drop-acked", "1 in N acknowledged writes and additions is dropped",
-		"lost writes, lost set elements, stale reads; no fault is needed", bugDropAcked},
+	{"drop-acked", "1 in N acknowledged writes, additions and messages is dropped",
+		"lost writes, lost set elements, lost messages, stale reads; no fault is needed", bugDropAcked},
 	{"lose-unsynced", "a restart cuts the log back to what the last fsync covered",
 		"lost writes after a kill and restart of all nodes, or of a primary that is not replaced, with fsync: interval or never",
 		bugLoseUnsynced},
@@ -50,11 +52,11 @@ var Bugs = []Bug{
 	{"reorder-apply", "a replica applies 1 in N records 32 records late",
 		"diverged replicas, monotonic reads on replicas; no fault is needed", bugReorderApply},
 	{"double-apply", "a replica applies 1 in N records twice, the second time 32 records later",
-		"diverged replicas, monotonic reads on replicas; no fault is needed", bugDoubleApply},
+		"diverged replicas, monotonic reads on replicas; no fault is needed; duplicated and lost messages after a failover", bugDoubleApply},
 	{"cas-ignores-old", "1 in N compare-and-sets succeeds without comparing",
 		"no linearizability; no fault is needed", bugCASIgnoresOld},
 	{"resurrect-failed", "1 in N writes is answered -BUSY though it is logged and applied",
-		"resurrected writes; no fault is needed", bugResurrectFailed},
+		"resurrected writes, unexpected messages; no fault is needed", bugResurrectFailed},
 	{"stale-replica-read", "1 in N reads on a replica returns the value before the current one",
 		"stale reads, monotonic reads on replicas; no fault is needed", bugStaleReplicaRead},
 	{"forget-set-on-promote", "a promotion loses every fourth element of every set",
@@ -63,6 +65,10 @@ var Bugs = []Bug{
 		"lost writes after the primary was cut off from its replicas", bugSyncDegrades},
 	{"duplicate-element", "1 in N set reads returns its last element twice",
 		"duplicate set elements; no fault is needed", bugDuplicateElement},
+	{"duplicate-dequeue", "1 in N dequeues answers the first message and leaves it in the queue",
+		"duplicated messages; no fault is needed", bugDuplicateDequeue},
+	{"lifo-dequeue", "1 in N dequeues takes the last message in place of the first",
+		"reordered messages; no fault is needed", bugLIFODequeue},
 }
 
 // BugNames lists the names of Bugs in their order.
@@ -114,6 +120,17 @@ func (m *mischief) strikes(b bugSet) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.rand.IntN(m.n) == 0
+}
+
+// dequeue is the operation to log for a dequeue.
+func (m *mischief) dequeue() op {
+	switch {
+	case m.strikes(bugDuplicateDequeue):
+		return opPeek
+	case m.strikes(bugLIFODequeue):
+		return opPopLast
+	}
+	return opPop
 }
 
 // forgetHeld drops what was held back, when the state is rebuilt.

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ func TestEveryBugHasATest(t *testing.T) {
 		"forget-set-on-promote": testForgetSet,
 		"sync-degrades":         testSyncDegrades,
 		"duplicate-element":     testDuplicateElement,
+		"duplicate-dequeue":     testDuplicateDequeue,
+		"lifo-dequeue":          testLIFODequeue,
 	}
 	seen := bugSet(0)
 	for _, b := range Bugs {
@@ -296,4 +299,47 @@ func testDuplicateElement(t *testing.T) {
 		}
 	}
 	t.Fatal("no element came twice")
+}
+
+// dequeued pushes 1 to 200 and pops until the list is empty.
+func dequeued(t *testing.T, bug string) []int {
+	c := buggy(t, 2, bug, Options{Replication: Sync, BugN: 5})
+	p := c.dial(0)
+	for i := 1; i <= 200; i++ {
+		p.must("RPUSH", "q", i)
+	}
+	var all []int
+	for range 1000 {
+		v, err := redis.Int(p.Do("LPOP", "q"))
+		if errors.Is(err, redis.ErrNil) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, v)
+	}
+	t.Fatal("the list does not become empty")
+	return nil
+}
+
+func testDuplicateDequeue(t *testing.T) {
+	all := dequeued(t, "duplicate-dequeue")
+	if n := len(all); n < 210 || n > 320 || !slices.IsSorted(all) || len(slices.Compact(all)) != 200 {
+		t.Fatalf("%d dequeues: %v", n, all)
+	}
+}
+
+func testLIFODequeue(t *testing.T) {
+	all := dequeued(t, "lifo-dequeue")
+	late := 0
+	for i := 1; i < len(all); i++ {
+		if all[i] < all[i-1] {
+			late++
+		}
+	}
+	slices.Sort(all)
+	if len(slices.Compact(all)) != 200 || late < 5 || late > 100 {
+		t.Fatalf("%d of %d out of order", late, len(all))
+	}
 }

@@ -40,6 +40,8 @@ var commands = map[string]command{
 	"CAS":       {4, 4, func(r *request) { r.result(r.s.submit(opCAS, r.args[1], r.args[2], r.args[3])) }},
 	"INCR":      {2, 2, func(r *request) { r.result(r.s.submit(opIncr, r.args[1])) }},
 	"SADD":      {3, 0, func(r *request) { r.result(r.s.submit(opAdd, r.args[1], r.args[2:]...)) }},
+	"RPUSH":     {3, 0, func(r *request) { r.result(r.s.submit(opPush, r.args[1], r.args[2:]...)) }},
+	"LPOP":      {2, 2, func(r *request) { r.result(r.s.submit(opPop, r.args[1])) }},
 	"DEL":       {2, 0, (*request).del},
 	"PING":      {1, 2, (*request).ping},
 	"ECHO":      {2, 2, func(r *request) { r.w.WriteBulk(r.args[1]) }},
@@ -90,6 +92,12 @@ func (r *request) result(res result) {
 	case resultCompare:
 		r.w.WriteArray(2)
 		r.w.WriteInt(0)
+		if res.none {
+			r.w.WriteNull()
+		} else {
+			r.w.WriteBulkString(res.text)
+		}
+	case resultItem:
 		if res.none {
 			r.w.WriteNull()
 		} else {

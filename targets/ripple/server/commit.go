@@ -38,6 +38,9 @@ func (s *Server) submit(o op, key []byte, args ...[]byte) result {
 	if o == opCAS && s.bugs.strikes(bugCASIgnoresOld) {
 		o, args, compares = opSet, args[1:], false
 	}
+	if o == opPop {
+		o = s.bugs.dequeue()
+	}
 	w := waiterPool.Get().(*waiter)
 	if text, dropped := s.enqueue(w, o, key, args); text != "" || dropped {
 		waiterPool.Put(w)
@@ -68,7 +71,7 @@ func (s *Server) enqueue(w *waiter, o op, key []byte, args [][]byte) (refusal st
 	if len(s.waiters) >= maxPending {
 		return "BUSY too many writes are waiting for their replicas", false
 	}
-	if (o == opSet || o == opAdd) && s.bugs.strikes(bugDropAcked) {
+	if (o == opSet || o == opAdd || o == opPush) && s.bugs.strikes(bugDropAcked) {
 		return "", true
 	}
 	w.index = s.appendRecord(o, key, args...)
@@ -81,7 +84,7 @@ func (s *Server) enqueue(w *waiter, o op, key []byte, args [][]byte) (refusal st
 
 // pretend is the answer to a write that was dropped.
 func pretend(o op, args int) result {
-	if o == opAdd {
+	if o == opAdd || o == opPush {
 		return result{kind: resultInt, n: int64(args)}
 	}
 	return result{}

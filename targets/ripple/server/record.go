@@ -11,13 +11,17 @@ import (
 type op uint8
 
 const (
-	opNoop   op = iota + 1 // marks the beginning of an epoch
-	opSet                  // key value
-	opCAS                  // key old new
-	opDel                  // key
-	opAdd                  // key member…
-	opIncr                 // key
-	opForget               // the defect forget-set-on-promote
+	opNoop    op = iota + 1 // marks the beginning of an epoch
+	opSet                   // key value
+	opCAS                   // key old new
+	opDel                   // key
+	opAdd                   // key member…
+	opIncr                  // key
+	opForget                // the defect forget-set-on-promote
+	opPush                  // key item…
+	opPop                   // key: takes the first item
+	opPeek                  // key: the defect duplicate-dequeue, a pop that leaves the item
+	opPopLast               // key: the defect lifo-dequeue, a pop of the last item
 	opEnd
 )
 
@@ -134,7 +138,7 @@ func (f frame) decode(args [][]byte) (record, error) {
 }
 
 // arity is the least number of arguments of each op.
-var arity = [opEnd]int{opSet: 1, opCAS: 2, opAdd: 1}
+var arity = [opEnd]int{opSet: 1, opCAS: 2, opAdd: 1, opPush: 1}
 
 func cutBytes(b []byte) (v, rest []byte, ok bool) {
 	n, w := binary.Uvarint(b)

@@ -21,13 +21,24 @@ type shard struct {
 	values map[string]*value
 }
 
-// value is a string or a set.
+// kind is what a value is.
+type kind uint8
+
+const (
+	isString kind = iota
+	isSet
+	isList
+)
+
+// value is a string, a set or a list.
 type value struct {
+	kind    kind
 	str     string
 	prev    string // the string before this one, and whether there was one
 	hadPrev bool
-	members map[string]struct{} // nil for a string
-	order   []string            // members in the order of adding; its prefix never changes
+	members map[string]struct{}
+	order   []string // members in the order of adding; its prefix never changes
+	items   []string // of a list, which is never empty; used under the shard's lock only
 }
 
 // resultKind says how a record's answer looks.
@@ -39,6 +50,7 @@ const (
 	resultCompare                   // a CAS that failed: the current value, if there is one
 	resultError                     // -text; nothing changed
 	resultDropped                   // the node lost the right to answer: the outcome is unknown
+	resultItem                      // $text, the item taken from a list, or null if there is none
 )
 
 // result is what applying a record came to.
@@ -46,7 +58,7 @@ type result struct {
 	kind resultKind
 	n    int64
 	text string
-	none bool // resultCompare: there is no value
+	none bool // resultCompare, resultItem: there is no value
 }
 
 func newStore() *store {
@@ -83,7 +95,7 @@ func (s *store) apply(r *record) result {
 		delete(sh.values, string(r.key))
 		return result{kind: resultInt, n: boolInt(v != nil)}
 	case opCAS:
-		if v != nil && v.members != nil {
+		if v != nil && v.kind != isString {
 			return result{kind: resultError, text: errWrongType}
 		}
 		if v == nil || v.str != string(r.args[0]) {
@@ -93,6 +105,10 @@ func (s *store) apply(r *record) result {
 		return result{kind: resultInt, n: 1}
 	case opIncr:
 		return sh.incr(r.key, v)
+	case opPush:
+		return sh.push(r.key, v, r.args)
+	case opPop, opPeek, opPopLast:
+		return sh.pop(r.op, r.key, v)
 	default:
 		return sh.add(r.key, v, r.args)
 	}
@@ -109,7 +125,7 @@ func compareFailed(v *value) result {
 // changed, since readers hold on to them.
 func (sh *shard) set(key []byte, old *value, str string) {
 	v := &value{str: str}
-	if old != nil && old.members == nil {
+	if old != nil && old.kind == isString {
 		v.prev, v.hadPrev = old.str, true
 	}
 	sh.values[string(key)] = v
@@ -118,7 +134,7 @@ func (sh *shard) set(key []byte, old *value, str string) {
 func (sh *shard) incr(key []byte, v *value) result {
 	n := int64(0)
 	if v != nil {
-		if v.members != nil {
+		if v.kind != isString {
 			return result{kind: resultError, text: errWrongType}
 		}
 		var err error
@@ -132,10 +148,10 @@ func (sh *shard) incr(key []byte, v *value) result {
 
 func (sh *shard) add(key []byte, v *value, members [][]byte) result {
 	if v == nil {
-		v = &value{members: make(map[string]struct{})}
+		v = &value{kind: isSet, members: make(map[string]struct{})}
 		sh.values[string(key)] = v
 	}
-	if v.members == nil {
+	if v.kind != isSet {
 		return result{kind: resultError, text: errWrongType}
 	}
 	added := int64(0)
@@ -151,16 +167,60 @@ func (sh *shard) add(key []byte, v *value, members [][]byte) result {
 	return result{kind: resultInt, n: added}
 }
 
+// push appends items to a list and answers its length.
+func (sh *shard) push(key []byte, v *value, items [][]byte) result {
+	if v == nil {
+		v = &value{kind: isList}
+		sh.values[string(key)] = v
+	}
+	if v.kind != isList {
+		return result{kind: resultError, text: errWrongType}
+	}
+	for _, item := range items {
+		v.items = append(v.items, string(item))
+	}
+	return result{kind: resultInt, n: int64(len(v.items))}
+}
+
+// pop answers an item of a list and, but for opPeek, takes it away. A list
+// that becomes empty is gone, as in Redis.
+func (sh *shard) pop(o op, key []byte, v *value) result {
+	if v == nil {
+		return result{kind: resultItem, none: true}
+	}
+	if v.kind != isList {
+		return result{kind: resultError, text: errWrongType}
+	}
+	at := 0
+	if o == opPopLast {
+		at = len(v.items) - 1
+	}
+	item := v.items[at]
+	if o != opPeek {
+		v.items[at] = "" // the array may live long
+	}
+	switch o {
+	case opPop:
+		v.items = v.items[1:]
+	case opPopLast:
+		v.items = v.items[:at]
+	}
+	if len(v.items) == 0 {
+		delete(sh.values, string(key))
+	}
+	return result{kind: resultItem, text: item}
+}
+
 // forget drops every fourth element of every set.
 func (s *store) forget() {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
 		for key, v := range sh.values {
-			if v.members == nil {
+			if v.kind != isSet {
 				continue
 			}
-			kept := &value{members: make(map[string]struct{})}
+			kept := &value{kind: isSet, members: make(map[string]struct{})}
 			for i, m := range v.order {
 				if i%4 != 0 {
 					kept.members[m] = struct{}{}
@@ -173,7 +233,7 @@ func (s *store) forget() {
 	}
 }
 
-// get returns a key's string. wrong is true when the key holds a set.
+// get returns a key's string. wrong is true when the key holds something else.
 func (s *store) get(key []byte, previous bool) (str string, ok, wrong bool) {
 	sh := &s.shards[s.shardOf(key)]
 	sh.mu.RLock()
@@ -182,7 +242,7 @@ func (s *store) get(key []byte, previous bool) (str string, ok, wrong bool) {
 	switch {
 	case v == nil:
 		return "", false, false
-	case v.members != nil:
+	case v.kind != isString:
 		return "", false, true
 	case previous && v.hadPrev:
 		return v.prev, true, false
@@ -199,7 +259,7 @@ func (s *store) smembers(key []byte) (members []string, wrong bool) {
 	if v == nil {
 		return nil, false
 	}
-	return v.order[:len(v.order):len(v.order)], v.members == nil
+	return v.order[:len(v.order):len(v.order)], v.kind != isSet
 }
 
 // size is the number of keys.

@@ -1,0 +1,141 @@
+package aftershock
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/workloads"
+)
+
+// finalLog does the final operations of three nodes in the given roles and tells
+// what was recorded, as "kind node outcome elements", drains in their order.
+func finalLog(t *testing.T, said []targets.Role, answer func(node int, op *history.Op)) []string {
+	t.Helper()
+	nodes := []*cluster.Node{{Name: "n1"}, {Name: "n2", Index: 1}, {Name: "n3", Index: 2}}
+	system := &scripted{answer: answer}
+	path := filepath.Join(t.TempDir(), "history.arrows")
+	recorder, err := history.NewRecorder(path, history.Meta{Nodes: []string{"n1", "n2", "n3"},
+		Workloads: []history.WorkloadMeta{{Type: "set"}, {Type: "queue"}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := history.NewClock()
+	e := &execution{plan: &Plan{Settle: time.Second, Timeouts: Timeouts{Connect: time.Second, Operation: time.Second}}, system: system, nodes: nodes,
+		clock: clock, recorder: recorder, roles: newRoles(system, nodes, clock, func(history.Event) {}), log: slog.New(slog.DiscardHandler)}
+	for i, role := range said {
+		e.roles.said[i].Store(&nodeRole{role: role, epoch: 1})
+	}
+	for _, spec := range []workloads.Spec{{Type: "set"}, {Type: "queue", Keys: 2}} {
+		w, err := workloads.New(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.loads = append(e.loads, w)
+	}
+	e.finalReads(context.Background())
+	if err := recorder.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := history.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for i := range log.Ops {
+		op := &log.Ops[i]
+		if !op.Final() {
+			t.Errorf("%v is not final", op)
+		}
+		told = append(told, strings.TrimSpace(fmt.Sprintf("%s%d n%d %s %v", op.Kind, op.Key, op.Node+1, op.Outcome, op.Elements)))
+	}
+	return told
+}
+
+func TestDrainsGoThroughTheServingNodesInTurn(t *testing.T) {
+	const primary, replica, peer = targets.Primary, targets.Replica, targets.Peer
+	for name, test := range map[string]struct {
+		said []targets.Role
+		want []string
+	}{
+		"primary":   {[]targets.Role{replica, primary, replica}, []string{"drain0 n2", "drain1 n2"}},
+		"peers":     {[]targets.Role{peer, peer, ""}, []string{"drain0 n1", "drain1 n1", "drain0 n2", "drain1 n2"}},
+		"no answer": {[]targets.Role{replica, "", ""}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var order []string
+			draining := 0
+			told := finalLog(t, test.said, func(node int, op *history.Op) {
+				mu.Lock()
+				defer mu.Unlock()
+				if op.Kind == history.Drain {
+					draining++
+					order = append(order, fmt.Sprintf("drain%d n%d", op.Key, node+1))
+				} else if draining > 0 {
+					t.Errorf("a %s of n%d came after a drain", op.Kind, node+1)
+				}
+				op.Outcome = history.OK
+			})
+			if !slices.Equal(order, test.want) {
+				t.Errorf("drained %v, want %v", order, test.want)
+			}
+			if reads := len(told) - len(order); reads != 3 {
+				t.Errorf("%d final reads: %v", reads, told)
+			}
+		})
+	}
+}
+
+func TestEveryTryOfADrainIsRecorded(t *testing.T) {
+	tries := map[history.Kind]int{}
+	var mu sync.Mutex
+	told := finalLog(t, []targets.Role{targets.Primary, targets.Replica, targets.Replica}, func(node int, op *history.Op) {
+		mu.Lock()
+		defer mu.Unlock()
+		op.Outcome = history.OK
+		if node > 0 || op.Key > 0 {
+			return
+		}
+		tries[op.Kind]++
+		if op.Kind == history.Drain && op.Value != history.Nil {
+			t.Errorf("the value of a drain begins as %d", op.Value)
+		}
+		op.Elements = append(op.Elements, int64(tries[op.Kind]))
+		if tries[op.Kind] < 3 {
+			op.Outcome = []history.Outcome{history.Fail, history.Unknown}[tries[op.Kind]-1]
+		}
+	})
+	slices.Sort(told)
+	want := []string{"drain0 n1 fail [1]", "drain0 n1 ok [3]", "drain0 n1 unknown [2]", "drain1 n1 ok []",
+		"readset0 n1 ok [3]", "readset0 n2 ok []", "readset0 n3 ok []"}
+	if !slices.Equal(told, want) {
+		t.Errorf("recorded %v, want %v", told, want)
+	}
+}
+
+func TestServingWaitsForThePrimary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := []*cluster.Node{{Name: "n1"}, {Name: "n2", Index: 1}}
+		r := newRoles(nil, nodes, history.NewClock(), nil)
+		time.AfterFunc(time.Second, func() { r.said[1].Store(&nodeRole{role: targets.Primary}) })
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if all := r.serving(ctx); all != nil {
+			t.Errorf("%v serve before one is primary", all)
+		}
+		if all := r.serving(t.Context()); !slices.Equal(all, []int{1}) {
+			t.Errorf("%v serve", all)
+		}
+	})
+}
