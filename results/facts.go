@@ -10,7 +10,8 @@ import (
 
 // loadKinds are the kinds of operations whose latency is measured; they stand
 // for <kind> in facts' names.
-var loadKinds = [...]history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Enqueue, history.Dequeue}
+var loadKinds = [...]history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Enqueue, history.Dequeue,
+	history.Txn, history.Increment, history.Generate, history.Transfer, history.Balances}
 
 // percentile names one percentile of a latency fact.
 type percentile struct {
@@ -29,7 +30,7 @@ var percentiles = [...]percentile{
 
 // Facts lists every fact that a run can have: those measured here and those of
 // the checkers. In their names <node>, <fault>, <workload> and <kind> (read,
-// write, cas, add, readset, enqueue, dequeue) stand for the run's own.
+// write, cas, add, readset, enqueue, dequeue, txn, increment, …) stand for the run's own.
 func Facts() []checkers.Fact { return append(ownFacts(), checkers.Facts()...) }
 
 func ownFacts() []checkers.Fact {

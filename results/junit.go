@@ -168,7 +168,9 @@ func evidenceLine(e *Evidence) string {
 // evidenceValue tells what an operation wrote or saw.
 func evidenceValue(e *Evidence) string {
 	switch {
-	case e.What == history.ReadSet.String() || e.What == history.Drain.String():
+	case e.Txn != "":
+		return e.Txn
+	case e.What == history.ReadSet.String() || e.What == history.Drain.String() || e.What == history.Balances.String():
 		text := fmt.Sprint(e.Elements)
 		if more := e.Size - len(e.Elements); more > 0 {
 			text += fmt.Sprintf(" and %d more", more)

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
@@ -156,6 +157,7 @@ type Evidence struct {
 	Old      *int64  `json:"old,omitempty"`
 	Observed *int64  `json:"observed,omitempty"`
 	Elements []int64 `json:"elements,omitempty"` // at most MaxElements
+	Txn      string  `json:"txn,omitempty"`      // a transaction, in words
 	Size     int     `json:"size,omitempty"`     // number of elements
 	Process  uint32  `json:"process"`
 	Node     string  `json:"node,omitempty"`
@@ -316,7 +318,9 @@ func evidenceOf(op *history.Op, nodes []string) Evidence {
 	}
 	read := op.Kind == history.Read || op.Kind == history.Poll || op.Kind == history.Dequeue
 	switch {
-	case op.Kind == history.ReadSet || op.Kind == history.Drain:
+	case op.Kind == history.Txn:
+		e.Txn = txnText(op.Elements)
+	case op.Kind == history.ReadSet || op.Kind == history.Drain || op.Kind == history.Balances:
 		e.Size = len(op.Elements)
 		e.Elements = append(e.Elements, op.Elements[:min(len(op.Elements), MaxElements)]...)
 		if op.Kind == history.Drain && op.Outcome == history.Unknown && op.Value != history.Nil {
@@ -337,6 +341,25 @@ func evidenceOf(op *history.Op, nodes []string) Evidence {
 		}
 	}
 	return e
+}
+
+// txnText is a transaction for people: "append 5 to 1, read 2 = [1 2]".
+func txnText(elements []int64) string {
+	micros, _ := history.Micros(elements)
+	told := make([]string, len(micros))
+	for i, m := range micros {
+		switch {
+		case !m.Read:
+			told[i] = fmt.Sprintf("append %d to %d", m.Value, m.Key)
+		case !m.Known:
+			told[i] = fmt.Sprintf("read %d", m.Key)
+		case len(m.List) > MaxElements:
+			told[i] = fmt.Sprintf("read %d = [… %s", m.Key, strings.TrimPrefix(fmt.Sprint(m.List[len(m.List)-MaxElements:]), "["))
+		default:
+			told[i] = fmt.Sprintf("read %d = %v", m.Key, m.List)
+		}
+	}
+	return strings.Join(told, ", ")
 }
 
 // gates lists every gate in a fixed order.

@@ -97,6 +97,16 @@ func (c *client) Do(ctx context.Context, op *history.Op) {
 		_, err = c.conn.kv.Put(ctx, string(c.element(op.Value)), "")
 	case history.ReadSet:
 		err = c.elements(ctx, op)
+	case history.Txn:
+		err = c.lists(ctx, op)
+	case history.Transfer:
+		err = c.transfer(ctx, op)
+	case history.Balances:
+		err = c.balances(ctx, op)
+	case history.Increment:
+		_, err = c.increment(ctx, op, op.Value)
+	case history.Generate:
+		err = c.generate(ctx, op)
 	default:
 		kit.Refuse(op, history.ErrServer) // nothing is sent
 		return

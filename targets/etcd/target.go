@@ -54,7 +54,8 @@ func (Target) Info() targets.Info {
 			{Name: optNoFsync, Default: "false", Values: []string{"false", "true"},
 				About: "true: never sync the log to disk"},
 		},
-		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll},
+		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate},
 		Modes: []targets.Mode{
 			{Name: "single", About: "one member"},
 			{Name: "three", About: "three members: one may fail", Replicas: 2},
