@@ -3,7 +3,12 @@ package aftershock
 import (
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/etcd"
+	"github.com/aftershock-chaos/aftershock/targets/mariadb"
 	"github.com/aftershock-chaos/aftershock/targets/memcached"
+	"github.com/aftershock-chaos/aftershock/targets/nats"
+	"github.com/aftershock-chaos/aftershock/targets/postgres"
+	"github.com/aftershock-chaos/aftershock/targets/rabbitmq"
+	"github.com/aftershock-chaos/aftershock/targets/redis"
 	"github.com/aftershock-chaos/aftershock/targets/ripple"
 )
 
@@ -11,7 +16,14 @@ import (
 func Targets() []targets.Target {
 	return []targets.Target{
 		ripple.Target{},
+		postgres.Target{},
+		redis.Target{},
+		redis.Sentinel{},
+		mariadb.Target{},
+		mariadb.Galera{},
 		etcd.Target{},
+		nats.Target{},
+		rabbitmq.Target{},
 		memcached.Target{},
 	}
 }

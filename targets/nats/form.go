@@ -1,0 +1,239 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	driver "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+// Names of the streams, and the beginnings of their subjects. The bucket is
+// the one that `nats kv add aftershock` makes.
+const (
+	bucketStream   = "KV_aftershock"
+	bucketSubjects = "$KV.aftershock."
+	queueStream    = "queue"
+	queueSubjects  = "queue."
+)
+
+const (
+	retryEvery  = 20 * time.Millisecond
+	formAttempt = time.Second // one call of Form
+)
+
+// Form waits for the servers, makes the bucket and the queue, and moves their
+// leaders to node 0.
+func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
+	if len(nodes) == 0 {
+		return errors.New("form the cluster: there are no nodes")
+	}
+	if err := kit.Each(nodes, func(i int) error { return s.answers(ctx, nodes, i) }); err != nil {
+		return err
+	}
+	nc, err := connect(ctx, kit.Address(nodes[0], clientPort), func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return nodes[0].DialServer(ctx, clientPort)
+	})
+	if err != nil {
+		return fmt.Errorf("form the cluster: connect to %s: %w", nodes[0].Name, err)
+	}
+	defer nc.Close()
+	groups, err := s.layAll(ctx, nc, nodes[0].Name)
+	if err != nil {
+		return err
+	}
+	l := &layout{nodes: len(nodes), group: groups[0]}
+	if s.queueLeads {
+		l.group = groups[1]
+	}
+	s.layout.Store(l)
+	return s.formed(ctx, nodes)
+}
+
+// layAll makes both streams, at once, and returns their Raft groups.
+func (s *System) layAll(ctx context.Context, nc *driver.Conn, node string) ([]string, error) {
+	configs := []jetstream.StreamConfig{s.bucketConfig(node), s.queueConfig(node)}
+	groups, errs := make([]string, len(configs)), make([]error, len(configs))
+	var wg sync.WaitGroup
+	for i, config := range configs {
+		wg.Go(func() { groups[i], errs[i] = s.lay(ctx, nc, node, config) })
+	}
+	wg.Wait()
+	return groups, errors.Join(errs...)
+}
+
+// answers waits until a node's server has its JetStream up, in contact with
+// the leader of all where there are several.
+func (s *System) answers(ctx context.Context, nodes []*cluster.Node, i int) error {
+	return kit.Retry(ctx, retryEvery, fmt.Sprintf("wait for nats-server on %s", nodes[i].Name), func() error {
+		bounded, cancel := context.WithTimeout(ctx, formAttempt)
+		defer cancel()
+		return s.operator.Use(bounded, nodes[i], func(m *monitor) error {
+			code, body, err := m.get(bounded, "/jsz")
+			if err != nil || len(nodes) == 1 {
+				return err
+			}
+			var answer struct {
+				Meta struct {
+					Leader   string `json:"leader"`
+					Replicas []struct {
+						Offline bool `json:"offline"`
+					} `json:"replicas"`
+				} `json:"meta_cluster"`
+			}
+			if err := decode(code, body, &answer); err != nil {
+				return err
+			}
+			if answer.Meta.Leader == "" {
+				return errors.New("the servers have no leader yet")
+			}
+			return nil
+		})
+	})
+}
+
+// bucketConfig is a key-value bucket of history 1, as the client library makes
+// it, but for the choice of direct gets.
+func (s *System) bucketConfig(node string) jetstream.StreamConfig {
+	c := s.streamConfig(bucketStream, bucketSubjects, node)
+	c.MaxMsgsPerSubject, c.AllowRollup, c.DenyDelete, c.AllowDirect = 1, true, true, s.direct
+	return c
+}
+
+// queueConfig is a work queue: a message is kept until it is acknowledged.
+func (s *System) queueConfig(node string) jetstream.StreamConfig {
+	c := s.streamConfig(queueStream, queueSubjects, node)
+	c.Retention = jetstream.WorkQueuePolicy
+	return c
+}
+
+func (s *System) streamConfig(name, subjects, node string) jetstream.StreamConfig {
+	c := jetstream.StreamConfig{Name: name, Subjects: []string{subjects + ">"}, Replicas: s.copies,
+		Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage}
+	if s.memory {
+		c.Storage = jetstream.MemoryStorage
+	}
+	if s.copies == 1 {
+		c.Placement = &jetstream.Placement{Tags: []string{node}} // every server has its name for a tag
+	}
+	return c
+}
+
+// lay makes a stream and moves its leader to the node. It returns the stream's
+// Raft group, which is empty with one copy.
+func (s *System) lay(ctx context.Context, nc *driver.Conn, node string, config jetstream.StreamConfig) (string, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return "", fmt.Errorf("make the stream %s: %w", config.Name, err)
+	}
+	err = kit.Retry(ctx, retryEvery, "make the stream "+config.Name, func() error {
+		bounded, cancel := context.WithTimeout(ctx, formAttempt)
+		defer cancel()
+		_, err := js.CreateStream(bounded, config) // the same again is no error
+		return err
+	})
+	if err != nil || s.copies == 1 {
+		return "", err
+	}
+	var group string
+	err = kit.Retry(ctx, retryEvery, fmt.Sprintf("make %s the leader of %s", node, config.Name), func() error {
+		info, err := streamInfo(ctx, nc, config.Name)
+		if err != nil {
+			return err
+		}
+		group = info.Cluster.Group
+		if info.Cluster.Leader == node && group != "" {
+			return nil
+		}
+		if info.Cluster.Leader != "" {
+			err = stepDown(ctx, nc, config.Name, node)
+		}
+		return errors.Join(fmt.Errorf("the leader is %q", info.Cluster.Leader), err)
+	})
+	return group, err
+}
+
+// stepDown asks a stream's leader to give its place to a node.
+func stepDown(ctx context.Context, nc *driver.Conn, stream, node string) error {
+	var answer apiAnswer
+	return call(ctx, nc, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, node), &answer)
+}
+
+// infoAnswer is what is used of a stream's info.
+type infoAnswer struct {
+	apiAnswer
+	Total   int `json:"total"` // subjects, of which State has a page
+	Cluster struct {
+		Group  string `json:"raft_group"`
+		Leader string `json:"leader"`
+	} `json:"cluster"`
+	State struct {
+		Subjects map[string]uint64 `json:"subjects"`
+	} `json:"state"`
+}
+
+func streamInfo(ctx context.Context, nc *driver.Conn, stream string) (*infoAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, formAttempt)
+	defer cancel()
+	answer := new(infoAnswer)
+	return answer, call(ctx, nc, "$JS.API.STREAM.INFO."+stream, nil, answer)
+}
+
+// answered is an answer of the JetStream API.
+type answered interface{ failure() error }
+
+// apiAnswer is the part of an answer that every call has.
+type apiAnswer struct {
+	Error *jetstream.APIError `json:"error"`
+}
+
+func (a *apiAnswer) failure() error {
+	if a.Error == nil {
+		return nil
+	}
+	return a.Error
+}
+
+// call makes one call of the JetStream API.
+func call(ctx context.Context, nc *driver.Conn, subject string, request []byte, answer answered) error {
+	reply, err := nc.RequestWithContext(ctx, subject, request)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(reply.Data, answer); err != nil {
+		return fmt.Errorf("%w: %w", errAnswer, err)
+	}
+	return answer.failure()
+}
+
+// formed waits until node 0 is the primary and every node is caught up.
+func (s *System) formed(ctx context.Context, nodes []*cluster.Node) error {
+	return kit.Retry(ctx, retryEvery, "form the cluster", func() error {
+		primary := false
+		for i, n := range nodes {
+			bounded, cancel := context.WithTimeout(ctx, formAttempt)
+			st, err := s.Status(bounded, n)
+			cancel()
+			switch {
+			case err != nil:
+				return err
+			case !st.Healthy:
+				return fmt.Errorf("%s is not ready: %s", n.Name, st.Detail)
+			}
+			primary = primary || st.Role == targets.Primary && (i == 0 || s.copies == 1)
+		}
+		if !primary {
+			return errors.New("no node is the primary yet")
+		}
+		return nil
+	})
+}

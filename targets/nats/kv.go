@@ -1,0 +1,238 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	driver "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+// entry is what a key holds.
+type entry struct {
+	value    int64 // history.Nil: nothing
+	revision uint64
+}
+
+// read gets a key as the bucket's clients do: by a direct get where the bucket
+// allows them, else from the leader.
+func (c *Client) read(ctx context.Context, op *history.Op) {
+	get := c.leaderGet
+	if c.system.direct {
+		get = c.directGet
+	}
+	e, err := get(ctx, c.bucketKey(op))
+	if op.Outcome, op.Error = classifyRead(err); err == nil {
+		op.Value = e.value
+	}
+}
+
+// directGet asks some replica of the bucket: the replicas are a queue group,
+// of which the client's server chooses a member at random for each request.
+// There is no way to ask the replica of a certain server.
+func (c *Client) directGet(ctx context.Context, key string) (entry, error) {
+	reply, err := c.conn.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+bucketStream+"."+key, nil)
+	if err != nil {
+		return entry{}, err
+	}
+	switch status := reply.Header.Get(headerStatus); status {
+	case "":
+		return parseEntry(reply.Data, 0)
+	case statusNone:
+		return entry{value: history.Nil}, nil
+	default:
+		return entry{}, fmt.Errorf("%w: status %s %s", errAnswer, status, reply.Header.Get(headerDescription))
+	}
+}
+
+// Headers of answers that are no message, and their values.
+const (
+	headerStatus      = "Status"
+	headerDescription = "Description"
+	statusNone        = "404" // no such message
+	statusEnd         = "204" // the end of a batch
+)
+
+// messageAnswer is the answer to a get of the JetStream API.
+type messageAnswer struct {
+	apiAnswer
+	Message struct {
+		Data     []byte `json:"data"`
+		Sequence uint64 `json:"seq"`
+	} `json:"message"`
+}
+
+// leaderGet asks the bucket's leader. A leader that was cut off from the others
+// answers until it notices, which takes it up to ten seconds.
+func (c *Client) leaderGet(ctx context.Context, key string) (entry, error) {
+	var answer messageAnswer
+	err := call(ctx, c.conn, "$JS.API.STREAM.MSG.GET."+bucketStream, fmt.Appendf(nil, `{"last_by_subj":%q}`, key), &answer)
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == codeNoMessage {
+		return entry{value: history.Nil}, nil
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	return parseEntry(answer.Message.Data, answer.Message.Sequence)
+}
+
+func parseEntry(data []byte, revision uint64) (entry, error) {
+	value, err := strconv.ParseInt(string(data), 10, 64)
+	if err != nil {
+		return entry{}, fmt.Errorf("%w: the value is %.40q", errAnswer, data)
+	}
+	return entry{value, revision}, nil
+}
+
+// compareAndSet reads the key from the leader, compares, and publishes on
+// condition that the key's revision is still the one that was read: between
+// the two the key had no other value. Until it publishes it changes nothing.
+func (c *Client) compareAndSet(ctx context.Context, op *history.Op) {
+	key := c.bucketKey(op)
+	e, err := c.leaderGet(ctx, key)
+	if err != nil {
+		refuse(op, err)
+		return
+	}
+	if e.value != op.Old {
+		op.Observed, op.Flags = e.value, op.Flags|history.Seen
+		kit.Refuse(op, history.ErrCompare)
+		return
+	}
+	c.publish(ctx, op, key, jetstream.WithExpectLastSequencePerSubject(e.revision))
+}
+
+// readSet reads the keys of a set's elements.
+func (c *Client) readSet(ctx context.Context, op *history.Op) {
+	prefix := c.bucketKey(op) + "."
+	elements, err := op.Elements[:0], error(nil)
+	if c.system.direct {
+		elements, err = c.directElements(ctx, prefix, elements)
+	} else {
+		elements, err = c.leaderElements(ctx, prefix, elements)
+	}
+	if op.Outcome, op.Error = classifyRead(err); err == nil {
+		op.Elements = elements
+	}
+}
+
+// errLeaderless is an answer of a replica that knows no leader.
+var errLeaderless = &jetstream.APIError{Code: 503, ErrorCode: codeNotAvailable, Description: "the bucket has no leader"}
+
+// leaderElements asks the bucket's leader for the keys that it holds, page by
+// page. Replicas that know no leader answer the same question; their answers
+// are not taken.
+func (c *Client) leaderElements(ctx context.Context, prefix string, elements []int64) ([]int64, error) {
+	for offset := 0; ; {
+		var answer infoAnswer
+		request, err := json.Marshal(infoRequest{Subjects: prefix + "*", Offset: offset})
+		if err != nil {
+			return nil, err
+		}
+		if err := call(ctx, c.conn, "$JS.API.STREAM.INFO."+bucketStream, request, &answer); err != nil {
+			return nil, err
+		}
+		if c.system.copies > 1 && answer.Cluster.Leader == "" {
+			return nil, errLeaderless
+		}
+		for key, n := range answer.State.Subjects {
+			element, err := parseElement(key, prefix)
+			if err != nil {
+				return nil, err
+			}
+			for range n {
+				elements = append(elements, element)
+			}
+		}
+		offset += len(answer.State.Subjects)
+		if offset >= answer.Total || len(answer.State.Subjects) == 0 {
+			return elements, nil
+		}
+	}
+}
+
+type infoRequest struct {
+	Subjects string `json:"subjects_filter"`
+	Offset   int    `json:"offset"`
+}
+
+func parseElement(key, prefix string) (int64, error) {
+	element, err := strconv.ParseInt(strings.TrimPrefix(key, prefix), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: the key is %.80q", errAnswer, key)
+	}
+	return element, nil
+}
+
+// directElements asks some replica, as directGet does, for the messages of the
+// set's elements, batch by batch, each of another replica.
+func (c *Client) directElements(ctx context.Context, prefix string, elements []int64) ([]int64, error) {
+	inbox := c.conn.NewRespInbox()
+	replies, err := c.conn.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = replies.Unsubscribe() }() // fails only with the connection
+	for next := uint64(1); next > 0; {
+		request, err := json.Marshal(batchRequest{From: next, Subjects: prefix + "*", Batch: batchSize})
+		if err != nil {
+			return nil, err
+		}
+		if err := c.conn.PublishRequest("$JS.API.DIRECT.GET."+bucketStream, inbox, request); err != nil {
+			return nil, err
+		}
+		if elements, next, err = c.batch(ctx, replies, prefix, elements); err != nil {
+			return nil, err
+		}
+	}
+	return elements, nil
+}
+
+// batchSize is the number of elements in one answer.
+const batchSize = 4096
+
+type batchRequest struct {
+	From     uint64 `json:"seq"`
+	Subjects string `json:"next_by_subj"`
+	Batch    int    `json:"batch"`
+}
+
+// batch reads one batch of elements; next is where the following one begins,
+// 0 after the last.
+func (c *Client) batch(ctx context.Context, replies *driver.Subscription, prefix string, elements []int64) (_ []int64, next uint64, err error) {
+	for {
+		m, err := replies.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		switch status := m.Header.Get(headerStatus); status {
+		case "":
+			element, err := parseElement(m.Header.Get("Nats-Subject"), prefix)
+			if err != nil {
+				return nil, 0, err
+			}
+			elements = append(elements, element)
+		case statusNone:
+			return elements, 0, nil
+		case statusEnd:
+			last, err := strconv.ParseUint(m.Header.Get("Nats-Last-Sequence"), 10, 64)
+			if err != nil {
+				return nil, 0, fmt.Errorf("%w: %w", errAnswer, err)
+			}
+			if m.Header.Get("Nats-Num-Pending") == "0" {
+				return elements, 0, nil
+			}
+			return elements, last + 1, nil
+		default:
+			return nil, 0, fmt.Errorf("%w: status %s %s", errAnswer, status, m.Header.Get(headerDescription))
+		}
+	}
+}

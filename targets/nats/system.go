@@ -1,0 +1,94 @@
+package nats
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+// Ports of every node.
+const (
+	clientPort  = 4222
+	routePort   = 6222
+	monitorPort = 8222
+)
+
+// user runs the server: nobody, by number, because the official image has no
+// file of users.
+const user = "65534:65534"
+
+// setting is what the options say.
+type setting struct {
+	copies     int    // of the bucket and of the queue
+	sync       string // sync_interval: "default", "always" or a duration
+	memory     bool
+	direct     bool // reads by direct get
+	ackWait    time.Duration
+	queueLeads bool // the queue's leader is the primary, not the bucket's
+}
+
+// System is one configured JetStream cluster.
+type System struct {
+	setting
+	operator kit.Kept[*monitor] // by the operator's way
+	clients  kit.Kept[*monitor] // over the clients' network
+	layout   atomic.Pointer[layout]
+	ready    sync.Map // names of the consumers that were made, to struct{}
+}
+
+// layout is what Form found: how roles are told.
+type layout struct {
+	nodes int
+	group string // the Raft group whose leader is the primary; empty with one copy
+}
+
+var _ targets.System = (*System)(nil)
+
+func newSystem(s setting) *System {
+	return &System{setting: s, operator: kit.Kept[*monitor]{Dial: dialOperator}, clients: kit.Kept[*monitor]{Dial: dialClient}}
+}
+
+// Close closes the connections that the status questions keep.
+func (s *System) Close() error { return errors.Join(s.operator.Close(), s.clients.Close()) }
+
+const configFile = cluster.DataDir + "/nats.conf"
+
+// Server is nats-server with a configuration file of its own.
+func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
+	return cluster.ServerSpec{
+		Command: kit.Serve(name, configFile),
+		Files:   map[string]string{configFile: s.config(nodes, i)},
+		User:    user,
+	}
+}
+
+// config is the server's configuration. Each server has its name for a tag, so
+// that a single copy can be placed.
+func (s *System) config(nodes []*cluster.Node, i int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "server_name: %s\nserver_tags: [%q]\nlisten: \"0.0.0.0:%d\"\nhttp: \"0.0.0.0:%d\"\n",
+		nodes[i].Name, nodes[i].Name, clientPort, monitorPort)
+	fmt.Fprintf(&b, "jetstream {\n  store_dir: %q\n", cluster.DataDir+"/store")
+	if s.sync != wordDefault {
+		fmt.Fprintf(&b, "  sync_interval: %q\n", s.sync)
+	}
+	b.WriteString("}\n")
+	if len(nodes) == 1 {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "cluster {\n  name: aftershock\n  listen: \"0.0.0.0:%d\"\n  routes: [\n", routePort)
+	for j, n := range nodes {
+		if j != i {
+			fmt.Fprintf(&b, "    \"nats://%s\"\n", kit.Address(n, routePort))
+		}
+	}
+	b.WriteString("  ]\n}\n")
+	return b.String()
+}

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/targets"
+)
+
+// lagSource is the server's own name of the time that ServerLag tells.
+const lagSource = "pg_stat_replication.replay_lag"
+
+// lagQuery tells for each standby how long its last commits took from the
+// primary's disk to being visible there (NULL once it has been idle), and how
+// many bytes of log it has not replayed. A standby has no rows.
+const lagQuery = `SELECT application_name, round(extract(epoch FROM replay_lag) * 1e6)::int8,
+ CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::int8 END
+FROM pg_stat_replication`
+
+// ServerLag asks a primary for the lag of the standbys that are connected to
+// it; a standby itself tells none.
+func (s *System) ServerLag(ctx context.Context, nodes []*cluster.Node, n int) ([]targets.Lag, error) {
+	var rows [][]string
+	err := s.operators.Use(ctx, nodes[n], func(c *session) (err error) {
+		rows, err = c.query(ctx, lagQuery)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for the replication lag: %w", nodes[n].Name, err)
+	}
+	return parseLag(nodes, rows)
+}
+
+// parseLag reads the rows of lagQuery; those of no node (a base backup) are left out.
+func parseLag(nodes []*cluster.Node, rows [][]string) ([]targets.Lag, error) {
+	var all []targets.Lag
+	for _, row := range rows {
+		if len(row) != 3 {
+			return nil, fmt.Errorf("replication lag: a row of %d columns instead of 3", len(row))
+		}
+		i := slices.IndexFunc(nodes, func(n *cluster.Node) bool { return n.Name == row[0] })
+		if i < 0 {
+			continue
+		}
+		l := targets.Lag{Node: i, Source: lagSource, Time: -1, Bytes: -1}
+		if row[1] != "" {
+			us, err := strconv.ParseInt(row[1], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("replication lag of %s: %w", row[0], err)
+			}
+			l.Time = time.Duration(us) * time.Microsecond
+		}
+		if row[2] != "" {
+			bytes, err := strconv.ParseInt(row[2], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("replication lag of %s: %w", row[0], err)
+			}
+			l.Bytes = max(bytes, 0)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}

@@ -1,0 +1,270 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+const (
+	frameSize = 128 << 10 // bytes, RabbitMQ's own
+	// closeTimeout bounds the orderly end of a connection.
+	closeTimeout = 200 * time.Millisecond
+	// defaultPatience bounds operations without a time-out.
+	defaultPatience = 10 * time.Second
+)
+
+// Client is one connection with one channel. The driver's own recovery is off:
+// one operation is one attempt.
+type Client struct {
+	system  *System
+	raw     net.Conn
+	conn    *amqp.Connection
+	ch      *amqp.Channel
+	returns chan amqp.Return // unroutable messages; nil without confirms
+	timeout time.Duration
+	known   map[uint32]string // names of the queues declared, by key
+	late    atomic.Bool       // the operation's time ran out
+	broken  bool
+}
+
+var _ targets.Client = (*Client)(nil)
+
+// Connect opens a connection and a channel to a node over the clients' network.
+func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
+	if o.ConnectTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
+		defer cancel()
+	}
+	dial := o.Dialer
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	raw, err := dial(ctx, "tcp", kit.Address(n, port))
+	if err != nil {
+		return nil, fmt.Errorf("connect to RabbitMQ on %s: %w", n.Name, err)
+	}
+	c := &Client{system: s, raw: raw, timeout: o.OpTimeout, known: make(map[uint32]string)}
+	if c.timeout <= 0 {
+		c.timeout = defaultPatience
+	}
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // ends a handshake that takes too long
+	err = c.open()
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = raw.Close() // there is nothing to lose on it
+		return nil, fmt.Errorf("open an AMQP channel on %s: %w", n.Name, err)
+	}
+	return c, nil
+}
+
+func (c *Client) open() (err error) {
+	config := amqp.Config{SASL: []amqp.Authentication{&amqp.PlainAuth{Username: "guest", Password: "guest"}}, Vhost: "/",
+		Heartbeat: heartbeat, FrameSize: frameSize, Locale: "en_US"}
+	if c.conn, err = amqp.Open(c.raw, config); err != nil {
+		return err
+	}
+	if c.ch, err = c.conn.Channel(); err != nil || !c.system.confirms {
+		return err
+	}
+	c.returns = c.ch.NotifyReturn(make(chan amqp.Return, 1)) // one message is under way at a time
+	return c.ch.Confirm(false)
+}
+
+// Broken reports whether the connection is of no more use.
+func (c *Client) Broken() bool { return c.broken }
+
+// Close closes the connection: in order where it works, so that the server
+// puts back at once what was not acknowledged.
+func (c *Client) Close() error {
+	if !c.broken {
+		c.broken = true
+		return c.conn.CloseDeadline(time.Now().Add(closeTimeout))
+	}
+	return c.raw.Close()
+}
+
+// Do does one operation. A queue that this connection has not yet used is
+// declared first; when that fails, nothing has been done to its messages.
+func (c *Client) Do(ctx context.Context, op *history.Op) {
+	op.Outcome, op.Error = history.Unknown, history.ErrNone
+	if op.Kind != history.Enqueue {
+		op.Elements, op.Value = op.Elements[:0], history.Nil
+	}
+	if c.broken || c.ch.IsClosed() {
+		c.broken = true
+		kit.Refuse(op, history.ErrConnect) // nothing is sent
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { // the driver's calls end with their connection
+		c.late.Store(true)
+		_ = c.raw.Close()
+	})
+	defer func() {
+		if !stop() {
+			c.broken = true
+		}
+	}()
+	name, err := c.declared(op)
+	if err != nil {
+		c.fail(op, beforehand, err)
+		return
+	}
+	switch op.Kind {
+	case history.Enqueue:
+		c.enqueue(op, name)
+	case history.Dequeue:
+		c.dequeue(op, name)
+	case history.Drain:
+		c.drain(ctx, op, name)
+	default:
+		kit.Refuse(op, history.ErrServer)
+	}
+}
+
+// declared is the name of op's queue, which it declares on the first use.
+func (c *Client) declared(op *history.Op) (string, error) {
+	if name, ok := c.known[op.Key]; ok {
+		return name, nil
+	}
+	name := string(kit.AppendKey(nil, op))
+	args := amqp.Table{}
+	if c.system.queue == quorum {
+		args["x-queue-type"] = quorum
+		args["x-quorum-initial-group-size"] = c.system.nodes
+	}
+	if _, err := c.ch.QueueDeclare(name, true, false, false, false, args); err != nil {
+		return "", err
+	}
+	c.known[op.Key] = name
+	return name, nil
+}
+
+// enqueue publishes a persistent message. With confirms it is OK when the
+// server has confirmed it: it is on disk, and a quorum or all mirrors have it.
+func (c *Client) enqueue(op *history.Op, name string) {
+	message := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: strconv.AppendInt(nil, op.Value, 10)}
+	confirm, err := c.ch.PublishWithDeferredConfirm("", name, c.system.confirms, false, message)
+	if err != nil {
+		c.fail(op, sent, err)
+		return
+	}
+	if !c.system.confirms {
+		op.Outcome = history.OK
+		return
+	}
+	<-confirm.Done() // bounded: it is done, too, when Do closes the connection
+	returned := false
+	select {
+	case _, open := <-c.returns:
+		returned = open
+	default:
+	}
+	c.confirmed(op, confirm.Acked(), returned)
+}
+
+// confirmed draws the outcome from the server's word. A returned message is in
+// no queue, though it is confirmed afterwards. A negative confirmation says
+// that the server does not answer for the message, not that no queue has it;
+// and the driver makes one of every confirmation that is missing at the end of
+// a connection.
+func (c *Client) confirmed(op *history.Op, acked, returned bool) {
+	switch {
+	case acked && returned:
+		kit.Refuse(op, history.ErrServer)
+	case acked:
+		op.Outcome = history.OK
+	case c.ch.IsClosed():
+		c.fail(op, sent, amqp.ErrClosed)
+	default:
+		kit.Doubt(op, history.ErrServer)
+	}
+}
+
+// dequeue gets one message and acknowledges it. AMQP has no answer to an
+// acknowledgement, so a question to the same queue follows it: channel and
+// queue work in order, and its answer shows that the queue has taken both.
+func (c *Client) dequeue(op *history.Op, name string) {
+	value, found, err := c.take(name)
+	if found {
+		op.Value = value
+		if err == nil {
+			err = c.settled(name)
+		}
+	}
+	if err != nil {
+		c.fail(op, sent, err)
+		return
+	}
+	op.Outcome = history.OK
+}
+
+// settled returns when the queue has taken the acknowledgements before it.
+func (c *Client) settled(name string) error {
+	_, err := c.ch.QueueDeclarePassive(name, true, false, false, false, nil)
+	return err
+}
+
+// take gets one message and sends its acknowledgement.
+func (c *Client) take(name string) (value int64, found bool, err error) {
+	message, found, err := c.ch.Get(name, false)
+	if err != nil || !found {
+		return history.Nil, false, err
+	}
+	if value, err = strconv.ParseInt(string(message.Body), 10, 64); err != nil {
+		return history.Nil, false, fmt.Errorf("%w: %w", errBody, err)
+	}
+	if err = message.Ack(false); err != nil {
+		return value, true, fmt.Errorf("%w: %w", errAck, err)
+	}
+	return value, true, nil
+}
+
+// drain takes message after message. Each get shows that the acknowledgement
+// before it has been taken. The server tells clients nothing of messages that
+// others hold unacknowledged; Status waits for these before the final drain.
+func (c *Client) drain(ctx context.Context, op *history.Op, name string) {
+	deadline, _ := ctx.Deadline()
+	enough := deadline.Add(-c.timeout / 4)
+	for {
+		value, found, err := c.take(name)
+		if op.Value != history.Nil && (err == nil || found) {
+			op.Elements = append(op.Elements, op.Value)
+			op.Value = history.Nil
+		}
+		if found {
+			op.Value = value
+		}
+		if err == nil && found && time.Now().After(enough) {
+			if err = c.settled(name); err == nil {
+				op.Elements = append(op.Elements, op.Value)
+				op.Value = history.Nil
+				kit.Refuse(op, history.ErrTimeout) // between two messages: no other was taken
+				return
+			}
+		}
+		if err != nil {
+			c.fail(op, sent, err)
+			return
+		}
+		if !found {
+			op.Outcome = history.OK
+			return
+		}
+	}
+}

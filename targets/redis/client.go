@@ -1,0 +1,265 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	redigo "github.com/gomodule/redigo/redis"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+// compareAndSet is the script of a CAS. Its first line says that it writes, so
+// that a replica refuses it whole instead of comparing with an older state.
+// What it does not find equal it answers.
+const compareAndSet = `#!lua
+local v = redis.call('GET', KEYS[1])
+if (v or '') == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2])
+  return 1
+end
+return {0, v}
+`
+
+// errReply is the error of an answer that the command does not have.
+var errReply = errors.New("unexpected reply")
+
+// Client is one connection.
+type Client struct {
+	conn        redigo.Conn
+	wire        wire
+	timeout     time.Duration
+	wait        int // replicas to WAIT for after a write
+	waitTimeout time.Duration
+	consumer    string // ending of this connection's processing lists
+	key         []byte
+	broken      bool
+}
+
+var _ targets.Client = (*Client)(nil)
+
+// Connect opens a connection to a node's server over the clients' network.
+func (s *servers) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
+	if o.ConnectTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
+		defer cancel()
+	}
+	dial := o.Dialer
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, "tcp", kit.Address(n, serverPort))
+	if err != nil {
+		return nil, fmt.Errorf("connect to redis on %s: %w", n.Name, err)
+	}
+	timeout := o.OpTimeout
+	if timeout <= 0 {
+		timeout = defaultPatience
+	}
+	return s.newClient(conn, timeout), nil
+}
+
+func (s *servers) newClient(conn net.Conn, timeout time.Duration) *Client {
+	w := wire{conn}
+	return &Client{conn: redigo.NewConn(w, 0, 0), wire: w, timeout: timeout, wait: s.wait, waitTimeout: s.waitTimeout,
+		consumer: strconv.FormatUint(s.consumers.Add(1), 10)}
+}
+
+// Broken reports whether the connection is of no more use.
+func (c *Client) Broken() bool { return c.broken }
+
+// Close closes the connection.
+func (c *Client) Close() error {
+	c.broken = true
+	return c.conn.Close()
+}
+
+// Do makes one call: one command, or two where the second acknowledges what
+// the first received. A write is OK once the server answered it and, if the
+// client WAITs, enough replicas have confirmed it.
+func (c *Client) Do(ctx context.Context, op *history.Op) {
+	op.Outcome, op.Error = history.Unknown, history.ErrNone
+	op.Flags &^= history.Seen
+	if c.broken {
+		kit.Refuse(op, history.ErrConnect) // nothing is sent
+		return
+	}
+	deadline := time.Now().Add(c.timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	if err := c.wire.until(deadline); err != nil {
+		c.lose(op, err)
+		return
+	}
+	c.key = kit.AppendKey(c.key[:0], op)
+	switch op.Kind {
+	case history.Read, history.Poll, history.ReadSet:
+		c.read(op)
+	case history.Write, history.Mark:
+		c.change(op, isOK, "SET", c.key, op.Value)
+	case history.Add:
+		c.change(op, isNumber, "SADD", c.key, op.Value)
+	case history.Enqueue:
+		c.change(op, isNumber, "RPUSH", c.key, op.Value)
+	case history.CAS:
+		c.compareAndSet(op)
+	case history.Dequeue:
+		c.dequeue(op)
+	case history.Drain:
+		c.drain(op, deadline)
+	default:
+		kit.Refuse(op, history.ErrServer) // nothing is sent
+	}
+}
+
+// lose marks the connection broken: an answer may still come for this call,
+// and must not be taken for the next one's.
+func (c *Client) lose(op *history.Op, err error) {
+	c.broken = true
+	kit.Doubt(op, history.ErrConnLost)
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		op.Error = history.ErrTimeout
+	}
+}
+
+// failed ends op by an error of one of its calls: by the server's word, or as
+// unknown when the connection failed.
+func (c *Client) failed(op *history.Op, err error) {
+	var said redigo.Error
+	if !errors.As(err, &said) {
+		c.lose(op, err)
+		return
+	}
+	op.Outcome, op.Error = classify(string(said))
+}
+
+// call makes one call.
+func (c *Client) call(command string, args ...any) (any, error) {
+	reply, err := c.conn.Do(command, args...)
+	if err != nil && c.conn.Err() != nil {
+		c.broken = true
+	}
+	return reply, err
+}
+
+func isOK(reply any) bool { return reply == "OK" }
+
+func isNumber(reply any) bool { _, ok := reply.(int64); return ok }
+
+// change sends a command that writes and, behind it, WAIT.
+func (c *Client) change(op *history.Op, good func(any) bool, command string, args ...any) {
+	reply, confirmed, err := c.write(command, args...)
+	switch {
+	case err != nil:
+		c.failed(op, err)
+	case !good(reply):
+		c.lose(op, errReply)
+	default:
+		c.acknowledge(op, confirmed)
+	}
+}
+
+// write sends a command and, behind it, WAIT. The error is the command's: what
+// comes of the WAIT, also that its answer never came, is in confirmed, nil when
+// enough replicas confirmed the write.
+func (c *Client) write(command string, args ...any) (reply any, confirmed, err error) {
+	if c.wait == 0 {
+		reply, err = c.call(command, args...)
+		return reply, nil, err
+	}
+	if err = c.conn.Send(command, args...); err != nil {
+		return nil, nil, err
+	}
+	if err = c.conn.Send("WAIT", c.wait, c.waitTimeout.Milliseconds()); err != nil {
+		return nil, nil, err
+	}
+	if err = c.conn.Flush(); err != nil {
+		return nil, nil, err
+	}
+	reply, err = c.conn.Receive()
+	if err != nil && c.conn.Err() != nil {
+		return nil, nil, err
+	}
+	n, waited := redigo.Int(c.conn.Receive())
+	if waited == nil && n < c.wait {
+		waited = errTooFew
+	}
+	if c.conn.Err() != nil {
+		c.broken = true
+	}
+	return reply, waited, err
+}
+
+// errTooFew is the result of a WAIT that ended with fewer replicas than asked
+// for. The write has been executed all the same.
+var errTooFew = errors.New("too few replicas confirmed the write")
+
+// acknowledge ends a write that the server has executed.
+func (c *Client) acknowledge(op *history.Op, confirmed error) {
+	var said redigo.Error
+	switch {
+	case confirmed == nil:
+		op.Outcome = history.OK
+	case errors.Is(confirmed, errTooFew):
+		kit.Doubt(op, history.ErrNoQuorum)
+	case errors.As(confirmed, &said):
+		kit.Doubt(op, history.ErrServer)
+	default:
+		c.lose(op, confirmed)
+	}
+}
+
+// compareAndSet compares and sets in one script.
+func (c *Client) compareAndSet(op *history.Op) {
+	var old any = op.Old
+	if op.Old == history.Nil {
+		old = ""
+	}
+	reply, confirmed, err := c.write("EVAL", compareAndSet, 1, c.key, old, op.Value)
+	if err != nil {
+		c.failed(op, err)
+		return
+	}
+	if reply == int64(1) {
+		c.acknowledge(op, confirmed)
+		return
+	}
+	answer, ok := reply.([]any)
+	if !ok || len(answer) != 2 || answer[0] != int64(0) {
+		c.lose(op, errReply)
+		return
+	}
+	current, err := number(answer[1])
+	if err != nil {
+		c.lose(op, err)
+		return
+	}
+	op.Observed = current
+	op.Flags |= history.Seen
+	kit.Refuse(op, history.ErrCompare)
+}
+
+// number is a stored value, or history.Nil for a missing one.
+func number(reply any) (int64, error) {
+	switch v := reply.(type) {
+	case nil:
+		return history.Nil, nil
+	case []byte:
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", errReply, err)
+		}
+		return n, nil
+	}
+	return 0, errReply
+}
