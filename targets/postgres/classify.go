@@ -23,8 +23,12 @@ var refusals = map[string]history.Error{
 // been a commit already, and a connection that is ended (57P01, 57P02) too. So
 // does every error that is worse than the statement's own.
 func classify(e *pgproto3.ErrorResponse) (history.Outcome, history.Error) {
-	if e.SeverityUnlocalized == "ERROR" {
-		if why, ok := refusals[e.Code]; ok {
+	return classifyCode(e.SeverityUnlocalized, e.Code)
+}
+
+func classifyCode(severity, code string) (history.Outcome, history.Error) {
+	if severity == "ERROR" {
+		if why, ok := refusals[code]; ok {
 			return history.Fail, why
 		}
 	}

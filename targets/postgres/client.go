@@ -62,10 +62,11 @@ const int8OID = 20
 
 // Client is one connection.
 type Client struct {
-	session  *session
-	timeout  time.Duration
-	broken   bool
-	prepared [history.Kinds]bool
+	session   *session
+	timeout   time.Duration
+	isolation string // of transactions of several statements
+	broken    bool
+	prepared  [history.Kinds]bool
 
 	oids   [maxParameters]uint32
 	buffer [maxParameters][8]byte
@@ -93,7 +94,9 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if timeout <= 0 {
 		timeout = defaultPatience
 	}
-	return newClient(session, timeout), nil
+	c := newClient(session, timeout)
+	c.isolation = s.isolation
+	return c, nil
 }
 
 func newClient(s *session, timeout time.Duration) *Client {
@@ -121,6 +124,10 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 	op.Flags &^= history.Seen
 	if c.broken {
 		kit.Refuse(op, history.ErrConnect) // nothing is sent
+		return
+	}
+	if isTxn(op.Kind) {
+		c.transact(ctx, op)
 		return
 	}
 	if int(op.Kind) >= len(statements) || statements[op.Kind].sql == "" {

@@ -30,6 +30,10 @@ const (
 type session struct {
 	conn  net.Conn
 	front *pgproto3.Frontend
+
+	// Of the last query.
+	tag    string // what was done, "COMMIT"
+	warned bool   // a warning came with it
 }
 
 // dial connects through the given way to a server.
@@ -67,6 +71,7 @@ func (s *session) query(ctx context.Context, sql string) ([][]string, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	s.tag, s.warned = "", false
 	s.front.SendQuery(&pgproto3.Query{String: sql})
 	if err := s.front.Flush(); err != nil {
 		return nil, err
@@ -90,6 +95,10 @@ func (s *session) rows() ([][]string, error) {
 				row[i] = string(v)
 			}
 			rows = append(rows, row)
+		case *pgproto3.NoticeResponse:
+			s.warned = s.warned || doubtful(m)
+		case *pgproto3.CommandComplete:
+			s.tag = string(m.CommandTag)
 		case *pgproto3.ErrorResponse:
 			failed = pgconn.ErrorResponseToPgError(m)
 			if m.SeverityUnlocalized != "ERROR" {

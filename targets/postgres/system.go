@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -19,11 +20,12 @@ const retryEvery = 10 * time.Millisecond
 
 // System is one configured cluster.
 type System struct {
-	commit   string
-	fsync    string
-	delay    time.Duration
-	quorum   quorum
-	replicas int
+	commit    string
+	isolation string
+	fsync     string
+	delay     time.Duration
+	quorum    quorum
+	replicas  int
 
 	members   members
 	rejoins   atomic.Uint64 // gives every rejoin its own name
@@ -149,7 +151,7 @@ func makeSchema(ctx context.Context, c *session) error {
 			return err
 		}
 	}
-	return c.exec(ctx, schema...)
+	return c.exec(ctx, append(slices.Clone(schema), txnSchema...)...)
 }
 
 // formed tells what is missing of a formed cluster.

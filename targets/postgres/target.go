@@ -31,6 +31,7 @@ const (
 	optStandbys = "synchronous_standby_names"
 	optFsync    = "fsync"
 	optDelay    = "recovery_min_apply_delay"
+	optLevel    = "default_transaction_isolation"
 )
 
 // maxDelay bounds recovery_min_apply_delay: a run is over before long.
@@ -53,9 +54,12 @@ func (Target) Info() targets.Info {
 			{Name: optStandbys, Default: "",
 				About: "FIRST n or ANY n of the standbys, which the harness names; empty: none. After a failover with fewer followers, all of them, with none nobody"},
 			{Name: optFsync, Default: "on", Values: []string{"on", "off"}, About: "whether the server syncs to disk at all"},
+			{Name: optLevel, Default: "serializable", Values: []string{"read committed", "repeatable read", "serializable"},
+				About: "isolation of transactions of several statements (append, bank); on standbys repeatable read"},
 			{Name: optDelay, Default: "0s", About: "time for which a standby holds back each commit that it has received"},
 		},
-		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll},
+		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate},
 		Modes: []targets.Mode{
 			{Name: "single", About: "one server without a standby"},
 			{Name: "async", About: "acknowledged by the primary's disk alone", Replicas: 2, Options: map[string]string{optCommit: "local"}},
@@ -81,7 +85,7 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 		return nil, err
 	}
 	s := newSystem()
-	s.commit, s.fsync, s.replicas = o[optCommit], o[optFsync], c.Replicas
+	s.commit, s.fsync, s.isolation, s.replicas = o[optCommit], o[optFsync], o[optLevel], c.Replicas
 	if s.delay, err = o.Duration(optDelay, 0, maxDelay); err != nil {
 		return nil, err
 	}
