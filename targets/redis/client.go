@@ -116,6 +116,16 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		c.dequeue(op)
 	case history.Drain:
 		c.drain(op, deadline)
+	case history.Txn:
+		c.lists(op)
+	case history.Transfer:
+		c.transfer(op)
+	case history.Balances:
+		c.balances(op)
+	case history.Increment:
+		c.change(op, isNumber, "INCRBY", c.key, op.Value)
+	case history.Generate:
+		c.generate(op)
 	default:
 		kit.Refuse(op, history.ErrServer) // nothing is sent
 	}

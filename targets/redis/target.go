@@ -99,7 +99,8 @@ func common() targets.Info {
 			{Name: optWaitTimeout, Default: "500ms", About: "how long a client WAITs"},
 		},
 		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
-			history.Enqueue, history.Dequeue, history.Drain},
+			history.Enqueue, history.Dequeue, history.Drain,
+			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate},
 		Servers: []targets.Server{program()},
 		Image:   targets.Image{Official: "redis:8", Built: "aftershock/redis:7.0"},
 	}
