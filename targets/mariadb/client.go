@@ -101,6 +101,12 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		kit.Refuse(op, history.ErrConnect) // nothing is sent
 		return
 	}
+	if isTxn(op.Kind) {
+		ctx, cancel := context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+		c.transact(ctx, op)
+		return
+	}
 	if int(op.Kind) >= len(statements) || statements[op.Kind] == "" {
 		kit.Refuse(op, history.ErrServer)
 		return

@@ -10,7 +10,7 @@ import (
 )
 
 // tables are what a copy consists of.
-var tables = []string{"registers", "markers", "elements", "epoch"}
+var tables = []string{"registers", "markers", "elements", "lists", "accounts", "epoch"}
 
 // batch is how many rows one statement of a copy writes.
 const batch = 2000
@@ -71,7 +71,7 @@ func snapshot(ctx context.Context, source *session) (string, error) {
 	return row["position"], nil
 }
 
-// copyRows copies the rows of a table of integers.
+// copyRows copies the rows of a table of numbers and lists of numbers.
 func copyRows(ctx context.Context, source, c *session, table string) error {
 	var b strings.Builder
 	rows := 0
@@ -92,7 +92,7 @@ func copyRows(ctx context.Context, source, c *session, table string) error {
 		}
 		for i, v := range values {
 			b.WriteByte("(,"[min(i, 1)])
-			b.WriteString(text(v))
+			b.WriteString("'" + text(v) + "'") // numbers, and lists of them
 		}
 		b.WriteByte(')')
 		if rows++; rows < batch {

@@ -98,6 +98,8 @@ func schema() string {
 	line("CREATE TABLE registers (%s (w, k)) ENGINE=InnoDB", key)
 	line("CREATE TABLE markers (%s (w, k)) ENGINE=InnoDB", key)
 	line("CREATE TABLE elements (%s (w, k, v)) ENGINE=InnoDB", key)
+	line("CREATE TABLE accounts (%s (w, k)) ENGINE=InnoDB", key)
+	line("CREATE TABLE lists (w BIGINT NOT NULL, k BIGINT NOT NULL, v LONGTEXT NOT NULL, PRIMARY KEY (w, k)) ENGINE=InnoDB")
 	line("CREATE TABLE epoch (id TINYINT NOT NULL PRIMARY KEY, epoch BIGINT UNSIGNED NOT NULL, server INT UNSIGNED NOT NULL) ENGINE=InnoDB")
 	line("INSERT INTO epoch VALUES (1, 0, 0)")
 	line("CREATE USER %s@'%%' IDENTIFIED BY '%s'", clients, password)

@@ -44,7 +44,7 @@ func (Galera) Info() targets.Info {
 			{Name: optApplier, Default: "1", About: "threads that apply the other nodes' writes"},
 			{Name: optRetryAuto, Default: "1", About: "times that the server itself tries a statement again whose certification failed"},
 			{Name: optSuspect, Default: "5s", About: "silence after which a node is suspected (evs.suspect_timeout); evs.inactive_timeout is three times it"},
-			flushLog,
+			flushLog, isolation,
 		},
 		Kinds: kinds,
 		Modes: []targets.Mode{
@@ -79,7 +79,7 @@ func (g Galera) Configure(c targets.Config) (targets.System, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &GaleraSystem{syncWait: o[optSyncWait], provider: providerOptions(suspect)}
+	s := &GaleraSystem{syncWait: o[optSyncWait], isolation: o[isolation.Name], provider: providerOptions(suspect)}
 	for _, name := range []string{optApplier, optRetryAuto, optFlushLog} {
 		s.settings = append(s.settings, setting{name, o[name]})
 	}
@@ -106,9 +106,10 @@ func providerOptions(suspect time.Duration) string {
 
 // GaleraSystem is one configured Galera cluster.
 type GaleraSystem struct {
-	settings []setting
-	provider string
-	syncWait string
+	settings  []setting
+	provider  string
+	syncWait  string
+	isolation string // of transactions
 	questions
 }
 
@@ -140,7 +141,7 @@ func (s *GaleraSystem) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 
 // Connect opens a connection to a node over the clients' network.
 func (s *GaleraSystem) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	return connect(ctx, n, o, "SET SESSION wsrep_sync_wait = "+s.syncWait)
+	return connect(ctx, n, o, "SET SESSION wsrep_sync_wait = "+s.syncWait, setIsolation(s.isolation))
 }
 
 // Form waits until every node is a synced member of one cluster.

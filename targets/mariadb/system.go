@@ -16,8 +16,9 @@ const retryEvery = 10 * time.Millisecond
 
 // System is one configured primary with its replicas.
 type System struct {
-	settings []setting
-	semiSync bool
+	settings  []setting
+	semiSync  bool
+	isolation string // of transactions
 	questions
 }
 
@@ -58,7 +59,7 @@ func serverID(i int) int { return i + 1 }
 
 // Connect opens a connection to a node over the clients' network.
 func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	return connect(ctx, n, o)
+	return connect(ctx, n, o, setIsolation(s.isolation))
 }
 
 // Form waits until every server answers, makes node 0 the primary of epoch 1

@@ -51,7 +51,8 @@ var program = targets.Server{Program: "mariadbd", Search: []string{"/usr/sbin/my
 	Install: "apt-get install mariadb-server"}
 
 // kinds are what the clients of both targets can do.
-var kinds = []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll}
+var kinds = []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+	history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate}
 
 // Info describes the target.
 func (Target) Info() targets.Info {
@@ -71,6 +72,7 @@ func (Target) Info() targets.Info {
 				About:  "which transactions a replica may replay at the same time"},
 			{Name: optSyncBinlog, Default: "0", About: "sync the binary log after so many groups of commits; 0: leave it to the operating system"},
 			flushLog,
+			isolation,
 			{Name: optWaitCount, Default: "0", About: "commits that are to be synced together; 0: do not wait for them"},
 			{Name: optWaitTime, Default: "100000", About: "microseconds to wait for so many commits, at most"},
 		},
@@ -107,7 +109,7 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 	if o[optSemiSync] == on && c.Replicas == 0 {
 		return nil, fmt.Errorf("target.options.%s: semi-synchronous replication without a replica would wait for nobody: give target.replicas, or %s", optSemiSync, off)
 	}
-	s := &System{semiSync: o[optSemiSync] == on}
+	s := &System{semiSync: o[optSemiSync] == on, isolation: o[isolation.Name]}
 	for _, name := range []string{optWaitPoint, optTimeout, optParallel, optParallelMode, optSyncBinlog, optFlushLog, optWaitCount, optWaitTime} {
 		s.settings = append(s.settings, setting{name, o[name]})
 	}
