@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test race lint fuzz bench bugs soak images servers test-targets clean
+.PHONY: build demo test race lint fuzz bench bugs soak plans table images servers test-targets clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -32,6 +32,12 @@ bugs: build ## every plan of plans/bugs must find its defect: RUNS runs each
 
 soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)
+
+plans: build ## every plan's claims, RUNS times with new seeds; HOST=docker or local, TARGET=postgres is one target's alone
+	RUNS=$(or $(RUNS),1) HOST=$(HOST) TARGET=$(TARGET) scripts/plans
+
+table: build ## the table of README.md, from RUNS runs of every real target's plans on HOST (docker)
+	RUNS=$(or $(RUNS),1) HOST=$(HOST) scripts/table
 
 images: ## stand-ins for the official images, where no registry can be reached
 	scripts/images $(TARGET)

@@ -45,6 +45,7 @@ type execution struct {
 	recorder *history.Recorder
 	loads    []workloads.Workload
 	target   targets.Info
+	madeOf   string // the nodes' image
 	system   targets.System
 	cluster  cluster.Cluster
 	nodes    []*cluster.Node
@@ -139,8 +140,9 @@ func (e *execution) heal(ctx context.Context) {
 }
 
 // load runs the workloads and the faults until the end of the measured phase.
-// The pollers of the lag workload go on until the returned function is called,
-// so that the last markers can still be seen.
+// The pollers of the lag workload, and the questions for the system's own lag,
+// go on until the returned function is called, so that the last markers can
+// still be seen.
 func (e *execution) load(ctx context.Context) func() {
 	start := e.clock.Now()
 	s := span{start: start, measure: start + int64(e.plan.Warmup), stop: start + int64(e.plan.Warmup+e.plan.Duration)}
@@ -148,6 +150,13 @@ func (e *execution) load(ctx context.Context) func() {
 	e.phase("warmup", start)
 	polling, stopPolling := context.WithCancel(ctx)
 	var workers, pollers, scheduled sync.WaitGroup
+	if a := newLagAsker(e.system, e.nodes, e.clock, e.events.Append); a != nil {
+		pollers.Go(func() {
+			if err := a.run(polling); err != nil {
+				e.log.Error("the system's own lag could not be recorded", "err", err)
+			}
+		})
+	}
 	for _, w := range e.workers() {
 		if w.worker.filter != nil {
 			endless := s

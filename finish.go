@@ -68,7 +68,7 @@ func (e *execution) judge(ctx context.Context, runErr error) (*Result, error) {
 	if err != nil {
 		return nil, infrastructure("read the history back", err)
 	}
-	r := &recorded{dir: e.dir, log: log, plan: e.plan, host: e.host.Name(), claims: e.plan.Claims,
+	r := &recorded{dir: e.dir, log: log, plan: e.plan, host: e.host.Name(), image: e.madeOf, claims: e.plan.Claims,
 		schedule: e.schedule, started: e.started, varied: e.options.Varied}
 	if runErr != nil {
 		r.notes = append(r.notes, runErr.Error())

@@ -27,6 +27,7 @@ type recorded struct {
 	log      *history.Log
 	plan     *Plan
 	host     string
+	image    string
 	claims   []string
 	schedule []faults.Planned
 	started  time.Time
@@ -41,7 +42,7 @@ func (r *recorded) judge(ctx context.Context) (*results.Verdict, *results.Measur
 	if r.plan != nil {
 		text, _ := r.plan.YAML() // it was parsed or validated; at worst the report lacks it
 		in.MinOps = r.plan.Gates.MinOps
-		in.Plan = results.PlanInfo{Name: r.plan.Name, About: r.plan.About, Seed: r.plan.Seed, Host: r.host,
+		in.Plan = results.PlanInfo{Name: r.plan.Name, About: r.plan.About, Seed: r.plan.Seed, Host: r.host, Image: r.image,
 			Target: r.plan.Target.words(), Replicas: r.plan.Target.Replicas, Varied: r.varied, YAML: string(text)}
 	}
 	for _, p := range r.schedule {
@@ -134,7 +135,7 @@ func loadRecorded(path string) (*recorded, error) {
 	r.claims = r.plan.Claims
 	r.host = r.plan.Host
 	if old, err := dir.ReadVerdict(); err == nil {
-		r.started, r.host, r.varied, r.notes = old.Started, old.Plan.Host, old.Plan.Varied, old.Notes
+		r.started, r.host, r.image, r.varied, r.notes = old.Started, old.Plan.Host, old.Plan.Image, old.Plan.Varied, old.Notes
 	} else if info, err := os.Stat(dir.File(results.PlanFile)); err == nil {
 		r.started = info.ModTime()
 	}

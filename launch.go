@@ -112,12 +112,12 @@ func (e *execution) launch(ctx context.Context) error {
 	defer cancel()
 	e.cleanDeadRuns(ctx)
 	spec := cluster.Spec{Run: e.dir.Name(), Binary: e.options.Binary, Logger: e.log, LockFile: e.lock.Name()}
-	image, err := e.image(ctx)
-	if err != nil {
+	var err error
+	if e.madeOf, err = e.image(ctx); err != nil {
 		return infrastructure("choose the image", err)
 	}
 	for i := range 1 + e.plan.Target.Replicas {
-		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: nodeName(i), Image: image})
+		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: nodeName(i), Image: e.madeOf})
 	}
 	if e.cluster, err = e.host.Launch(ctx, spec); err != nil {
 		return infrastructure("launch the nodes on host "+e.host.Name(), err)

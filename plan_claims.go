@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
 
@@ -64,12 +66,31 @@ func (p *Plan) checkFact(name string) (message, remedy string) {
 		}
 		return fmt.Sprintf("unknown fact %q", shorten(name)), remedy
 	}
+	if checkers.ToldLag(name) {
+		if p.tellsLag() {
+			return "", ""
+		}
+		return fmt.Sprintf("%s is what the system itself tells of its lag, and target %s tells none", name, p.Target.Name), "use the lag that clients see, such as lag.p99"
+	}
 	head, _, _ := strings.Cut(name, ".")
 	wanted, ok := factTypes[head]
 	if ok && !slices.ContainsFunc(p.Workloads, func(w workloads.Spec) bool { return w.Type == wanted }) {
 		return fmt.Sprintf("%s is measured by the workload %s, which this plan does not have", name, wanted), "add {name: " + wanted + "} to workloads"
 	}
 	return "", ""
+}
+
+// tellsLag tells whether the plan's system tells its replication lag itself.
+func (p *Plan) tellsLag() bool {
+	for _, t := range p.knownTargets() {
+		if t.Info().Name != p.Target.Name {
+			continue
+		}
+		system, err := t.Configure(targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Seed: p.Seed})
+		_, ok := system.(targets.LagTeller)
+		return err == nil && ok
+	}
+	return false
 }
 
 // faultIDs are those ids of the plan's faults that a fact's name holds. How

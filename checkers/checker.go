@@ -15,6 +15,7 @@ const (
 	Ratio   Unit = "ratio"    // 0 to 1
 	Nanos   Unit = "duration" // nanoseconds in Value.N; shown as 1.5ms
 	PerSec  Unit = "per second"
+	Bytes   Unit = "bytes"
 	Boolean Unit = "bool" // 1 or 0 in Value.N
 )
 

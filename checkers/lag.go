@@ -53,6 +53,33 @@ func LagSamples(log *history.Log) []LagSample {
 	return samples
 }
 
+// LagSpan is the time in which a replica did not show an acknowledged marker,
+// in nanoseconds of the run's clock.
+type LagSpan struct {
+	Node    int8 // the replica
+	Acked   int64
+	Visible int64 // math.MaxInt64: never
+	Warmup  bool  // the marker was written in the warm-up
+}
+
+// LagSpans lists such a span for every acknowledged marker and every replica,
+// by node, then marker; it is empty where the marker was visible before its
+// acknowledgement. Of a torn log, markers that were never seen are left out:
+// what saw them may be missing.
+func LagSpans(log *history.Log) []LagSpan {
+	var spans []LagSpan
+	visit(log, func(s LagSample, mark *history.Op, seen bool) {
+		l := LagSpan{Node: s.Node, Acked: until(mark), Visible: never, Warmup: mark.Flags&history.Warmup != 0}
+		if seen {
+			l.Visible = max(s.At, l.Acked)
+		}
+		if seen || !log.Torn {
+			spans = append(spans, l)
+		}
+	})
+	return spans
+}
+
 // visit tells, of every acknowledged marker and every node that it was not
 // written to, when the node showed it, if ever.
 func visit(log *history.Log, tell func(s LagSample, mark *history.Op, seen bool)) {

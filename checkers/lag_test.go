@@ -43,7 +43,17 @@ func TestLag(t *testing.T) {
 	if !slices.Equal(samples, want) {
 		t.Errorf("got  %v\nwant %v", samples, want)
 	}
+	spans := LagSpans(log)
+	if want := []LagSpan{{0, 90 * ms, 99 * ms, false}, {1, 10 * ms, 14 * ms, false}, {1, 30 * ms, 30 * ms, false}}; len(spans) != 8 || !slices.Equal(spans[:3], want) {
+		t.Errorf("got  %v\nwant %v and 5 more", spans, want)
+	}
+	if last := spans[len(spans)-1]; last.Node != 2 || last.Acked != 90*ms || last.Visible != never {
+		t.Errorf("a marker that was never seen is %+v", last)
+	}
 	values, _ = check(t, torn(log))
+	if n := len(LagSpans(log)); n != 7 {
+		t.Errorf("a torn log has %d spans, want those that were seen", n)
+	}
 	expect(t, values, "lag.unseen=? lag.n1.unseen=? lag.n3.max=5e+07 lag.markers=4")
 }
 

@@ -34,6 +34,7 @@ func All() []Checker {
 		counterChecker(),
 		idsChecker(),
 		bankChecker(),
+		serverLagChecker(),
 		availabilityChecker(),
 	}
 }

@@ -3,6 +3,7 @@ package checkers
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"regexp"
@@ -29,8 +30,10 @@ func TestFacts(t *testing.T) {
 		log.Meta.Workloads = append(log.Meta.Workloads, history.WorkloadMeta{Name: typ, Type: typ})
 	}
 	values, _ := check(t, log)
+	ofTold, _ := check(t, faulted(logOf(registerType), told("n1", "n2", 7, 3, 100)))
+	maps.Copy(values, ofTold)
 	for name := range values {
-		general := strings.NewReplacer("lag.n1.", "lag.<node>.", "lag.n2.", "lag.<node>.", "lag.n3.", "lag.<node>.", ".f1", ".<fault>").Replace(name)
+		general := strings.NewReplacer(".server.n1.", ".server.<node>.", ".server.n2.", ".server.<node>.", ".server.n3.", ".server.<node>.", "lag.n1.", "lag.<node>.", "lag.n2.", "lag.<node>.", "lag.n3.", "lag.<node>.", ".f1", ".<fault>").Replace(name)
 		if !seen[general] {
 			t.Errorf("the value %s is of no fact", name)
 		}

@@ -11,6 +11,7 @@ const (
 	EventExit       EventKind = "exit"        // the server of Node exited; Detail says how
 	EventFailover   EventKind = "failover"    // the operator promoted Node; Detail says why and over whom
 	EventRejoin     EventKind = "rejoin"      // the operator re-pointed Node to the primary
+	EventLag        EventKind = "server-lag"  // how far behind Node, a replica, is in the words of By; Name is the figure's own name
 	EventNote       EventKind = "note"        // anything else worth reading
 	EventGateFailed EventKind = "gate-failed" // a planned thing did not happen; Detail says what
 )
@@ -27,6 +28,9 @@ type Event struct {
 	Epoch   uint64    `json:"epoch,omitempty"`
 	Dropped uint64    `json:"dropped,omitempty"` // heal of a partition: packets its rules dropped
 	Failed  bool      `json:"failed,omitempty"`  // the fault could not be put into effect
+	By      string    `json:"by,omitempty"`      // server-lag: the node that told it, Node itself or its primary
+	Lag     *int64    `json:"lag_ns,omitempty"`  // server-lag: time; nil: not told
+	Bytes   *int64    `json:"lag_bytes,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
 }
 

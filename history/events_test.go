@@ -19,6 +19,7 @@ func drawEvent(t *rapid.T) Event {
 	return Event{At: rapid.Int64().Draw(t, "at"), Planned: rapid.Int64().Draw(t, "planned"), Kind: EventKind(text.Draw(t, "kind")),
 		Fault: text.Draw(t, "fault"), Name: text.Draw(t, "name"), Node: text.Draw(t, "node"),
 		Nodes: rapid.SliceOfN(text, 1, 3).Draw(t, "nodes"), Epoch: rapid.Uint64().Draw(t, "epoch"), Dropped: rapid.Uint64().Draw(t, "dropped"),
+		By: text.Draw(t, "by"), Lag: rapid.Ptr(rapid.Int64(), true).Draw(t, "lag"), Bytes: rapid.Ptr(rapid.Int64(), true).Draw(t, "bytes"),
 		Failed: rapid.Bool().Draw(t, "failed"), Detail: text.Draw(t, "detail")}
 }
 

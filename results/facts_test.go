@@ -78,6 +78,7 @@ func TestFormatValue(t *testing.T) {
 		{checkers.Nanos, 123.45e9, "2m3.5s"}, {checkers.Nanos, -300e3, "-300µs"}, {checkers.Nanos, 1e30, "forever"},
 		{checkers.Number, 17, "17"}, {checkers.Number, 1234567, "1234567"}, {checkers.Ratio, 0.01234, "0.0123"},
 		{checkers.PerSec, 1980.4, "1980/s"}, {checkers.Boolean, 1, "true"}, {checkers.Boolean, 0, "false"},
+		{checkers.Bytes, 0, "0 B"}, {checkers.Bytes, 812, "812 B"}, {checkers.Bytes, 999.6, "1 kB"}, {checkers.Bytes, 1234567, "1.23 MB"}, {checkers.Bytes, 5e16, "5e+04 TB"},
 	} {
 		if got := FormatValue(tc.unit, tc.n); got != tc.want {
 			t.Errorf("FormatValue(%s, %v) = %q, want %q", tc.unit, tc.n, got, tc.want)

@@ -10,7 +10,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/checkers"
 )
 
-// FormatValue shows a fact's number in its unit: 12.3ms, 0.012, 1980/s, 17, true.
+// FormatValue shows a fact's number in its unit: 12.3ms, 0.012, 1980/s,
+// 1.2 MB, 17, true.
 func FormatValue(unit checkers.Unit, n float64) string {
 	switch unit {
 	case checkers.Nanos:
@@ -19,6 +20,8 @@ func FormatValue(unit checkers.Unit, n float64) string {
 		return strconv.FormatBool(n != 0)
 	case checkers.PerSec:
 		return digits(n) + "/s"
+	case checkers.Bytes:
+		return FormatBytes(n)
 	}
 	return digits(n)
 }
@@ -47,6 +50,18 @@ func formatNanos(ns float64) string {
 		return short(ns/1e6) + "ms"
 	}
 	return short(ns/1e9) + "s"
+}
+
+// FormatBytes shows a number of bytes with three significant digits: 812 B,
+// 1.23 MB.
+func FormatBytes(n float64) string {
+	units := [...]string{"B", "kB", "MB", "GB", "TB"}
+	n = round3(n)
+	i := 0
+	for math.Abs(n) >= 1000 && i < len(units)-1 {
+		n, i = round3(n/1000), i+1
+	}
+	return short(n) + " " + units[i]
 }
 
 // round3 rounds to three significant digits.

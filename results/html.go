@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,6 +33,7 @@ type page struct {
 	Findings []Finding // in the order of their gravity
 	Unmet    []Gate
 	Met      int
+	Lag      []lagLine
 	Data     chartData
 	CSS      template.CSS
 	UPlotCSS template.CSS
@@ -46,7 +48,7 @@ func HTML(w io.Writer, v *Verdict, m *Measured) error {
 	if err != nil {
 		return fmt.Errorf("read the report's template: %w", err)
 	}
-	p := page{V: v, Findings: examples(v.Findings, len(v.Findings))}
+	p := page{V: v, Findings: examples(v.Findings, len(v.Findings)), Lag: lagLines(v)}
 	for _, g := range v.Gates {
 		if g.Met {
 			p.Met++
@@ -64,6 +66,30 @@ func HTML(w io.Writer, v *Verdict, m *Measured) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// lagLine is one replica's lag as clients saw it and as the system told it;
+// either may be missing.
+type lagLine struct {
+	Node string
+	Seen *LagRow
+	Told *ToldRow
+}
+
+func lagLines(v *Verdict) []lagLine {
+	var lines []lagLine
+	for i := range v.Lag {
+		lines = append(lines, lagLine{Node: v.Lag[i].Node, Seen: &v.Lag[i]})
+	}
+	for i := range v.Told {
+		at := slices.IndexFunc(lines, func(l lagLine) bool { return l.Node == v.Told[i].Node })
+		if at < 0 {
+			at = len(lines)
+			lines = append(lines, lagLine{Node: v.Told[i].Node})
+		}
+		lines[at].Told = &v.Told[i]
+	}
+	return lines
 }
 
 // embed reads the built-in style and scripts, which are the only parts of the
@@ -102,6 +128,8 @@ func bands(v *Verdict) []band {
 var pageFuncs = template.FuncMap{
 	"nanos":   FormatNanos,
 	"lag":     formatLag,
+	"told":    formatTold,
+	"bytes":   func(n *int64) string { return FormatBytes(float64(*n)) },
 	"seconds": seconds,
 	"signed":  signed,
 	"when":    func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
@@ -110,6 +138,7 @@ var pageFuncs = template.FuncMap{
 	"join":    func(s []string) string { return strings.Join(s, ", ") },
 	"lasted":  func(f Fault) string { return FormatNanos(f.End - f.At) },
 	"valueOf": func(e Evidence) string { return evidenceValue(&e) },
+	"title":   func(f Fault) string { return f.title() },
 	"value":   func(v FactValue) string { return FormatValue(v.Unit, v.N) },
 	"phase":   pagePhase,
 	"meaning": meaning,

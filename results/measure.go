@@ -15,6 +15,8 @@ type Measured struct {
 	Findings []checkers.Finding
 	Latency  []LatencyRow
 	Lag      []LagRow
+	Told     []ToldRow
+	LagNotes []string // where told and seen lag differ
 	Series   Series
 	Faults   []Fault
 	Phases   []Span // the run's phases, in order
@@ -83,6 +85,7 @@ func measure(log *history.Log, found checkers.Result) *Measured {
 	}
 	slices.SortStableFunc(m.Values, func(a, b checkers.Value) int { return strings.Compare(a.Name, b.Name) })
 	m.Lag = lagRows(log.Meta.Nodes, m.ByName())
+	m.addTold(log)
 	return m
 }
 
@@ -171,6 +174,14 @@ func nanosOf(values map[string]checkers.Value, name string) *int64 {
 	}
 	n := int64(v.N)
 	return &n
+}
+
+// formatTold writes a time that the system told, or that it told none.
+func formatTold(ns *int64) string {
+	if ns == nil {
+		return "–"
+	}
+	return FormatNanos(*ns)
 }
 
 // formatLag writes a percentile of the lag; one that is a marker never seen is

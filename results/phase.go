@@ -146,6 +146,15 @@ func faultsOf(events []history.Event, windows []history.Window) []Fault {
 	return faults
 }
 
+// title is the fault's kind and what it is in words, which may begin with the
+// kind: "kill primary".
+func (f *Fault) title() string {
+	if strings.HasPrefix(f.What, f.Kind) {
+		return f.What
+	}
+	return strings.TrimSpace(f.Kind + " " + f.What)
+}
+
 func (f *Fault) add(e *history.Event) {
 	if e.Failed {
 		if f.Error == "" {

@@ -24,6 +24,8 @@ type Series struct {
 	WriteMax Column `json:"write_max"` // latencies in milliseconds
 	Acked    Column `json:"acked"`     // acknowledged operations per second
 	Errors   Column `json:"errors"`    // failed and unknown operations per second
+	LagSeen  Column `json:"lag_seen"`  // how far the furthest replica was behind, in milliseconds: for clients
+	LagTold  Column `json:"lag_told"`  // the same in the system's own words
 }
 
 // Column is a list of numbers; what was not measured is NaN, and null in JSON.
@@ -102,7 +104,9 @@ func measureSeries(log *history.Log, t *timeline) Series {
 			bucket(op.End).errors++
 		}
 	}
-	return seriesOf(cells, first, width)
+	s := seriesOf(cells, first, width)
+	s.addLag(log, first)
+	return s
 }
 
 func seriesSpan(log *history.Log) (first, last int64, any bool) {

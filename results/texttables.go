@@ -30,6 +30,11 @@ func (t *text) tables(v *Verdict) {
 		}
 		rows = append(rows, []string{name, "", formatLag(r.P50), formatLag(r.P99), "", formatLag(r.Max), unseen})
 	}
+	for _, r := range v.Told {
+		if r.Node == "" && r.P50 != nil {
+			rows = append(rows, []string{"lag as told", "", formatTold(r.P50), formatTold(r.P99), "", formatTold(r.Max), ""})
+		}
+	}
 	if len(rows) == 0 {
 		return
 	}
@@ -53,7 +58,10 @@ func (t *text) tables(v *Verdict) {
 }
 
 // align pads cells into columns: the first to the left, the others to the right.
-func align(rows [][]string) []string {
+func align(rows [][]string) []string { return alignAfter(1, rows) }
+
+// alignAfter pads the first left columns to the left, the others to the right.
+func alignAfter(left int, rows [][]string) []string {
 	var widths []int
 	for _, row := range rows {
 		for i, c := range row {
@@ -71,6 +79,8 @@ func align(rows [][]string) []string {
 			switch {
 			case i == 0:
 				b.WriteString(c + gap)
+			case i < left:
+				b.WriteString("  " + c + gap)
 			case widths[i] > 0:
 				b.WriteString("  " + gap + c)
 			}

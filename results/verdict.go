@@ -93,6 +93,8 @@ type Verdict struct {
 	Faults   []Fault       `json:"faults"`
 	Latency  []LatencyRow  `json:"latency"`
 	Lag      []LagRow      `json:"lag"`
+	Told     []ToldRow     `json:"lag_told,omitempty"`
+	LagNotes []string      `json:"lag_notes,omitempty"` // where told and seen lag differ
 	Phases   []Span        `json:"phases"`
 	History  Counts        `json:"history"`
 }
@@ -103,7 +105,8 @@ type PlanInfo struct {
 	About    string    `json:"about,omitempty"`
 	Seed     uint64    `json:"seed"`
 	Host     string    `json:"host"`
-	Target   string    `json:"target"` // name and options in words
+	Target   string    `json:"target"`          // name and options in words
+	Image    string    `json:"image,omitempty"` // what the nodes were made of on the docker host
 	Replicas int       `json:"replicas"`
 	Varied   []Setting `json:"varied,omitempty"` // of a plan with `vary`
 	YAML     string    `json:"yaml,omitempty"`   // the effective plan
@@ -203,7 +206,7 @@ func Judge(in Input) *Verdict {
 		Version: VerdictVersion, Notes: append([]string{}, in.Notes...), Plan: in.Plan,
 		Run: in.Log.Meta.Run, Dir: in.Dir, Started: in.Started,
 		Nodes: in.Log.Meta.Nodes, Faults: allFaults(m.Faults, in.Planned),
-		Latency: m.Latency, Lag: m.Lag, Phases: m.Phases, History: m.Counts,
+		Latency: m.Latency, Lag: m.Lag, Told: m.Told, LagNotes: m.LagNotes, Phases: m.Phases, History: m.Counts,
 	}
 	t := newTimeline(in.Log)
 	v.Duration = t.last

@@ -132,7 +132,10 @@ type Lag struct {
 	Bytes  int64         // <0: the system does not tell
 }
 
-// LagTeller is implemented by Systems that tell replication lag themselves.
+// LagTeller is implemented by Systems that tell replication lag themselves. It
+// is recorded beside the lag that clients see. Of several figures that one
+// answer has for a replica, the greatest time and the greatest number of bytes
+// count.
 type LagTeller interface {
 	// ServerLag asks node n, by the operator's way, for the lag that it knows
 	// of: its own, or its replicas'. It returns within ctx's deadline.

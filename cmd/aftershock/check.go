@@ -50,38 +50,6 @@ Exit codes are those of run.`,
 	}
 	c.Flags().StringArrayVar(&claims, "claim", nil, "judge this claim in place of the plan's (repeatable)")
 	c.Flags().BoolVar(&write, "write", false, "write verdict.json and report.html into the run directory")
-	c.Flags().StringVar(&format, "format", "text", "text, json or junit")
-	return c
-}
-
-func reportCommand() *cobra.Command {
-	var format string
-	c := &cobra.Command{
-		Use:   "report RUN…",
-		Short: "Print the saved verdicts of earlier runs",
-		Long: `Print the verdicts that earlier runs saved, without checking again. The exit code
-is 0 unless a run directory cannot be read.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			print, err := printer(format)
-			if err != nil {
-				return err
-			}
-			var verdicts []*results.Verdict
-			for _, path := range args {
-				dir, err := results.Open(path)
-				if err != nil {
-					return err
-				}
-				v, err := dir.ReadVerdict()
-				if err != nil {
-					return err
-				}
-				verdicts = append(verdicts, v)
-			}
-			return print(os.Stdout, verdicts...)
-		},
-	}
-	c.Flags().StringVar(&format, "format", "text", "text, json or junit")
+	c.Flags().StringVar(&format, "format", "text", "text, json, junit, table or markdown")
 	return c
 }

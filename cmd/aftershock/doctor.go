@@ -24,7 +24,7 @@ const (
 func doctorCommand() *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use: "doctor", Short: "Tell which hosts work on this machine, and what is missing for the rest", Args: cobra.NoArgs,
+		Use: "doctor", Short: "Tell which hosts and targets work on this machine, and what is missing for the rest", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("unknown --format %q; use text or json", format)
@@ -45,8 +45,9 @@ func doctorCommand() *cobra.Command {
 	return c
 }
 
-// diagnose checks both hosts and what they are made of; works is true when at
-// least one host can run plans.
+// diagnose checks both hosts, what they are made of, and what of the targets is
+// here; works is true when at least one host can run plans, whatever targets
+// are missing.
 func diagnose(ctx context.Context) (checks []probe.Check, works bool) {
 	host := func(name, ok, remedy string, err error) {
 		c := probe.Check{Name: "host " + name, OK: err == nil, Detail: ok}
@@ -60,7 +61,11 @@ func diagnose(ctx context.Context) (checks []probe.Check, works bool) {
 	host("docker", fmt.Sprintf("engine %s at %s", engine.Version, engine.Host), "start a Docker engine (20.10 or newer), or set DOCKER_HOST; plans run on the local host without it", err)
 	host("local", "Linux namespaces", "run as root, or allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, or the AppArmor setting of the distribution)",
 		local.Available(ctx))
-	return append(checks, probe.All(ctx)...), works
+	checks = append(checks, probe.All(ctx)...)
+	for _, l := range lookAround(ctx, aftershock.Targets(), engineImages(ctx)) {
+		checks = append(checks, l.check())
+	}
+	return checks, works
 }
 
 func printChecks(checks []probe.Check, format string) error {

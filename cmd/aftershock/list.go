@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/aftershock-chaos/aftershock"
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/targets"
@@ -20,19 +22,34 @@ import (
 // listing is what one `list` subcommand shows: rows for people, data for machines.
 type listing struct {
 	about string
-	data  func() any
-	rows  func(w io.Writer)
+	data  func(ctx context.Context) any
+	rows  func(w io.Writer, data any)
+}
+
+// listingOf makes a listing of a list of rows.
+func listingOf[T any](about string, data func(context.Context) []T, row func(w io.Writer, t *T)) listing {
+	return listing{about, func(ctx context.Context) any { return data(ctx) }, func(w io.Writer, data any) {
+		list := data.([]T)
+		for i := range list {
+			row(w, &list[i])
+		}
+	}}
+}
+
+// always is a list that is the same everywhere.
+func always[T any](list func() []T) func(context.Context) []T {
+	return func(context.Context) []T { return list() }
 }
 
 var listings = []struct {
 	name string
 	listing
 }{
-	{"targets", listing{"systems that a plan's target can name", func() any { return targetInfos() }, listTargets}},
-	{"workloads", listing{"workloads and their settings", func() any { return workloads.Types() }, listWorkloads}},
-	{"faults", listing{"faults and their settings", func() any { return faults.Kinds() }, listFaults}},
-	{"facts", listing{"measured values that claims can name", func() any { return results.Facts() }, listFacts}},
-	{"bugs", listing{"deliberate defects of the built-in target", func() any { return bugs() }, listBugs}},
+	{"targets", listingOf("systems that a plan's target can name", targetListings, func(w io.Writer, t *targetListing) { t.print(w) })},
+	{"workloads", listingOf("workloads and their settings", always(workloads.Types), listWorkload)},
+	{"faults", listingOf("faults and their settings", always(faults.Kinds), listFault)},
+	{"facts", listingOf("measured values that claims can name", always(results.Facts), listFact)},
+	{"bugs", listingOf("deliberate defects of the built-in target", always(bugs), listBug)},
 }
 
 func listCommand() *cobra.Command {
@@ -41,15 +58,16 @@ func listCommand() *cobra.Command {
 	for _, l := range listings {
 		c.AddCommand(&cobra.Command{
 			Use: l.name, Short: "List the " + l.about, Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
+			RunE: func(c *cobra.Command, _ []string) error {
+				data := l.data(c.Context())
 				switch *format {
 				case "json":
 					encoder := json.NewEncoder(os.Stdout)
 					encoder.SetIndent("", "  ")
-					return encoder.Encode(l.data())
+					return encoder.Encode(data)
 				case "text":
 					w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-					l.rows(w)
+					l.rows(w, data)
 					return w.Flush()
 				}
 				return fmt.Errorf("unknown --format %q; use text or json", *format)
@@ -59,33 +77,17 @@ func listCommand() *cobra.Command {
 	return c
 }
 
-func targetInfos() []targets.Info {
-	var infos []targets.Info
-	for _, t := range aftershock.Targets() {
-		infos = append(infos, t.Info())
-	}
-	return infos
+// targetListings looks at this machine as well.
+func targetListings(ctx context.Context) []targetListing {
+	return lookAround(ctx, aftershock.Targets(), engineImages(ctx))
 }
 
 func bugs() []targets.Bug {
 	var all []targets.Bug
-	for _, info := range targetInfos() {
-		all = append(all, info.Bugs...)
+	for _, t := range aftershock.Targets() {
+		all = append(all, t.Info().Bugs...)
 	}
 	return all
-}
-
-func listTargets(w io.Writer) {
-	for _, info := range targetInfos() {
-		fmt.Fprintf(w, "%s\t%s\n", info.Name, info.About)
-		for _, o := range info.Options {
-			values := strings.Join(o.Values, "|")
-			if len(o.Values) > 6 || values == "" {
-				values = "…"
-			}
-			fmt.Fprintf(w, "  %s: %s\t%s (default %s)\n", o.Name, values, o.About, orNone(o.Default))
-		}
-	}
 }
 
 func orNone(s string) string {
@@ -95,36 +97,28 @@ func orNone(s string) string {
 	return s
 }
 
-func listFacts(w io.Writer) {
-	for _, f := range results.Facts() {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, f.Unit, f.Meaning)
-	}
+func listFact(w io.Writer, f *checkers.Fact) {
+	fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, f.Unit, f.Meaning)
 }
 
-func listBugs(w io.Writer) {
-	for _, b := range bugs() {
-		fmt.Fprintf(w, "%s\t%s\tshows in %s\n", b.Name, b.About, b.Shows)
-	}
+func listBug(w io.Writer, b *targets.Bug) {
+	fmt.Fprintf(w, "%s\t%s\tshows in %s\n", b.Name, b.About, b.Shows)
 }
 
-func listWorkloads(w io.Writer) {
-	for _, t := range workloads.Types() {
-		fmt.Fprintf(w, "%s\t%s\n", t.Name, t.About)
-		for _, f := range t.Fields {
-			name := f.Name
-			if len(f.Values) > 0 {
-				name += ": " + strings.Join(f.Values, "|")
-			}
-			fmt.Fprintf(w, "  %s\t%s (default %s)\n", name, f.About, orNone(f.Default))
+func listWorkload(w io.Writer, t *workloads.TypeInfo) {
+	fmt.Fprintf(w, "%s\t%s\n", t.Name, t.About)
+	for _, f := range t.Fields {
+		name := f.Name
+		if len(f.Values) > 0 {
+			name += ": " + strings.Join(f.Values, "|")
 		}
+		fmt.Fprintf(w, "  %s\t%s (default %s)\n", name, f.About, orNone(f.Default))
 	}
 }
 
-func listFaults(w io.Writer) {
-	for _, k := range faults.Kinds() {
-		fmt.Fprintf(w, "%s: %s\t%s\n", k.Name, strings.Join(k.Victims, "|"), k.About)
-		for _, s := range k.Shapes {
-			fmt.Fprintf(w, "  %s: %s\t%s\n", s.Name, strings.Join(s.Victims, "|"), s.About)
-		}
+func listFault(w io.Writer, k *faults.KindInfo) {
+	fmt.Fprintf(w, "%s: %s\t%s\n", k.Name, strings.Join(k.Victims, "|"), k.About)
+	for _, s := range k.Shapes {
+		fmt.Fprintf(w, "  %s: %s\t%s\n", s.Name, strings.Join(s.Victims, "|"), s.About)
 	}
 }

@@ -47,7 +47,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	c.Flags().StringVar(&f.host, "host", "", "where nodes live: auto, docker or local (default: the plan's)")
 	c.Flags().StringVar(&f.replay, "replay", "", "execute the saved plan and schedule of an earlier run again")
 	c.Flags().StringVarP(&f.out, "out", "o", "runs", "folder in which run directories are made")
-	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: text, json or junit")
+	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: text, json, junit, table or markdown")
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
 	return c
@@ -213,8 +213,12 @@ func printer(format string) (func(io.Writer, ...*results.Verdict) error, error) 
 		return results.JSON, nil
 	case "junit":
 		return results.JUnit, nil
+	case "table":
+		return results.Comparison, nil
+	case "markdown":
+		return results.Markdown, nil
 	}
-	return nil, fmt.Errorf("unknown --format %q; use text, json or junit", format)
+	return nil, fmt.Errorf("unknown --format %q; use text, json, junit, table or markdown", format)
 }
 
 // printText writes summaries for the terminal they go to.

@@ -115,6 +115,11 @@
     chart("throughput", 190, some, axis(function (v) { return v.toLocaleString("en"); }, 58),
       [series.acked, series.errors],
       [line("acknowledged", "--acked", count), line("errors", "--errors", count)], bands(false));
+    if (document.getElementById("lag")) {
+      var above = { distr: 3, log: 10, range: function (u, min, max) { return log.range(u, min === null ? min : Math.max(min, 0.1), Math.max(max || 0, 1)); } };
+      chart("lag", 190, above, logAxis(), [series.lag_seen, series.lag_told].map(positive),
+        [line("seen by clients", "--read", milliseconds), line("told by the system", "--write", milliseconds)], bands(false));
+    }
   }
 
   if (!series.t || !series.t.length || typeof uPlot === "undefined") return;
