@@ -52,7 +52,7 @@ var Bugs = []Bug{
 	{"reorder-apply", "a replica applies 1 in N records 32 records late",
 		"diverged replicas, monotonic reads on replicas; no fault is needed", bugReorderApply},
 	{"double-apply", "a replica applies 1 in N records twice, the second time 32 records later",
-		"diverged replicas, monotonic reads on replicas; no fault is needed; duplicated and lost messages after a failover", bugDoubleApply},
+		"diverged replicas, monotonic reads on replicas; no fault is needed; duplicated messages after a failover", bugDoubleApply},
 	{"cas-ignores-old", "1 in N compare-and-sets succeeds without comparing",
 		"no linearizability; no fault is needed", bugCASIgnoresOld},
 	{"resurrect-failed", "1 in N writes is answered -BUSY though it is logged and applied",
