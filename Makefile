@@ -46,7 +46,7 @@ servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers
 
 test-targets: build images servers ## every mode of every real target on both hosts; TARGET=postgres is one alone
-	AFTERSHOCK_TARGETS=$(or $(TARGET),all) $(GO) tool gotestsum --format testname -- -count=1 -timeout 40m -run TestModes ./cmd/aftershock
+	AFTERSHOCK_TARGETS=$(or $(TARGET),all) $(GO) tool gotestsum --format testname -- -count=1 -parallel 3 -timeout 40m -run TestModes ./cmd/aftershock
 
 clean:
 	rm -rf bin runs

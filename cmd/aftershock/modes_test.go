@@ -36,6 +36,7 @@ func TestModes(t *testing.T) {
 		for _, mode := range info.Modes {
 			for _, host := range []string{"docker", "local"} {
 				t.Run(info.Name+"/"+mode.Name+"/"+host, func(t *testing.T) {
+					t.Parallel() // most of a run is waiting; -parallel bounds it
 					mustHave(t, info, host)
 					runMode(t, info, mode, host)
 				})
