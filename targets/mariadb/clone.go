@@ -31,7 +31,7 @@ func clone(ctx context.Context, primary *cluster.Node, c *session) (position str
 	if position, err = snapshot(ctx, source); err != nil {
 		return "", fmt.Errorf("take a snapshot of %s: %w", primary.Name, err)
 	}
-	if err := c.exec(ctx, silent, stopSlaves, "RESET SLAVE ALL", "SET SESSION sql_log_bin = OFF", "START TRANSACTION"); err != nil {
+	if err := c.exec(ctx, stopSlaves, "RESET SLAVE ALL", "SET SESSION sql_log_bin = OFF", "START TRANSACTION"); err != nil {
 		return "", err
 	}
 	for _, table := range tables {

@@ -71,7 +71,10 @@ func config(settings ...[]setting) string {
 // replication are the settings of a server of the target mariadb.
 //
 // gtid_strict_mode keeps the binary logs of all servers in one order, and makes
-// a primary refuse a replica that has transactions of its own.
+// a primary refuse a replica that has transactions of its own. STOP SLAVE with
+// semi-sync connects to the primary to end the dump there, and waits for a dead
+// one up to rpl_semi_sync_slave_kill_conn_timeout seconds, by default 5, which
+// hold the failover up.
 func replication(id int) []setting {
 	return []setting{
 		{"server_id", fmt.Sprint(id)},
@@ -81,6 +84,7 @@ func replication(id int) []setting {
 		{"gtid_strict_mode", on},
 		{"read_only", on}, // until init_file has run
 		{"init_file", "{data}/" + initFile},
+		{"rpl_semi_sync_slave_kill_conn_timeout", "1"},
 		{"slave_net_timeout", "10"},
 	}
 }

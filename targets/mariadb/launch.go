@@ -119,7 +119,7 @@ func systemTables(ctx context.Context, dir string) ([]byte, error) {
 func bootstrap(ctx context.Context, server, data, dir string, statements []byte) error {
 	return run(ctx, server, statements, "--no-defaults", "--bootstrap", "--datadir="+dir, "--tmpdir="+filepath.Join(data, tmpDir),
 		"--enforce-storage-engine=", "--max-allowed-packet=8M", "--log-warnings=0", "--skip-name-resolve", "--performance-schema=0",
-		"--innodb-log-file-size="+redoLogSize, "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-frm=0")
+		"--innodb-log-file-size="+redoLogSize, "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0", "--loose-innodb-doublewrite=0", "--loose-sync-frm=0")
 }
 
 // run runs a program to its end, its output going to the node's log.

@@ -13,11 +13,6 @@ import (
 // stopSlaves ends replication, also where there is none.
 const stopSlaves = "STOP ALL SLAVES"
 
-// silent makes a replica acknowledge nothing more. Stopping one that does would
-// first connect to its primary to end the dump there, and wait some seconds for
-// a dead one.
-const silent = "SET GLOBAL rpl_semi_sync_slave_enabled = OFF"
-
 // Promote makes node p the primary: it takes no more from its old primary,
 // replays what it has, records the new epoch in the replicated row and only
 // then takes writes. With semi-sync these wait for the first replica.
@@ -53,7 +48,7 @@ func (s *System) replay(ctx context.Context, c *session) error {
 	if err != nil || slave == nil {
 		return err
 	}
-	if err := c.exec(ctx, silent, "STOP SLAVE IO_THREAD"); err != nil {
+	if err := c.exec(ctx, "STOP SLAVE IO_THREAD"); err != nil {
 		return err
 	}
 	return kit.Retry(ctx, retryEvery, "replay the relay log", func() error {
@@ -103,14 +98,14 @@ func (s *System) follow(ctx context.Context, nodes []*cluster.Node, i, p int, ep
 	if err := s.demote(ctx, nodes[i], c); err != nil {
 		return fmt.Errorf("make it read only: %w", err)
 	}
-	if err := c.exec(ctx, silent, stopSlaves, "RESET SLAVE ALL"); err != nil {
+	if err := c.exec(ctx, stopSlaves, "RESET SLAVE ALL"); err != nil {
 		return err
 	}
 	own, err := c.row(ctx, "SELECT @@gtid_current_pos AS position")
 	if err != nil {
 		return err
 	}
-	err = s.replicate(ctx, c, nodes[p], own["position"], epoch)
+	err = replicate(ctx, c, nodes[p], own["position"], epoch)
 	if !errors.Is(err, errDiverged) {
 		return err
 	}
@@ -118,18 +113,13 @@ func (s *System) follow(ctx context.Context, nodes []*cluster.Node, i, p int, ep
 	if err != nil {
 		return fmt.Errorf("replace its data by a copy: %w", err)
 	}
-	return s.replicate(ctx, c, nodes[p], position, epoch)
+	return replicate(ctx, c, nodes[p], position, epoch)
 }
 
 // replicate starts replication after a position, and waits until the row of the
 // epoch has come: then the server has everything up to the promotion.
-func (s *System) replicate(ctx context.Context, c *session, primary *cluster.Node, position string, epoch uint64) error {
-	acknowledge := off
-	if s.semiSync {
-		acknowledge = on
-	}
+func replicate(ctx context.Context, c *session, primary *cluster.Node, position string, epoch uint64) error {
 	err := c.exec(ctx,
-		"SET GLOBAL rpl_semi_sync_slave_enabled = "+acknowledge,
 		fmt.Sprintf("SET GLOBAL gtid_slave_pos = '%s'", position),
 		fmt.Sprintf("CHANGE MASTER TO MASTER_HOST = '%s', MASTER_PORT = %d, MASTER_USER = '%s', MASTER_PASSWORD = '%s',"+
 			" MASTER_CONNECT_RETRY = 1, MASTER_USE_GTID = slave_pos", primary.Addr, port, replicas, password),

@@ -40,11 +40,9 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err := kit.Each(nodes, func(i int) error { return s.answers(ctx, nodes, i) }); err != nil {
 		return err
 	}
-	nc, err := connect(ctx, kit.Address(nodes[0], clientPort), func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return nodes[0].DialServer(ctx, clientPort)
-	})
+	nc, err := connectOperator(ctx, nodes[0])
 	if err != nil {
-		return fmt.Errorf("form the cluster: connect to %s: %w", nodes[0].Name, err)
+		return err
 	}
 	defer nc.Close()
 	groups, err := s.layAll(ctx, nc, nodes[0].Name)
@@ -57,6 +55,20 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	}
 	s.layout.Store(l)
 	return s.formed(ctx, nodes)
+}
+
+// connectOperator connects to a node by the operator's way. The server opens
+// its clients' port after the monitoring port, so it may take some tries.
+func connectOperator(ctx context.Context, n *cluster.Node) (nc *driver.Conn, err error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return n.DialServer(ctx, clientPort) }
+	err = kit.Retry(ctx, retryEvery, "connect to nats-server on "+n.Name, func() error {
+		bounded, cancel := context.WithTimeout(ctx, formAttempt)
+		defer cancel()
+		var err error
+		nc, err = connect(bounded, kit.Address(n, clientPort), dial)
+		return err
+	})
+	return nc, err
 }
 
 // layAll makes both streams, at once, and returns their Raft groups.
@@ -164,6 +176,8 @@ func (s *System) lay(ctx context.Context, nc *driver.Conn, node string, config j
 
 // stepDown asks a stream's leader to give its place to a node.
 func stepDown(ctx context.Context, nc *driver.Conn, stream, node string) error {
+	ctx, cancel := context.WithTimeout(ctx, formAttempt)
+	defer cancel()
 	var answer apiAnswer
 	return call(ctx, nc, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, node), &answer)
 }

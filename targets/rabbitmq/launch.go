@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
@@ -22,6 +23,9 @@ const (
 	teller      = cluster.DataDir + "/teller.erl"
 	database    = cluster.DataDir + "/db"
 )
+
+// distPort is where Erlang nodes reach each other, RabbitMQ's own choice.
+const distPort = port + 20000
 
 // user is whom Debian's package and the official image run the server as.
 const user = "rabbitmq"
@@ -51,11 +55,18 @@ func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 			"RABBITMQ_ADVANCED_CONFIG_FILE":       cluster.DataDir + "/advanced.config",
 			"RABBITMQ_ENABLED_PLUGINS_FILE":       pluginsFile,
 			"RABBITMQ_GENERATED_CONFIG_DIR":       cluster.DataDir + "/config",
-			"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": fmt.Sprintf("+S %d:%[1]d +SDio 2 +A 2", s.schedulers),
+			"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": s.erlang(),
 			"RABBITMQ_MAX_NUMBER_OF_PROCESSES":    strconv.Itoa(1 << 16), // the table is made at the start
 			"ERL_CRASH_DUMP_SECONDS":              "0",
 		},
 	}
+}
+
+// erlang are the arguments of Erlang: few threads, as nodes share a machine, and
+// what RabbitMQ would set itself if it gave the node its name.
+func (s *System) erlang() string {
+	return fmt.Sprintf("+S %d:%[1]d +SDio 2 +A 2 -kernel net_ticktime %d -kernel inet_dist_listen_min %d -kernel inet_dist_listen_max %[3]d",
+		s.schedulers, int(s.ticktime/time.Second), distPort)
 }
 
 // nodeName is a node's name in its Erlang cluster.
@@ -77,9 +88,10 @@ func (Target) Launch(_ context.Context, args []string) error {
 		return fmt.Errorf("start rabbitmq: %w", err)
 	}
 	// ERL_AFLAGS go before the server's own, and so the teller is there, and a
-	// joining node waits, before the boot begins.
+	// joining node waits, before the boot begins. A node that has its name from
+	// the start need not run a second Erlang only to start epmd.
 	for name, value := range map[string]string{
-		"ERL_AFLAGS":      fmt.Sprintf(`-eval 'file:eval("%s/teller.erl")'`, dir),
+		"ERL_AFLAGS":      fmt.Sprintf(`-name %s -eval 'file:eval("%s/teller.erl")'`, os.Getenv("RABBITMQ_NODENAME"), dir),
 		"AFTERSHOCK_JOIN": seed,
 	} {
 		if err := os.Setenv(name, value); err != nil {
