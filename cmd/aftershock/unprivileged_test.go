@@ -3,12 +3,15 @@ package main
 import (
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/cluster/local"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+	"github.com/aftershock-chaos/aftershock/targets/postgres"
 )
 
 // nobody is a user without rights.
@@ -27,9 +30,37 @@ faults:
 claims: ['writes.lost == 0', linearizable]
 `
 
-// TestUnprivilegedUser runs a whole plan as a user without rights: the local
+const realPlan = `
+name: real
+seed: 3
+target: {name: postgres, replicas: 1, options: {synchronous_standby_names: FIRST 1}, failover: {after: 500ms}}
+workloads: [{name: register, rate: 100/s, clients: 4}]
+warmup: 200ms
+duration: 4s
+faults: [{at: 500ms, kill: primary, for: 1s}]
+settle: 30s
+claims: ['writes.lost == 0']
+`
+
+// TestUnprivilegedUser runs whole plans as a user without rights: the local
 // host then lives in a user namespace.
 func TestUnprivilegedUser(t *testing.T) {
+	t.Run("ripple", func(t *testing.T) { runUnprivileged(t, shortPlan) })
+	// A server that refuses to run as root, and has a user of its own.
+	t.Run("postgres", func(t *testing.T) {
+		for _, s := range (postgres.Target{}).Info().Servers {
+			if _, err := kit.Find(s); err != nil {
+				t.Skipf("host local as another user: %v", err)
+			}
+		}
+		if _, err := user.Lookup("postgres"); err != nil {
+			t.Skipf("host local as another user: %v", err)
+		}
+		runUnprivileged(t, realPlan)
+	})
+}
+
+func runUnprivileged(t *testing.T, text string) {
 	if os.Getuid() != 0 {
 		t.Skip("host local as another user: this is not root; TestLocalHost runs as an ordinary user already")
 	}
@@ -44,7 +75,7 @@ func TestUnprivilegedUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := filepath.Join(dir, "short.yaml")
-	if err := os.WriteFile(plan, []byte(shortPlan), 0o644); err != nil {
+	if err := os.WriteFile(plan, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	run := exec.Command(binary, "run", plan)
