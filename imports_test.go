@@ -14,7 +14,7 @@ const module = "github.com/aftershock-chaos/aftershock"
 // allowed says which of our packages each package may import, by the first
 // part of their path; "" is the root package.
 var allowed = map[string][]string{
-	"history":   {},
+	"history":   {"history"}, // history/foreign
 	"internal":  {},
 	"cluster":   {"cluster"},
 	"checkers":  {"history"},

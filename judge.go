@@ -17,6 +17,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/history/foreign"
 	"github.com/aftershock-chaos/aftershock/results"
 )
 
@@ -33,17 +34,25 @@ type recorded struct {
 	started  time.Time
 	varied   []results.Setting
 	notes    []string
+	path     string          // that was named
+	foreign  *foreign.Import // nil for a history of our own
 }
 
 // judge runs every checker and decides the claims.
 func (r *recorded) judge(ctx context.Context) (*results.Verdict, *results.Measured) {
 	measured := results.Measure(ctx, r.log, checkers.DefaultLimits)
+	for i := range measured.Findings {
+		measured.Findings[i].Text = r.names().Words(measured.Findings[i].Text)
+	}
 	in := results.Input{Claims: r.claims, Log: r.log, Measured: measured, Started: r.started, Notes: r.notes}
 	if r.plan != nil {
 		text, _ := r.plan.YAML() // it was parsed or validated; at worst the report lacks it
 		in.MinOps = r.plan.Gates.MinOps
 		in.Plan = results.PlanInfo{Name: r.plan.Name, About: r.plan.About, Seed: r.plan.Seed, Host: r.host, Image: r.image,
 			Target: r.plan.Target.words(), Replicas: r.plan.Target.Replicas, Varied: r.varied, YAML: string(text)}
+	}
+	if r.foreign != nil {
+		in.Plan = results.PlanInfo{Name: filepath.Base(r.path), Target: r.foreign.Format.String() + " history", Host: "model " + r.foreign.Model}
 	}
 	for _, p := range r.schedule {
 		in.Planned = append(in.Planned, results.PlannedFault{ID: p.ID, Kind: p.Spec.Kind, What: p.Spec.Title(), At: p.At})
@@ -77,19 +86,22 @@ func (r *recorded) save(v *results.Verdict, m *results.Measured) error {
 
 // CheckOptions change how an old run is judged.
 type CheckOptions struct {
-	Claims []string // in place of the plan's
-	Write  bool     // write verdict.json and report.html also where they exist
+	Claims  []string  // in place of the plan's
+	Write   bool      // write verdict.json and report.html also where they exist
+	Model   string    // of a history that another tool recorded; empty: it is inferred
+	Explain io.Writer // unless nil: tell here of each violation; views of registers are written next to the history
 }
 
-// Check judges a run directory, or a bare history file, again. A directory
-// that has no verdict yet gets one. Errors wrap ErrInput.
+// Check judges a run directory, a bare history file, or a history that another
+// tool recorded (see history/foreign). A directory that has no verdict yet gets
+// one. Errors wrap ErrInput.
 func Check(ctx context.Context, path string, options CheckOptions) (*Result, error) {
 	for _, text := range options.Claims {
 		if _, err := results.ParseClaim(text); err != nil {
 			return nil, fmt.Errorf("%w: claim %q: %w", ErrInput, text, err)
 		}
 	}
-	r, err := loadRecorded(path)
+	r, err := loadRecorded(path, options.Model)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
@@ -98,6 +110,11 @@ func Check(ctx context.Context, path string, options CheckOptions) (*Result, err
 	}
 	verdict, measured := r.judge(ctx)
 	result := &Result{Verdict: verdict}
+	if options.Explain != nil {
+		if err := r.explain(ctx, options.Explain, measured.Findings); err != nil {
+			return result, fmt.Errorf("%w: explain what was found: %w", ErrInfrastructure, err)
+		}
+	}
 	if r.dir == nil {
 		return result, nil
 	}
@@ -111,21 +128,29 @@ func Check(ctx context.Context, path string, options CheckOptions) (*Result, err
 	return result, nil
 }
 
-// loadRecorded reads a run directory or a bare history file.
-func loadRecorded(path string) (*recorded, error) {
+// names are what stands for the numbers in the history; nil if nothing does.
+func (r *recorded) names() *foreign.Names {
+	if r.foreign == nil {
+		return nil
+	}
+	return r.foreign.Names
+}
+
+// loadRecorded reads a run directory, a bare history file, or a history from
+// elsewhere.
+func loadRecorded(path, model string) (*recorded, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		log, err := history.Load(path)
-		if err != nil {
-			return nil, err
-		}
-		return &recorded{log: log, notes: []string{"a bare history: no plan, and so no schedule and no gates of its own"}}, nil
+		return loadFile(path, model)
+	}
+	if err == nil && model != "" {
+		return nil, fmt.Errorf("%s is a run directory, whose plan tells its workloads: leave --model out", path)
 	}
 	dir, err := results.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &recorded{dir: dir}
+	r := &recorded{dir: dir, path: path}
 	if r.log, err = history.Load(dir.Path()); err != nil {
 		return nil, err
 	}
@@ -140,6 +165,41 @@ func loadRecorded(path string) (*recorded, error) {
 		r.started = info.ModTime()
 	}
 	return r, nil
+}
+
+// loadFile reads a history that is no run directory.
+func loadFile(path, model string) (*recorded, error) {
+	imported, ok, err := foreign.Load(path, foreign.Options{Model: model})
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		r := &recorded{log: imported.Log, path: path, foreign: imported, notes: imported.Notes}
+		for _, text := range foreign.Claims(imported.Model) {
+			if _, err := results.ParseClaim(text); err == nil { // else there is no checker for it
+				r.claims = append(r.claims, text)
+			}
+		}
+		return r, nil
+	}
+	log, err := history.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return &recorded{log: log, path: path, notes: []string{"a bare history: no plan, and so no schedule and no gates of its own"}}, nil
+}
+
+// Export writes one workload of a run directory's history, or of a bare history
+// file, in the form of other tools; see foreign.Export. Errors wrap ErrInput.
+func Export(w io.Writer, path string, format foreign.Format, workload string) error {
+	log, err := history.Load(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	if err := foreign.Export(w, log, format, workload); err != nil {
+		return fmt.Errorf("%w: export %s: %w", ErrInput, path, err)
+	}
+	return nil
 }
 
 // loadPlanned reads the plan and the schedule of a run directory.

@@ -154,7 +154,10 @@ func (a Answer) mark() string {
 }
 
 func (t *text) headline(v *Verdict) {
-	about := fmt.Sprintf("  %s · %s · seed %d", v.Plan.Target, v.Plan.Host, v.Plan.Seed)
+	about := fmt.Sprintf("  %s · %s", v.Plan.Target, v.Plan.Host)
+	if v.Plan.Seed != 0 {
+		about += fmt.Sprintf(" · seed %d", v.Plan.Seed)
+	}
 	if v.Plan.Replicas > 0 {
 		about += " · " + plural(v.Plan.Replicas, "replica", "replicas")
 	}

@@ -1,19 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/aftershock-chaos/aftershock"
+	"github.com/aftershock-chaos/aftershock/history/foreign"
 	"github.com/aftershock-chaos/aftershock/results"
 )
 
 func checkCommand() *cobra.Command {
 	var format string
-	var claims []string
-	var write bool
+	var options aftershock.CheckOptions
+	var explain bool
 	c := &cobra.Command{
 		Use:   "check RUN|HISTORY…",
 		Short: "Judge the recorded history of earlier runs again",
@@ -21,9 +23,17 @@ func checkCommand() *cobra.Command {
 checker, and judge the plan's claims, or those given with --claim. A run whose
 harness died is judged by what it wrote until then.
 
+Histories that other tools recorded are read too: Jepsen's and Maelstrom's EDN
+and text, the JSON of elle-cli, the key-value form of porcupine's tests. What
+they are about is inferred, or said with --model:
+
+` + foreign.Help() + `
+Without --claim, what the model promises is claimed.
+
 Exit codes are those of run.`,
 		Example: `  aftershock check runs/latest
-  aftershock check runs/latest --claim 'writes.lost == 0' --claim 'lag.p99 < 50ms'`,
+  aftershock check runs/latest --claim 'writes.lost == 0' --claim 'lag.p99 < 50ms'
+  aftershock check store/latest/history.edn --explain`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			print, err := printer(format)
@@ -32,8 +42,12 @@ Exit codes are those of run.`,
 			}
 			var verdicts []*results.Verdict
 			var failures []error
+			var explanation bytes.Buffer
+			if explain {
+				options.Explain = &explanation
+			}
 			for _, path := range args {
-				result, err := aftershock.Check(c.Context(), path, aftershock.CheckOptions{Claims: claims, Write: write})
+				result, err := aftershock.Check(c.Context(), path, options)
 				if err != nil {
 					fmt.Fprintln(os.Stderr, "aftershock:", err)
 					failures = append(failures, err)
@@ -45,11 +59,20 @@ Exit codes are those of run.`,
 			if err := print(os.Stdout, verdicts...); err != nil {
 				return fmt.Errorf("print the verdicts: %w", err)
 			}
+			out := os.Stdout
+			if format != "text" {
+				out = os.Stderr
+			}
+			if _, err := explanation.WriteTo(out); err != nil {
+				return fmt.Errorf("print the explanation: %w", err)
+			}
 			return conclude(verdicts, failures)
 		},
 	}
-	c.Flags().StringArrayVar(&claims, "claim", nil, "judge this claim in place of the plan's (repeatable)")
-	c.Flags().BoolVar(&write, "write", false, "write verdict.json and report.html into the run directory")
+	c.Flags().StringArrayVar(&options.Claims, "claim", nil, "judge this claim in place of the plan's (repeatable)")
+	c.Flags().BoolVar(&options.Write, "write", false, "write verdict.json and report.html into the run directory")
+	c.Flags().StringVar(&options.Model, "model", "", "what a history from elsewhere is about; see above (default: inferred)")
+	c.Flags().BoolVar(&explain, "explain", false, "tell of each violation in words, with its operations; draw those of registers next to the history")
 	c.Flags().StringVar(&format, "format", "text", "text, json, junit, table or markdown")
 	return c
 }

@@ -78,7 +78,7 @@ long it took and how far the replicas lagged.`,
 		SilenceUsage:  true,
 		Version:       version(),
 	}
-	root.AddCommand(runCommand(), checkCommand(), reportCommand(), listCommand(), doctorCommand(), cleanCommand(),
+	root.AddCommand(runCommand(), checkCommand(), exportCommand(), reportCommand(), listCommand(), doctorCommand(), cleanCommand(),
 		sandboxCommand(), serveCommand(), agent.NewCommand(), probe.NewCommand(), ripple.NewCommand())
 	return root
 }

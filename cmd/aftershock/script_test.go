@@ -124,7 +124,7 @@ func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func TestCommandLine(t *testing.T) {
-	script(t, "usage.txtar", "plans.txtar", "list.txtar", "rundir.txtar", "report.txtar")
+	script(t, "usage.txtar", "plans.txtar", "list.txtar", "rundir.txtar", "report.txtar", "foreign.txtar")
 }
 
 func TestLocalHost(t *testing.T) {
