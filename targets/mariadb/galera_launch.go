@@ -44,7 +44,7 @@ const (
 	viewFile  = "gvwstate.dat" // the last primary component
 )
 
-// Launch makes the data directory if there is none, and becomes the server.
+// Launch makes the data directory if there is none, and runs the server.
 // args are the node's data directory, its index and the number of nodes.
 func (Galera) Launch(ctx context.Context, args []string) error {
 	if len(args) != 3 {
@@ -66,20 +66,28 @@ func (Galera) Launch(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	data := args[0]
+	return supervise(ctx, func() ([]string, error) {
+		argv, err := prepare(ctx, server, library, args[0], index, nodes)
+		return append([]string{server}, argv...), err
+	})
+}
+
+// prepare makes the data directory if there is none, or finds out where in the
+// cluster's history it is, and returns the server's arguments.
+func prepare(ctx context.Context, server, library, data string, index, nodes int) ([]string, error) {
 	fresh, err := install(ctx, server, data, func(dir string) error { return found(dir, index, nodes) })
 	if err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	argv := []string{"--defaults-file=" + filepath.Join(data, configFile), "--wsrep-provider=" + library}
-	if !fresh {
-		position, err := recoverPosition(ctx, server, data, argv)
-		if err != nil {
-			return fmt.Errorf("find the position of the data: %w", err)
-		}
-		argv = append(argv, "--wsrep-start-position="+position)
+	if fresh {
+		return argv, nil
 	}
-	return kit.Exec(server, argv...)
+	position, err := recoverPosition(ctx, server, data, argv)
+	if err != nil {
+		return nil, fmt.Errorf("find the position of the data: %w", err)
+	}
+	return append(argv, "--wsrep-start-position="+position), nil
 }
 
 // found makes a new data directory one of a cluster that was up and lost its

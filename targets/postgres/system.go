@@ -15,8 +15,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// retryEvery is how often Form asks again: every time, servers fork a process.
-const retryEvery = 40 * time.Millisecond
+// retryEvery is how often Form asks again.
+const retryEvery = 10 * time.Millisecond
 
 // System is one configured cluster.
 type System struct {
