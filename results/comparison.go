@@ -123,6 +123,7 @@ var losses = [...]struct{ fact, one, many string }{
 	{"writes.lost", "write", "writes"},
 	{"set.lost", "element", "elements"},
 	{"queue.lost", "msg", "msgs"},
+	{"append.lost", "append", "appends"},
 }
 
 // lost is the worst loss of the runs: "12 msgs".
@@ -231,7 +232,7 @@ var comparedColumns = [...]struct {
 	{"lag p99", "median", func(c *compared) string { return c.medianNanos("lag.p99") }},
 	{"failover max", "median", func(c *compared) string { return c.medianNanos("failover.max") }},
 	{"write p99", "median", func(c *compared) string {
-		return c.medianNanos("latency.write.p99", "latency.add.p99", "latency.enqueue.p99")
+		return c.medianNanos("latency.write.p99", "latency.add.p99", "latency.enqueue.p99", "latency.txn.p99")
 	}},
 }
 

@@ -149,11 +149,11 @@ var tableFacts = [...]struct {
 	head  string
 	facts []string
 }{
-	{"lost", []string{"writes.lost", "set.lost", "queue.lost"}},
+	{"lost", []string{"writes.lost", "set.lost", "queue.lost", "append.lost"}},
 	{"staleness p99", []string{"reads.staleness.p99"}},
 	{"lag p99", []string{"lag.p99"}},
 	{"failover max", []string{"failover.max"}},
-	{"write p99", []string{"latency.write.p99", "latency.add.p99", "latency.enqueue.p99"}},
+	{"write p99", []string{"latency.write.p99", "latency.add.p99", "latency.enqueue.p99", "latency.txn.p99"}},
 	{"ops/s", []string{"ops.rate"}},
 }
 

@@ -40,7 +40,7 @@ const (
 const (
 	launchTimeout  = 90 * time.Second
 	attemptTimeout = 5 * time.Second
-	attemptEvery   = 20 * time.Millisecond
+	attemptEvery   = 50 * time.Millisecond
 )
 
 // Launch makes the data directory where it is not there and becomes the server.

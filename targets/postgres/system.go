@@ -16,7 +16,7 @@ import (
 )
 
 // retryEvery is how often Form asks again.
-const retryEvery = 10 * time.Millisecond
+const retryEvery = 40 * time.Millisecond
 
 // System is one configured cluster.
 type System struct {
