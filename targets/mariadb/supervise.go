@@ -18,9 +18,10 @@ const (
 )
 
 // supervise runs a server, and starts it again when it has aborted itself, as
-// the unit files of MariaDB's packages do (Restart=on-abort): a Galera node
-// whose donor dies while it copies gives up in this way, and is expected to
-// come back. argv makes the program and its arguments, anew for every start.
+// the unit file of MariaDB's package has systemd do (Restart=on-abnormal): a
+// Galera node whose donor dies while it copies gives up in this way, and is
+// expected to come back. A server that was killed is not started again: that is
+// the plan's to do. argv makes the program and its arguments, anew for every start.
 // It returns when the server ended otherwise, or when ctx ended and the server
 // has obeyed the SIGTERM that it is then sent.
 func supervise(ctx context.Context, argv func() ([]string, error)) error {
