@@ -26,6 +26,7 @@ const (
 	DuplicateMessage  Class = "duplicated-message" // queue: delivered again after an acknowledged delivery
 	UnexpectedMessage Class = "unexpected-message" // queue: delivered, though nobody enqueued it or its enqueueing failed
 	ReorderedMessage  Class = "reordered-message"  // queue: overtaken by a message enqueued later
+	NotFIFO           Class = "not-fifo"           // queue: no single first-in-first-out order explains the queue's operations
 
 	// Of transactions on lists; the cycles also with -process and -realtime.
 	G0                Class = "G0"                 // a cycle of writes

@@ -3,13 +3,12 @@ package checkers
 import (
 	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
 // element is what the history tells of one element of one set. Elements are
-// unique and never removed.
+// unique and never removed. Reads are named by position.
 type element struct {
 	v       int64
 	fate    fate
@@ -17,19 +16,21 @@ type element struct {
 	add     int32
 	start   int64 // of its add
 	ack     int64 // end of its add if that was acknowledged, else never
-	seenBy  int32 // position of the first read that has it, none
-	early   int32 // position of a read that has it and ended before its add began, none
-	doubled int32 // position of a read that has it more than once, none
+	seenBy  int32 // the first read that has it, none
+	ended   int32 // the read of the least end that has it, none
+	doubled int32 // the first read that has it more than once, none
 	last    int64 // greatest start of a read that has it
+	lastEnd int64 // end of that read
+	absent  int64 // greatest start of a read that lacks it; beginning: none does
 	flapped bool
 	byNode  bool // it flapped on one node; else for one process
+	flap    [3]int32
 }
 
-// setRead is one answered read: the distinct elements, as indexes.
+// setRead is one answered read.
 type setRead struct {
 	position   int32
 	start, end int64
-	has        []int32
 }
 
 // elements is the analysed history of one set.
@@ -37,239 +38,170 @@ type elements struct {
 	log   *history.Log
 	ops   []int32
 	all   []element
+	index elementIndex
 	reads []setRead // in order of start
+	nodes []setNode // in order of node
 }
 
-// analyseSet reads the history of one set, in time linear in the elements read.
+// setNode is what the reads through one node tell; Node is -1 for those
+// through none.
+type setNode struct {
+	node     int8
+	reads    []int32 // by number, in order of start
+	steady   bool    // nothing that it had shown was ever missing later
+	flapping int     // elements
+	lacking  []int32 // by read: how many elements it lacks that are due
+}
+
+// analyseSet reads the history of one set. It takes time linear in the
+// operations, in the elements for each node and for each process, and in what
+// changes between successive reads; what stays is only compared.
 func analyseSet(log *history.Log, ops []int32) *elements {
 	k := &elements{log: log, ops: ops}
-	index := map[int64]int32{}
-	total := 0
 	for p := range int32(len(ops)) {
-		op := k.op(p)
-		if op.Kind == history.ReadSet && op.Outcome == history.OK {
-			total += len(op.Elements)
-		}
-		if op.Kind == history.Add {
-			k.addElement(index, p, op)
+		switch op := k.op(p); {
+		case op.Kind == history.Add:
+			k.addElement(p, op)
+		case op.Kind == history.ReadSet && op.Outcome == history.OK:
+			k.reads = append(k.reads, setRead{p, from(op), until(op)})
 		}
 	}
-	arena := make([]int32, 0, total)
-	var stamp []int32 // by element: 1 + the read that had it last
-	for p := range int32(len(ops)) {
-		op := k.op(p)
-		if op.Kind != history.ReadSet || op.Outcome != history.OK {
-			continue
-		}
-		begin := len(arena)
-		number := int32(len(k.reads)) + 1
-		for _, v := range op.Elements {
-			i, ok := index[v]
-			if !ok {
-				i = int32(len(k.all))
-				index[v] = i
-				k.all = append(k.all, element{v: v, fate: orphan, add: none, start: beginning, ack: never,
-					seenBy: none, early: none, doubled: none, last: beginning})
-			}
-			for int(i) >= len(stamp) {
-				stamp = append(stamp, make([]int32, len(k.all)-len(stamp))...)
-			}
-			if stamp[i] == number {
-				k.all[i].doubled = p
-				continue
-			}
-			stamp[i] = number
-			arena = append(arena, i)
-			k.all[i].see(p, op)
-		}
-		k.reads = append(k.reads, setRead{p, from(op), until(op), arena[begin:len(arena):len(arena)]})
-	}
+	slices.SortStableFunc(k.reads, func(a, b setRead) int { return cmp.Compare(a.start, b.start) })
+	k.follow()
 	return k
 }
 
 func (k *elements) op(position int32) *history.Op { return &k.log.Ops[k.ops[position]] }
 
-func (k *elements) addElement(index map[int64]int32, p int32, op *history.Op) {
-	if i, ok := index[op.Value]; ok {
-		k.all[i].twice = true
+func (k *elements) addElement(p int32, op *history.Op) {
+	i, known := k.find(op.Value)
+	e := &k.all[i]
+	if known {
+		e.twice = true
 		return
 	}
-	e := element{v: op.Value, fate: unsure, add: p, start: from(op), ack: never, seenBy: none, early: none, doubled: none, last: beginning}
+	e.fate, e.add, e.start = unsure, p, from(op)
 	switch op.Outcome {
 	case history.OK:
 		e.fate, e.ack = acked, until(op)
 	case history.Fail:
 		e.fate = refused
 	}
-	index[op.Value] = int32(len(k.all))
-	k.all = append(k.all, e)
 }
 
-func (e *element) see(p int32, op *history.Op) {
-	if e.seenBy == none {
-		e.seenBy = p
+// find is the index of an element, which is an orphan if it is new.
+func (k *elements) find(v int64) (i int32, known bool) {
+	slot := k.index.find(v)
+	if slot.at != 0 {
+		return slot.at - 1, true
 	}
-	if until(op) < e.start && e.early == none {
-		e.early = p
-	}
-	e.last = max(e.last, from(op))
+	i = int32(len(k.all))
+	k.all = append(k.all, element{v: v, fate: orphan, add: none, start: beginning, ack: never, seenBy: none, ended: none,
+		doubled: none, last: beginning, absent: beginning})
+	k.index.put(slot, v, i)
+	return i, false
 }
+
+// follow follows the reads of every node and of every process.
+func (k *elements) follow() {
+	nodes, processes := map[int8][]int32{}, map[uint32][]int32{}
+	for n := range k.reads {
+		op := k.op(k.reads[n].position)
+		node := max(op.Node, -1)
+		nodes[node] = append(nodes[node], int32(n))
+		processes[op.Process] = append(processes[op.Process], int32(n))
+	}
+	c := &readChain{elements: k}
+	var followed []*readChain
+	for _, node := range sortedKeys(nodes) {
+		n := &readChain{elements: k, reads: nodes[node]}
+		n.follow()
+		n.sum()
+		at := setNode{node: node, reads: n.reads, steady: len(n.gaps) == 0}
+		if node >= 0 {
+			at.flapping = n.flap(true)
+		}
+		followed, k.nodes = append(followed, n), append(k.nodes, at)
+	}
+	for n, one := range followed {
+		k.nodes[n].lacking = one.lacking()
+	}
+	for _, process := range sortedKeys(processes) {
+		if reads := processes[process]; len(reads) > 2 && !k.steadyNode(reads) {
+			c.reset(reads)
+			c.follow()
+			c.flap(false)
+		}
+	}
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// steadyNode tells whether all of some reads are of one node that never lacked
+// anything it had shown: then no element flaps among them.
+func (k *elements) steadyNode(reads []int32) bool {
+	node := max(k.op(k.reads[reads[0]].position).Node, -1)
+	for _, n := range reads {
+		if max(k.op(k.reads[n].position).Node, -1) != node {
+			return false
+		}
+	}
+	i := slices.IndexFunc(k.nodes, func(n setNode) bool { return n.node == node })
+	return k.nodes[i].steady
+}
+
+// judged tells whether an element was acknowledged, and added once.
+func (e *element) judged() bool { return e.fate == acked && !e.twice }
 
 // due tells whether an element must be in a read that starts at a time: it had
 // been acknowledged before, and was still there later, for a read that started
 // later has it.
-func (e *element) due(start int64) bool {
-	return e.fate == acked && !e.twice && e.ack < start && start < e.last
+func (e *element) due(start int64) bool { return e.judged() && e.ack < start && start < e.last }
+
+// early is a read that has the element and ended before its add began, none.
+func (k *elements) early(e *element) int32 {
+	if e.ended != none && until(k.op(e.ended)) < e.start {
+		return e.ended
+	}
+	return none
 }
 
-// staleReads are the reads, final ones aside, that lack an element that is
-// due. Rather than ask for every element, it compares how many are due, which
-// two sorted lists tell, with how many of these the read has.
-func (k *elements) staleReads() []int32 {
-	var acks, lasts []int64
-	for i := range k.all {
-		if e := &k.all[i]; e.fate == acked && !e.twice && e.ack < e.last {
-			acks, lasts = append(acks, e.ack), append(lasts, e.last)
-		}
-	}
-	slices.Sort(acks)
-	slices.Sort(lasts)
+// staleReads are the reads of a node, final ones aside, that lack an element
+// that is due.
+func (k *elements) staleReads(node *setNode) []int32 {
 	var stale []int32
-	for n := range k.reads {
-		r := &k.reads[n]
-		if k.op(r.position).Final() {
-			continue
-		}
-		due := sort.Search(len(acks), func(i int) bool { return acks[i] >= r.start }) -
-			sort.Search(len(lasts), func(i int) bool { return lasts[i] > r.start })
-		for _, i := range r.has {
-			if k.all[i].due(r.start) {
-				due--
-			}
-		}
-		if due > 0 {
-			stale = append(stale, int32(n))
+	for at, n := range node.reads {
+		if node.lacking[at] > 0 && !k.op(k.reads[n].position).Final() {
+			stale = append(stale, n)
 		}
 	}
 	return stale
 }
 
-// longestDue is the element that a stale read has lacked for the longest time.
-func (k *elements) longestDue(r *setRead) int32 {
-	has := make(map[int32]bool, len(r.has))
-	for _, i := range r.has {
+// has marks the elements of a read.
+func (k *elements) has(position int32) map[int32]bool {
+	has := map[int32]bool{}
+	for _, v := range k.op(position).Elements {
+		i, _ := k.find(v)
 		has[i] = true
 	}
-	best := none
+	return has
+}
+
+// longestDue is the element that a stale read has lacked for the longest time.
+func (k *elements) longestDue(r *setRead) int32 {
+	has, best := k.has(r.position), none
 	for i := range int32(len(k.all)) {
 		if e := &k.all[i]; !has[i] && e.due(r.start) && (best == none || e.ack < k.all[best].ack) {
 			best = i
 		}
 	}
 	return best
-}
-
-// flap marks the elements that some node, or some process, showed, then did
-// not, then showed again.
-func (k *elements) flap() {
-	nodes, processes := map[int8][]int32{}, map[uint32][]int32{}
-	for n := range k.reads {
-		op := k.op(k.reads[n].position)
-		if op.Node >= 0 {
-			nodes[op.Node] = append(nodes[op.Node], int32(n))
-		}
-		processes[op.Process] = append(processes[op.Process], int32(n))
-	}
-	f := flapper{elements: k, presence: make([]presence, len(k.all))}
-	for _, reads := range nodes {
-		f.mark(reads, true)
-	}
-	for _, reads := range processes {
-		f.mark(reads, false)
-	}
-}
-
-// presence is when some reads had an element.
-type presence struct {
-	round int
-	first int64 // least end of a read that has it
-	last  int64 // greatest start of a read that has it
-	inner int   // reads that have it, begun after first and ended before last
-}
-
-type flapper struct {
-	*elements
-	presence []presence
-	round    int
-	touched  []int32
-}
-
-// mark marks the elements that flap among these reads. An element flaps if some
-// read that lies wholly between its first and its last sighting lacks it: if
-// there are more reads in between than have it. The former are counted for all
-// elements at once, from the latest first sighting on, with a Fenwick tree over
-// the reads' ends: n·log(n) in the elements read.
-func (f *flapper) mark(reads []int32, byNode bool) {
-	if len(reads) < 3 {
-		return
-	}
-	f.round++
-	f.touched = f.touched[:0]
-	for _, n := range reads {
-		r := &f.reads[n]
-		for _, i := range r.has {
-			p := &f.presence[i]
-			if p.round != f.round {
-				*p = presence{f.round, r.end, r.start, 0}
-				f.touched = append(f.touched, i)
-				continue
-			}
-			p.first, p.last = min(p.first, r.end), max(p.last, r.start)
-		}
-	}
-	for _, n := range reads {
-		r := &f.reads[n]
-		for _, i := range r.has {
-			if p := &f.presence[i]; p.first < r.start && r.end < p.last {
-				p.inner++
-			}
-		}
-	}
-	slices.SortFunc(f.touched, func(a, b int32) int { return cmp.Compare(f.presence[b].first, f.presence[a].first) })
-	starts, ends := slices.Clone(reads), make([]int64, 0, len(reads))
-	for _, n := range reads {
-		ends = append(ends, f.reads[n].end)
-	}
-	slices.SortFunc(starts, func(a, b int32) int { return cmp.Compare(f.reads[b].start, f.reads[a].start) })
-	slices.Sort(ends)
-	before := func(t int64) int { return sort.Search(len(ends), func(i int) bool { return ends[i] >= t }) }
-	tree, next := make(fenwick, len(ends)+1), 0
-	for _, i := range f.touched {
-		p := &f.presence[i]
-		for next < len(starts) && f.reads[starts[next]].start > p.first {
-			tree.add(before(f.reads[starts[next]].end))
-			next++
-		}
-		if tree.below(before(p.last)) > p.inner {
-			f.all[i].flapped, f.all[i].byNode = true, f.all[i].byNode || byNode
-		}
-	}
-}
-
-// fenwick counts, of numbers from 0 to len-2, how many are below a bound, in
-// logarithmic time (Fenwick, 1994).
-type fenwick []int32
-
-func (t fenwick) add(x int) {
-	for i := x + 1; i < len(t); i += i & -i {
-		t[i]++
-	}
-}
-
-func (t fenwick) below(x int) int {
-	n := 0
-	for i := x; i > 0; i -= i & -i {
-		n += int(t[i])
-	}
-	return n
 }

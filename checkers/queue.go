@@ -21,6 +21,7 @@ func queueChecker() Checker {
 			{"queue.redelivered", Number, "messages delivered more than once, but acknowledged once at most as far as is known: at-least-once delivery allows it"},
 			{"queue.unexpected", Number, "messages delivered though nobody had enqueued them, at least not yet, or though their enqueueing was reported failed"},
 			{"queue.reordered", Number, "messages that a message enqueued after their confirmation overtook, beyond as many as dequeues of unknown outcome may have put back"},
+			{"queue.fifo", Boolean, "every queue behaved as one first-in-first-out queue: one order explains all its operations, each message coming once (one that is put back behind others is out of order)"},
 			{"queue.residence.p50", Nanos, "median time from a message's confirmation to its first delivery, of those that the load dequeued"},
 			{"queue.residence.p99", Nanos, "99th percentile of that time"},
 			{"queue.residence.max", Nanos, "greatest such time"},
@@ -44,23 +45,31 @@ type queueTally struct {
 
 // checkQueue counts what happened to the messages of queues. Messages are
 // unique, so each delivery names its enqueueing, and the final drain shows
-// what was never delivered.
+// what was never delivered. Whether a queue kept its order as a whole is
+// decided apart, at the same time.
 func checkQueue(ctx context.Context, log *history.Log, limits Limits) Result {
 	all := groups(log, queueType)
-	found := make([]queueTally, len(all))
+	found, orders := make([]queueTally, len(all)), make([]order, len(all))
 	w := newWords(log)
-	parallel(ctx, limits.Workers, len(all), func(i int) {
-		found[i] = tallyQueue(w, &all[i], limits.Findings)
+	parallel(ctx, limits.Workers, 2*len(all), func(i int) {
+		if i%2 == 0 {
+			found[i/2] = tallyQueue(w, &all[i/2], limits.Findings)
+		} else {
+			orders[i/2] = decideOrder(w, &all[i/2])
+		}
 	})
 	t := queueTally{shelves: newShelves(limits.Findings)}
 	for i := range found {
 		if found[i].shelves != nil {
 			t.add(&found[i])
 		}
+		if o := &orders[i]; o.finding != nil {
+			t.shelves.class(NotFIFO).offer(-o.at, o.finding)
+		}
 	}
 	return Result{
-		Findings: t.shelves.findings(LostMessage, UnexpectedMessage, DuplicateMessage, ReorderedMessage),
-		Values:   t.values(log.Torn),
+		Findings: t.shelves.findings(LostMessage, UnexpectedMessage, DuplicateMessage, ReorderedMessage, NotFIFO),
+		Values:   append(t.values(log.Torn), orderValue(orders, log.Torn)),
 	}
 }
 

@@ -3,7 +3,6 @@ package checkers
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ func setChecker() Checker {
 	return Checker{
 		Name:  "set",
 		Types: []string{setType},
-		Facts: []Fact{
+		Facts: append([]Fact{
 			{"set.acked", Number, "elements whose adding was acknowledged"},
 			{"set.lost", Number, "acknowledged elements that are missing from every settled node"},
 			{"set.resurrected", Number, "elements whose adding was reported failed and that were yet seen"},
@@ -23,7 +22,7 @@ func setChecker() Checker {
 			{"set.stale", Number, "reads that lack an element acknowledged before, which a later read or a final one has"},
 			{"set.flapping", Number, "elements that one node or one client saw, then did not see, then saw again"},
 			{"set.diverged", Number, "sets whose final reads differ between settled nodes"},
-		},
+		}, setTimeFacts()...),
 		Check: checkSet,
 	}
 }
@@ -31,8 +30,12 @@ func setChecker() Checker {
 // setTally is what is counted of one set, or of all.
 type setTally struct {
 	acked, resurrected, phantom, early, duplicated, stale, flapping int
-	finals                                                          finalTally
-	shelves                                                         *shelves
+
+	neverSeen    int
+	nodes        map[int8]nodeTally
+	stable, gone []int64 // latencies
+	finals       finalTally
+	shelves      *shelves
 }
 
 // checkSet counts what happened to the elements of sets. As elements are
@@ -45,7 +48,7 @@ func checkSet(ctx context.Context, log *history.Log, limits Limits) Result {
 	parallel(ctx, limits.Workers, len(all), func(i int) {
 		found[i] = tallySet(w, &all[i], limits.Findings)
 	})
-	t := setTally{shelves: newShelves(limits.Findings)}
+	t := setTally{shelves: newShelves(limits.Findings), nodes: map[int8]nodeTally{}}
 	for i := range found {
 		if found[i].shelves != nil {
 			t.add(&found[i])
@@ -57,12 +60,12 @@ func checkSet(ctx context.Context, log *history.Log, limits Limits) Result {
 	}
 	return Result{
 		Findings: t.shelves.findings(LostElement, Resurrected, Phantom, Duplicate, Flapping, StaleSet, Diverged),
-		Values: []Value{
+		Values: append([]Value{
 			counted("set.acked", t.acked), t.finals.lostValue("set.lost", log.Torn),
 			anomalies("set.resurrected", t.resurrected, log.Torn), phantoms,
 			anomalies("set.duplicated", t.duplicated, log.Torn), anomalies("set.stale", t.stale, log.Torn),
 			anomalies("set.flapping", t.flapping, log.Torn), t.finals.divergedValue("set.diverged", log.Torn),
-		},
+		}, t.more(log)...),
 	}
 }
 
@@ -70,14 +73,14 @@ func (t *setTally) add(o *setTally) {
 	t.acked, t.resurrected, t.phantom = t.acked+o.acked, t.resurrected+o.resurrected, t.phantom+o.phantom
 	t.early, t.duplicated = t.early+o.early, t.duplicated+o.duplicated
 	t.stale, t.flapping = t.stale+o.stale, t.flapping+o.flapping
+	t.addNodes(o)
 	t.finals.add(&o.finals)
 	t.shelves.take(o.shelves)
 }
 
 func tallySet(w *words, g *group, keep int) setTally {
-	t := setTally{shelves: newShelves(keep)}
+	t := setTally{shelves: newShelves(keep), nodes: map[int8]nodeTally{}}
 	k := analyseSet(w.log, g.ops)
-	k.flap()
 	for _, p := range k.ops {
 		if op := &w.log.Ops[p]; op.Kind == history.Add && op.Outcome == history.OK {
 			t.acked++
@@ -86,17 +89,24 @@ func tallySet(w *words, g *group, keep int) setTally {
 	for i := range k.all {
 		t.countElement(w, g, k, int32(i))
 	}
-	for _, n := range k.staleReads() {
-		t.stale++
-		r := &k.reads[n]
-		t.shelves.class(StaleSet).offer(-r.start, func() Finding { return k.staleRead(w, g, r) })
+	for i := range k.nodes {
+		node := &k.nodes[i]
+		stale := k.staleReads(node)
+		t.stale += len(stale)
+		t.nodes[node.node] = nodeTally{len(stale), node.flapping}
+		for _, n := range stale {
+			r := &k.reads[n]
+			t.shelves.class(StaleSet).offer(-r.start, func() Finding { return k.staleRead(w, g, r) })
+		}
 	}
-	t.finals = k.lose(w, g, t.shelves)
+	lost := k.lose(w, g, &t)
+	t.measure(k, lost)
 	return t
 }
 
 func (t *setTally) countElement(w *words, g *group, k *elements, i int32) {
 	e := &k.all[i]
+	early := k.early(e)
 	offer := func(class Class, n *int, write func() Finding) {
 		*n++
 		t.shelves.class(class).offer(-e.start, write)
@@ -129,30 +139,29 @@ func (t *setTally) countElement(w *words, g *group, k *elements, i int32) {
 				"adding %d to set %d was reported failed (%s) by %s at %s, and yet a read at %s at %s has it%s", e.v, g.key,
 				reason(op), w.node(op.Node), clock(op.End), w.node(see.Node), clock(see.End), w.during(op.End))
 		})
-	case e.early != none:
+	case early != none:
 		offer(Phantom, &t.early, func() Finding {
-			op := k.op(e.early)
-			return k.finding(w, g, Phantom, []int32{i}, []int32{e.add, e.early},
+			op := k.op(early)
+			return k.finding(w, g, Phantom, []int32{i}, []int32{e.add, early},
 				"a read of set %d at %s at %s has element %d, %s before its adding began", g.key, w.node(op.Node), clock(op.End), e.v,
 				lapse(span(e.start, until(op))))
 		})
 	}
 }
 
-// lose judges by the final reads: an acknowledged element is lost if no node
+// lose judges by the final reads, and tells what is lost: an acknowledged element is lost if no node
 // that answered has it. Elements whose adding had not been acknowledged when a
 // final read began are not judged.
-func (k *elements) lose(w *words, g *group, shelves *shelves) finalTally {
-	var t finalTally
+func (k *elements) lose(w *words, g *group, t *setTally) (lost []int32) {
 	finals := finalReads(w.log, k.ops, history.ReadSet)
-	judged := t.count(w.log, finals, slices.ContainsFunc(k.all, func(e element) bool { return e.fate == acked }))
-	began, has := int64(math.MaxInt64), make([]int, len(k.all))
-	for n := range k.reads {
-		if r := &k.reads[n]; slices.Contains(finals, r.position) {
-			began = min(began, r.start)
-			for _, i := range r.has {
-				has[i]++
-			}
+	judged := t.finals.count(w.log, finals, slices.ContainsFunc(k.all, func(e element) bool { return e.fate == acked }))
+	began, has, sizes := never, make([]int, len(k.all)), make([]int, len(finals))
+	for n, p := range finals {
+		began = min(began, from(k.op(p)))
+		shown := k.has(p)
+		sizes[n] = len(shown)
+		for i := range shown {
+			has[i]++
 		}
 	}
 	var missing []int32
@@ -161,22 +170,23 @@ func (k *elements) lose(w *words, g *group, shelves *shelves) finalTally {
 		if has[i] > 0 && has[i] < len(finals) {
 			missing = append(missing, int32(i))
 		}
-		if !judged || has[i] > 0 || e.fate != acked || e.twice || e.ack >= began {
+		if !judged || has[i] > 0 || !e.judged() || e.ack >= began {
 			continue
 		}
-		t.lost++
-		shelves.class(LostElement).offer(-e.start, func() Finding {
+		lost = append(lost, int32(i))
+		t.shelves.class(LostElement).offer(-e.start, func() Finding {
 			op := k.op(e.add)
 			return k.finding(w, g, LostElement, []int32{int32(i)}, append([]int32{e.add}, finals...),
 				"element %d of set %d was acknowledged by %s at %s%s and is missing from %s at the end", e.v, g.key,
 				w.node(op.Node), clock(op.End), w.nearest(until(op)), allNodes(len(finals)))
 		})
 	}
+	t.finals.lost = len(lost)
 	if len(missing) > 0 {
-		t.diverged = 1
-		shelves.class(Diverged).offer(0, func() Finding { return k.diverged(w, g, finals, missing) })
+		t.finals.diverged = 1
+		t.shelves.class(Diverged).offer(0, func() Finding { return k.diverged(w, g, finals, sizes, missing) })
 	}
-	return t
+	return lost
 }
 
 // finding makes a finding whose evidence has of the elements only those that
@@ -215,7 +225,7 @@ func (k *elements) staleRead(w *words, g *group, r *setRead) Finding {
 	e, op := &k.all[i], k.op(r.position)
 	later := e.seenBy
 	for n := range k.reads {
-		if k.reads[n].start == e.last && slices.Contains(k.reads[n].has, i) {
+		if k.reads[n].start == e.last && slices.Contains(k.op(k.reads[n].position).Elements, e.v) {
 			later = k.reads[n].position
 			break
 		}
@@ -231,7 +241,7 @@ func (k *elements) staleRead(w *words, g *group, r *setRead) Finding {
 // flapping finds three reads of one node, or of one process, that show it.
 func (k *elements) flapping(w *words, g *group, i int32) Finding {
 	e := &k.all[i]
-	first, gone, again := k.flappingReads(i)
+	first, gone, again := e.flap[0], e.flap[1], e.flap[2]
 	a, b, c := k.op(first), k.op(gone), k.op(again)
 	who := fmt.Sprintf("process %d was shown", a.Process)
 	if e.byNode {
@@ -242,56 +252,13 @@ func (k *elements) flapping(w *words, g *group, i int32) Finding {
 		clock(a.End), clock(b.End), clock(c.End), w.during(from(b)))
 }
 
-// flappingReads are three reads, one after the other, of which the middle one
-// lacks an element that has flapped.
-func (k *elements) flappingReads(i int32) (first, gone, again int32) {
-	type sighting struct{ first, last *setRead }
-	seen := map[int64]sighting{} // by node or process
-	who := func(r *setRead) int64 {
-		op := k.op(r.position)
-		if k.all[i].byNode {
-			return int64(op.Node)
-		}
-		return int64(op.Process)
-	}
-	var without []*setRead
-	for n := range k.reads {
-		r := &k.reads[n]
-		if !slices.Contains(r.has, i) {
-			without = append(without, r)
-			continue
-		}
-		s := seen[who(r)]
-		if s.first == nil || r.end < s.first.end {
-			s.first = r
-		}
-		if s.last == nil || r.start > s.last.start {
-			s.last = r
-		}
-		seen[who(r)] = s
-	}
-	for _, r := range without {
-		s := seen[who(r)]
-		if s.first != nil && s.first.end < r.start && r.end < s.last.start && (!k.all[i].byNode || k.op(r.position).Node >= 0) {
-			return s.first.position, r.position, s.last.position
-		}
-	}
-	return k.all[i].seenBy, k.all[i].seenBy, k.all[i].seenBy // not reached for an element that has flapped
-}
-
 // shownElements is how many elements a text tells.
 const shownElements = 5
 
-func (k *elements) diverged(w *words, g *group, finals, missing []int32) Finding {
+func (k *elements) diverged(w *words, g *group, finals []int32, sizes []int, missing []int32) Finding {
 	var told []string
-	for _, p := range finals {
-		n := 0
-		for r := range k.reads {
-			if k.reads[r].position == p {
-				n = len(k.reads[r].has)
-			}
-		}
-		told = append(told, fmt.Sprintf("%s has %s", w.node(k.op(p).Node), plural(n, "element", "elements")))
+	for n, p := range finals {
+		told = append(told, fmt.Sprintf("%s has %s", w.node(k.op(p).Node), plural(sizes[n], "element", "elements")))
 	}
 	shown := missing[:min(len(missing), shownElements)]
 	var differ []string
