@@ -237,10 +237,10 @@ func TestRegistersAgreeWithDefinitions(t *testing.T) {
 		found := registers(t.Context(), log, DefaultLimits)[0]
 		tally := found.register
 		total := int64(0)
-		for _, gap := range tally.staleness {
-			total += gap
+		for _, r := range tally.stale {
+			total += r.gap
 		}
-		got := fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d", tally.finals.lost, len(tally.staleness), total,
+		got := fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d", tally.finals.lost, len(tally.stale), total,
 			tally.resurrected, tally.phantom, tally.future)
 		if want := (slow{log.Ops, true}).facts(); got != want {
 			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
@@ -249,7 +249,7 @@ func TestRegistersAgreeWithDefinitions(t *testing.T) {
 		if got, want := fmt.Sprintf("own %d monotonic %d", s.ownWrites, s.monotonic), (slow{log.Ops, false}).sessions(); got != want {
 			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
 		}
-		for name, n := range map[string]int{"lost": tally.finals.lost, "stale": len(tally.staleness), "resurrected": tally.resurrected,
+		for name, n := range map[string]int{"lost": tally.finals.lost, "stale": len(tally.stale), "resurrected": tally.resurrected,
 			"phantom": tally.phantom, "future": tally.future, "own": s.ownWrites, "monotonic": s.monotonic} {
 			if n > 0 {
 				counts[name]++
@@ -276,7 +276,8 @@ func proveRegister(t *testing.T, log *history.Log, f Finding) {
 	sub := &history.Log{Meta: log.Meta, Ops: f.Evidence}
 	values, _ := check(t, sub)
 	fact := map[Class]string{LostWrite: "writes.lost", Resurrected: "writes.resurrected", Phantom: "reads.phantom", Future: "reads.future",
-		StaleRead: "reads.stale", Diverged: "replicas.diverged", ReadYourWrites: "sessions.read_your_writes", MonotonicRead: "sessions.monotonic_reads"}[f.Class]
+		StaleRead: "reads.stale", OrderFlip: "reads.order_flips", Diverged: "replicas.diverged", ReadYourWrites: "sessions.read_your_writes", MonotonicRead: "sessions.monotonic_reads",
+		MonotonicWrite: "sessions.monotonic_writes", WriteAfterRead: "sessions.writes_follow_reads"}[f.Class]
 	if v := values[fact]; !v.Known || v.N == 0 {
 		t.Fatalf("the evidence of %s does not show it (%+v): %s\n%v\nof\n%v", f.Class, v, f.Text, f.Evidence, log.Ops)
 	}

@@ -8,19 +8,22 @@ import "github.com/aftershock-chaos/aftershock/history"
 type Class string
 
 const (
-	LostWrite      Class = "lost-write"        // acknowledged, not overwritten, missing from a settled node
-	Resurrected    Class = "resurrected-write" // reported failed, yet seen
-	Phantom        Class = "phantom-value"     // read, though nobody wrote it
-	Future         Class = "future-read"       // read before its write began
-	StaleRead      Class = "stale-read"        // older than a value acknowledged before the read began
-	NotLinear      Class = "not-linearizable"  // no single order explains the key's operations
-	ReadYourWrites Class = "read-your-writes"  // a client did not see its own write
-	MonotonicRead  Class = "monotonic-reads"   // a client saw an older value after a newer one
-	LostElement    Class = "lost-element"      // set: acknowledged, missing from a settled node
-	Duplicate      Class = "duplicate-element" // set: read more than once in one answer
-	StaleSet       Class = "stale-set-read"    // set: an element acknowledged before the read began is missing, and seen by a later read
-	Flapping       Class = "flapping-element"  // set: read, then absent, then read again by one client or from one node
-	Diverged       Class = "diverged-replicas" // settled nodes differ
+	LostWrite      Class = "lost-write"          // acknowledged, not overwritten, missing from a settled node
+	Resurrected    Class = "resurrected-write"   // reported failed, yet seen
+	Phantom        Class = "phantom-value"       // read, though nobody wrote it
+	Future         Class = "future-read"         // read before its write began
+	StaleRead      Class = "stale-read"          // older than a value acknowledged before the read began
+	NotLinear      Class = "not-linearizable"    // no single order explains the key's operations
+	ReadYourWrites Class = "read-your-writes"    // a client did not see its own write
+	MonotonicRead  Class = "monotonic-reads"     // a client saw an older value after a newer one
+	MonotonicWrite Class = "monotonic-writes"    // a node showed a client's earlier write after its later one
+	WriteAfterRead Class = "writes-follow-reads" // a node showed what a client had read after what it then wrote
+	OrderFlip      Class = "order-flip"          // readers disagree on the order of concurrent writes
+	LostElement    Class = "lost-element"        // set: acknowledged, missing from a settled node
+	Duplicate      Class = "duplicate-element"   // set: read more than once in one answer
+	StaleSet       Class = "stale-set-read"      // set: an element acknowledged before the read began is missing, and seen by a later read
+	Flapping       Class = "flapping-element"    // set: read, then absent, then read again by one client or from one node
+	Diverged       Class = "diverged-replicas"   // settled nodes differ
 
 	LostMessage       Class = "lost-message"       // queue: confirmed, never delivered, and gone from the drained queue
 	DuplicateMessage  Class = "duplicated-message" // queue: delivered again after an acknowledged delivery

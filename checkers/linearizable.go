@@ -17,6 +17,8 @@ func linearizableChecker() Checker {
 			{"linearizable", Boolean, "every register behaved as a single copy: one order explains all its operations (final reads aside)"},
 			{"linearizable.keys_checked", Number, "registers whose linearizability was decided"},
 			{"linearizable.keys_undecided", Number, "registers for which time or memory did not suffice"},
+			{"reads.delta_atomicity", Nanos, "least time by which all reads must be taken to begin earlier for every register to behave as a single copy"},
+			{"reads.order_flips", Number, "registers whose readers disagree on the order of two concurrent writes, though none of these reads is stale"},
 		},
 		Check: checkLinearizable,
 	}
@@ -29,6 +31,10 @@ type linearity struct {
 	ops     int    // that have a place in the order
 	ignored int    // failed compare-and-sets that did not tell the current value
 	finding *Finding
+
+	delta        int64 // see values.delta, or a greater one's of another register
+	deltaUnknown bool
+	flip         *Finding // see values.orderFlip
 }
 
 // checkLinearizable decides each register on its own, for a system is
@@ -42,6 +48,7 @@ func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Res
 	found := registers(ctx, log, limits)
 	var r Result
 	checked, undecided, violated, ops, ignored := 0, 0, 0, 0, 0
+	flipped, flips := 0, newShelves(limits.Findings)
 	why := ""
 	for i := range found {
 		l := &found[i].linear
@@ -61,6 +68,10 @@ func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Res
 		if f := l.finding; f != nil && len(r.Findings) < limits.Findings {
 			r.Findings = append(r.Findings, *f)
 		}
+		if f := l.flip; f != nil {
+			flipped++
+			flips.class(OrderFlip).offer(-f.At, func() Finding { return *f })
+		}
 	}
 	v := Value{Name: "linearizable"}
 	switch {
@@ -78,7 +89,9 @@ func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Res
 			v.Why = fmt.Sprintf("%d failed compare-and-sets did not tell the current value and were left out", ignored)
 		}
 	}
-	r.Values = []Value{v, counted("linearizable.keys_checked", checked), counted("linearizable.keys_undecided", undecided)}
+	r.Findings = append(r.Findings, flips.findings(OrderFlip)...)
+	r.Values = []Value{v, counted("linearizable.keys_checked", checked), counted("linearizable.keys_undecided", undecided),
+		deltaValue(found, log.Torn), anomalies("reads.order_flips", flipped, log.Torn)}
 	return r
 }
 

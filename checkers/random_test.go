@@ -220,7 +220,7 @@ func TestSingleCopyIsClean(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 2))
 		log := logOf(registerType, copyOps(r, 20+r.IntN(400), 1+r.IntN(12), seed%2 == 0)...)
 		values, found := check(t, log)
-		expect(t, values, "writes.lost=0 writes.resurrected=0 reads.phantom=0 reads.future=0 reads.stale=0 reads.staleness.max=0 "+
+		expect(t, values, "writes.lost=0 writes.resurrected=0 reads.phantom=0 reads.future=0 reads.stale=0 reads.staleness.max=0 reads.order_flips=0 sessions.monotonic_writes=0 sessions.writes_follow_reads=0 "+
 			"replicas.diverged=0 linearizable=1 linearizable.keys_checked=1 linearizable.keys_undecided=0 "+
 			"sessions.read_your_writes=0 sessions.monotonic_reads=0")
 		if t.Failed() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -27,6 +26,16 @@ func registerChecker() Checker {
 			{"reads.staleness.p50", Nanos, "median time by which reads were stale; fresh reads count as 0"},
 			{"reads.staleness.p99", Nanos, "99th percentile of the time by which reads were stale; fresh reads count as 0"},
 			{"reads.staleness.max", Nanos, "greatest time by which a read was stale"},
+			{"reads.staleness.before.p99", Nanos, "99th percentile of the time by which reads that ended before the first fault were stale"},
+			{"reads.staleness.during.p99", Nanos, "99th percentile of the time by which reads under way while a fault was in force were stale"},
+			{"reads.staleness.after.p99", Nanos, "99th percentile of the time by which reads that no fault touched, after the first fault, were stale"},
+			{"reads.version_lag.p50", Number, "median number of newer values known to be there before a read began; a lower bound for each read, 0 for fresh ones"},
+			{"reads.version_lag.p99", Number, "99th percentile of the number of newer values known to be there before a read began"},
+			{"reads.version_lag.max", Number, "greatest number of newer values known to be there before a read began"},
+			{"reads.<node>.stale", Number, "reads of this node that returned a value older than one known to be there before the read began"},
+			{"reads.<node>.staleness.p50", Nanos, "median time by which reads of this node were stale; fresh reads count as 0"},
+			{"reads.<node>.staleness.p99", Nanos, "99th percentile of the time by which reads of this node were stale; fresh reads count as 0"},
+			{"reads.<node>.staleness.max", Nanos, "greatest time by which a read of this node was stale"},
 			{"replicas.diverged", Number, "registers whose final reads differ between settled nodes"},
 		},
 		Check: checkRegister,
@@ -38,7 +47,7 @@ type registerTally struct {
 	registerCounts
 	resurrected     int
 	phantom, future int
-	staleness       []int64 // of the stale reads
+	stale           []staleRead
 	finals          finalTally
 	shelves         *shelves // nil: nothing was found
 }
@@ -56,46 +65,39 @@ func checkRegister(ctx context.Context, log *history.Log, limits Limits) Result 
 		total.add(&found[i].register)
 	}
 	classes := []Class{LostWrite, Resurrected, Phantom, Future, StaleRead, Diverged}
-	return Result{Findings: total.shelves.findings(classes...), Values: total.values(log)}
+	values := total.values(log)
+	values = append(values, total.staleValues(log, countReads(ctx, log, newTimeline(log), limits.Workers))...)
+	return Result{Findings: total.shelves.findings(classes...), Values: values}
 }
 
 func (t *registerTally) add(o *registerTally) {
 	t.registerCounts.add(&o.registerCounts)
 	t.resurrected += o.resurrected
 	t.phantom, t.future = t.phantom+o.phantom, t.future+o.future
-	t.staleness = append(t.staleness, o.staleness...)
+	t.stale = append(t.stale, o.stale...)
 	t.finals.add(&o.finals)
 	t.shelves.take(o.shelves)
 }
 
 func (t *registerTally) values(log *history.Log) []Value {
 	torn := log.Torn
-	const noReads = "no read was answered"
 	phantom := Value{Name: "reads.phantom", Why: tornWhy} // the write may be what is missing
 	if !torn {
 		phantom = counted("reads.phantom", t.phantom)
 	}
-	stale := len(t.staleness)
-	values := []Value{
+	stale := len(t.stale)
+	share := ratio("reads.stale_ratio", stale, t.reads, noReads)
+	if torn {
+		share.Known, share.Why = false, tornWhy
+	}
+	return []Value{
 		counted("writes.acked", t.acked), counted("writes.unknown", t.unknown), counted("writes.failed", t.failed),
 		t.finals.lostValue("writes.lost", torn),
 		anomalies("writes.resurrected", t.resurrected, torn),
 		counted("reads.ok", t.reads), phantom,
-		anomalies("reads.future", t.future, torn), anomalies("reads.stale", stale, torn),
-		ratio("reads.stale_ratio", stale, t.reads, noReads),
+		anomalies("reads.future", t.future, torn), anomalies("reads.stale", stale, torn), share,
 		t.finals.divergedValue("replicas.diverged", torn),
 	}
-	q := newQuantiles(t.staleness, t.reads-stale, 0)
-	values = append(values, q.value("reads.staleness.p50", 0.50, noReads, ""),
-		q.value("reads.staleness.p99", 0.99, noReads, ""), q.value("reads.staleness.max", 1, noReads, ""))
-	if torn {
-		for i := range values {
-			if v := &values[i]; v.Name == "reads.stale_ratio" || strings.HasPrefix(v.Name, "reads.staleness.") {
-				v.Known, v.Why = false, tornWhy
-			}
-		}
-	}
-	return values
 }
 
 // tallyRegister counts one register by its analysis with final reads.
@@ -114,6 +116,7 @@ func tallyRegister(w *words, g *group, keep int, k *values) registerTally {
 			t.shelves.class(Resurrected).offer(-v.start, func() Finding { return resurrected(w, g, k, int32(i)) })
 		}
 	}
+	k.countVersions(t.stale)
 	t.finals = k.lose(w, g, t.shelves)
 	return t
 }
@@ -138,7 +141,7 @@ func (t *registerTally) countRead(w *words, g *group, k *values, p int32) {
 		return
 	}
 	if gap := k.staleness(p); gap > 0 {
-		t.staleness = append(t.staleness, gap)
+		t.stale = append(t.stale, staleRead{gap: gap, op: k.at(p)})
 		if s := t.shelves.class(StaleRead); s.wants(gap) {
 			s.offer(gap, func() Finding { return stale(w, g, k, p) })
 		}

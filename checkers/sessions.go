@@ -13,6 +13,8 @@ func sessionsChecker() Checker {
 		Facts: []Fact{
 			{"sessions.read_your_writes", Number, "reads that returned a value older than one the same client had written before, acknowledged"},
 			{"sessions.monotonic_reads", Number, "reads that returned a value older than one the same client had read before"},
+			{"sessions.monotonic_writes", Number, "reads of a client's acknowledged write, from a node that had shown a later write of the same client before"},
+			{"sessions.writes_follow_reads", Number, "reads of a value, from a node that had shown before what a client wrote after it had read this value"},
 		},
 		Check: checkSessions,
 	}
@@ -22,6 +24,7 @@ func sessionsChecker() Checker {
 // on all.
 type sessionTally struct {
 	ownWrites, monotonic int
+	writes, afterRead    int // monotonic writes, writes follow reads
 	shelves              *shelves
 }
 
@@ -31,7 +34,8 @@ type sessionTally struct {
 // written w before, acknowledged, and f(v) < start(w): v had been there before
 // the write of w began, so v is older. It breaks monotonic reads if it had seen
 // the value of w before. Reads are acknowledged reads, and failed
-// compare-and-sets that told the current value; final reads are left out.
+// compare-and-sets that told the current value; final reads are left out. For
+// monotonic writes and writes-follow-reads see tallyShown.
 func checkSessions(ctx context.Context, log *history.Log, limits Limits) Result {
 	found := registers(ctx, log, limits)
 	total := sessionTally{shelves: newShelves(limits.Findings)}
@@ -39,13 +43,17 @@ func checkSessions(ctx context.Context, log *history.Log, limits Limits) Result 
 		s := &found[i].sessions
 		total.ownWrites += s.ownWrites
 		total.monotonic += s.monotonic
+		total.writes += s.writes
+		total.afterRead += s.afterRead
 		total.shelves.take(s.shelves)
 	}
 	return Result{
-		Findings: total.shelves.findings(ReadYourWrites, MonotonicRead),
+		Findings: total.shelves.findings(ReadYourWrites, MonotonicRead, MonotonicWrite, WriteAfterRead),
 		Values: []Value{
 			anomalies("sessions.read_your_writes", total.ownWrites, log.Torn),
 			anomalies("sessions.monotonic_reads", total.monotonic, log.Torn),
+			anomalies("sessions.monotonic_writes", total.writes, log.Torn),
+			anomalies("sessions.writes_follow_reads", total.afterRead, log.Torn),
 		},
 	}
 }
@@ -133,6 +141,7 @@ func tallySessions(w *words, g *group, keep int, k *values) sessionTally {
 			t.shelves.class(MonotonicRead).offer(-from(op), func() Finding { return forgetful(w, g, k, p, known, MonotonicRead) })
 		}
 	}
+	t.tallyShown(w, g, k)
 	return t
 }
 

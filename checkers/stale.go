@@ -14,6 +14,8 @@ import (
 type supersession struct {
 	at []int64 // by value; never if nothing certainly newer was seen to be there
 	by []int32 // the newer value; none
+
+	writes []int32 // the values whose write's start is known, in order of that
 }
 
 // supersede computes when each value was certainly superseded, in time
@@ -34,7 +36,7 @@ func (k *values) supersede() {
 			least[j] = least[j+1]
 		}
 	}
-	k.superseded = supersession{at: make([]int64, len(k.all)), by: make([]int32, len(k.all))}
+	k.superseded = supersession{at: make([]int64, len(k.all)), by: make([]int32, len(k.all)), writes: newer}
 	for i := range k.all {
 		v := &k.all[i]
 		k.superseded.at[i], k.superseded.by[i] = never, none

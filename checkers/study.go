@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -35,9 +36,10 @@ func registers(ctx context.Context, log *history.Log, limits Limits) []study {
 
 // studyRegisters passes once over the log. A register that the pass shows to
 // be linearizable, and whose final reads show nothing lost, has no stale,
-// phantom or future read and no broken session guarantee, for each of these
-// contradicts linearizability; nothing else has to be known of it. The others
-// are analysed one by one.
+// phantom or future read, no order flip and no broken session guarantee, and
+// its delta is 0, for each of these contradicts linearizability: every session
+// guarantee is broken by a stale read only. Nothing else has to be known of it.
+// The others are analysed one by one.
 func studyRegisters(ctx context.Context, log *history.Log, limits Limits) []study {
 	var all []study
 	open := map[uint64]bool{}
@@ -94,12 +96,17 @@ func analyseRegisters(ctx context.Context, log *history.Log, limits Limits, open
 	w := newWords(log)
 	search, cancel := context.WithTimeout(ctx, limits.Time)
 	defer cancel()
+	var delta atomic.Int64
 	parallel(ctx, limits.Workers, len(all), func(i int) {
 		g := &all[i]
 		k := analyse(log, g.ops, false)
 		st := &found[i]
 		st.group = *g
 		st.linear = decide(ctx, search, w, g, limits, k)
+		k.decideDelta(&st.linear, log.Torn, &delta)
+		if a, b, found := k.orderFlip(); found {
+			st.linear.flip = flip(w, g, k, a, b)
+		}
 		st.sessions = tallySessions(w, g, limits.Findings, k)
 		st.sessions.shelves.write() // before the analysis changes
 		k.addFinals()

@@ -33,7 +33,7 @@ func TestFacts(t *testing.T) {
 	ofTold, _ := check(t, faulted(logOf(registerType), told("n1", "n2", 7, 3, 100)))
 	maps.Copy(values, ofTold)
 	for name := range values {
-		general := strings.NewReplacer(".server.n1.", ".server.<node>.", ".server.n2.", ".server.<node>.", ".server.n3.", ".server.<node>.", "lag.n1.", "lag.<node>.", "lag.n2.", "lag.<node>.", "lag.n3.", "lag.<node>.", "set.n1.", "set.<node>.", "set.n2.", "set.<node>.", "set.n3.", "set.<node>.", ".f1", ".<fault>").Replace(name)
+		general := strings.NewReplacer("reads.n1.", "reads.<node>.", "reads.n2.", "reads.<node>.", "reads.n3.", "reads.<node>.", ".server.n1.", ".server.<node>.", ".server.n2.", ".server.<node>.", ".server.n3.", ".server.<node>.", "lag.n1.", "lag.<node>.", "lag.n2.", "lag.<node>.", "lag.n3.", "lag.<node>.", "set.n1.", "set.<node>.", "set.n2.", "set.<node>.", "set.n3.", "set.<node>.", ".f1", ".<fault>").Replace(name)
 		if !seen[general] {
 			t.Errorf("the value %s is of no fact", name)
 		}

@@ -19,15 +19,16 @@ import (
 // The files of a run directory besides history.FileName and
 // history.EventsFileName.
 const (
-	PlanFile     = "plan.yaml"     // the effective plan
-	ScheduleFile = "schedule.json" // the faults that were executed
-	VerdictFile  = "verdict.json"
-	ReportFile   = "report.html"
-	LatencyFile  = "latency.hlog"
-	LagFile      = "lag.hlog"
-	HarnessLog   = "harness.log"
-	NodesDir     = "nodes" // one folder for each node, with its server's output
-	LatestLink   = "latest"
+	PlanFile      = "plan.yaml"     // the effective plan
+	ScheduleFile  = "schedule.json" // the faults that were executed
+	VerdictFile   = "verdict.json"
+	ReportFile    = "report.html"
+	LatencyFile   = "latency.hlog"
+	LagFile       = "lag.hlog"
+	StalenessFile = "staleness.hlog"
+	HarnessLog    = "harness.log"
+	NodesDir      = "nodes" // one folder for each node, with its server's output
+	LatestLink    = "latest"
 )
 
 // ErrRunDir is wrapped by the errors of Open and of the reading methods when
@@ -187,9 +188,12 @@ func (d *Dir) WriteSchedule(schedule any) error { return d.writeJSON(ScheduleFil
 func (d *Dir) WriteVerdict(v *Verdict) error { return d.writeJSON(VerdictFile, v) }
 
 // WriteHistograms writes the histogram logs of latency and, if the run measured
-// it, of lag. started is when the run's clock read zero.
+// them, of staleness and of lag. started is when the run's clock read zero.
 func (d *Dir) WriteHistograms(log *history.Log, started time.Time) error {
 	err := d.Write(LatencyFile, func(w io.Writer) error { return WriteLatencyLog(w, log, started) })
+	if len(log.WorkloadIndex("register")) > 0 {
+		err = errors.Join(err, d.Write(StalenessFile, func(w io.Writer) error { return WriteStalenessLog(w, log, started) }))
+	}
 	if len(log.WorkloadIndex("lag")) == 0 {
 		return err
 	}

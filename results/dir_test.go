@@ -191,8 +191,10 @@ func TestWriteHistograms(t *testing.T) {
 	if counts, _ := readHlog(t, text); counts["write/before/n2"] == 0 {
 		t.Errorf("the log holds %v", counts)
 	}
-	if _, err := os.Stat(d.File(LagFile)); err != nil {
-		t.Error(err)
+	for _, name := range []string{LagFile, StalenessFile} {
+		if _, err := os.Stat(d.File(name)); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := os.Remove(d.File(LagFile)); err != nil {
 		t.Fatal(err)

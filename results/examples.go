@@ -11,7 +11,7 @@ import (
 var severity = []checkers.Class{
 	checkers.LostWrite, checkers.LostElement, checkers.LostMessage, checkers.Resurrected, checkers.Phantom, checkers.Future,
 	checkers.UnexpectedMessage, checkers.Duplicate, checkers.DuplicateMessage, checkers.NotLinear, checkers.Diverged, checkers.StaleRead, checkers.StaleSet,
-	checkers.ReadYourWrites, checkers.MonotonicRead, checkers.Flapping, checkers.ReorderedMessage, checkers.NotFIFO,
+	checkers.ReadYourWrites, checkers.MonotonicRead, checkers.MonotonicWrite, checkers.WriteAfterRead, checkers.OrderFlip, checkers.Flapping, checkers.ReorderedMessage, checkers.NotFIFO,
 }
 
 func severityOf(c checkers.Class) int {

@@ -61,6 +61,28 @@ func writeLagLog(w io.Writer, log *history.Log, samples []checkers.LagSample, st
 	return writeHlog(w, "lag", points, tags.names, started)
 }
 
+// WriteStalenessLog writes how stale every answered read of a register was, in
+// nanoseconds, as an HdrHistogram V2 interval log: one interval a second, by
+// the time at which the read began, and in it one histogram for each tag
+// staleness/<phase>/<node>. Fresh reads count as 0; final reads are left out.
+func WriteStalenessLog(w io.Writer, log *history.Log, started time.Time) error {
+	t := newTimeline(log)
+	tags := newTagTable(log.Meta.Nodes)
+	registers := log.WorkloadIndex("register")
+	stale := checkers.StaleSamples(log)
+	var points []hlogPoint
+	for i := range log.Ops {
+		op, gap := &log.Ops[i], int64(0)
+		if len(stale) > 0 && stale[0].Op == i {
+			gap, stale = stale[0].Staleness, stale[1:]
+		}
+		if op.Kind == history.Read && op.Outcome == history.OK && !op.Final() && slices.Contains(registers, int(op.Workload)) {
+			points = append(points, hlogPoint{secondOf(op.Start), tags.id("staleness", t.of(op), op.Node), clampLatency(gap)})
+		}
+	}
+	return writeHlog(w, "staleness", points, tags.names, started)
+}
+
 // hlogPoint is one value of a histogram log.
 type hlogPoint struct {
 	second int32

@@ -96,6 +96,30 @@ func TestLagLogRoundTrip(t *testing.T) {
 	}
 }
 
+func TestStalenessLogRoundTrip(t *testing.T) {
+	op := func(kind history.Kind, value, start, end int64, node int8) history.Op {
+		return history.Op{Kind: kind, Value: value, Intended: start * ms, Start: start * ms, End: end * ms, Node: node, Outcome: history.OK}
+	}
+	log := &history.Log{
+		Meta: history.Meta{Nodes: []string{"n1", "n2"}, Workloads: []history.WorkloadMeta{{Name: "register", Type: "register"}}},
+		Ops: []history.Op{op(history.Write, 1, 0, 10, 0), op(history.Write, 2, 20, 30, 0), op(history.Read, 2, 40, 50, 0),
+			op(history.Read, 1, 130, 140, 1), op(history.Read, 1, 1230, 1240, 1)},
+	}
+	var b bytes.Buffer
+	if err := WriteStalenessLog(&b, log, sampleStart); err != nil {
+		t.Fatal(err)
+	}
+	got, histograms := readHlog(t, b.Bytes())
+	if len(got) != 2 || got["staleness/before/n1"] != 1 || got["staleness/before/n2"] != 2 || len(histograms) != 3 {
+		t.Fatalf("the log holds %v", got)
+	}
+	for i, want := range []int64{0, 100 * ms, 1200 * ms} {
+		if got := histograms[i].Max(); got < want-want/500-1000 || got > want+want/500+1024 {
+			t.Errorf("interval %d: staleness is %d, want %d", i, got, want)
+		}
+	}
+}
+
 func TestHlogOfHostileHistory(t *testing.T) {
 	log := &history.Log{Meta: history.Meta{Nodes: []string{"a, b\nc"}}, Ops: []history.Op{
 		{Intended: -1 << 63, Start: 1 << 62, End: 1<<63 - 1, Outcome: history.OK},

@@ -1,0 +1,173 @@
+package checkers
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// tallyShown counts the reads that break monotonic writes and
+// writes-follow-reads, the two guarantees on the order in which a server takes
+// writes in. A server's order is known from what one node shows: if it showed
+// u, and to a read begun after that answer ended it shows v, then it had taken
+// in u before v, or gone back to v from u. Two nodes prove nothing, for one may
+// be behind. So a read of v from a node that had shown u before breaks
+//
+//   - monotonic writes if one process wrote both: v, acknowledged, and u in a
+//     write begun after that;
+//   - writes-follow-reads if the process that wrote u had seen v before, in an
+//     operation that ended before the write of u began.
+//
+// Both make u certainly newer than v, and u had been read when the read began,
+// which therefore is stale. A write that was reported failed counts for
+// neither. Nodes answer from their own copy, it is presumed: where a node
+// answers from others' copies, the guarantee is broken as far as its clients
+// can tell. Reads are those of checkSessions that name a node.
+func (t *sessionTally) tallyShown(w *words, g *group, k *values) {
+	n := newNodeReads(k)
+	broken := n.suspects()
+	if len(broken) == 0 {
+		return
+	}
+	seers := k.seers(broken)
+	shown := map[sessionID]past{}
+	learn := func(p int32) {
+		if i := k.read[p]; k.newerShown(i) {
+			id := sessionID{k.op(p).Node, k.op(k.all[i].write).Process}
+			s, ok := shown[id]
+			if !ok {
+				s.value = none
+			}
+			s.learn(k, i, p)
+			shown[id] = s
+		}
+	}
+	n.sweep(learn, func(p int32) {
+		i := k.read[p]
+		if _, found := slices.BinarySearch(broken, i); !found {
+			return
+		}
+		op, v := k.op(p), &k.all[i]
+		writer := k.op(v.write)
+		if s, ok := shown[sessionID{op.Node, writer.Process}]; ok && v.fate == acked && s.start > until(writer) {
+			t.writes++
+			t.shelves.class(MonotonicWrite).offer(-from(op), func() Finding { return reordered(w, g, k, p, s, v.write, MonotonicWrite) })
+		}
+		for _, o := range seers[i] {
+			if s, ok := shown[sessionID{op.Node, k.op(o).Process}]; ok && s.start > until(k.op(o)) {
+				t.afterRead++
+				t.shelves.class(WriteAfterRead).offer(-from(op), func() Finding { return reordered(w, g, k, p, s, o, WriteAfterRead) })
+				break
+			}
+		}
+	})
+}
+
+// sessionID is a node and a process that wrote what it showed.
+type sessionID struct {
+	node    int8
+	process uint32
+}
+
+// newerShown tells whether a value may show that an older one came back.
+func (k *values) newerShown(i int32) bool {
+	return k.all[i].written() && k.all[i].fate != refused
+}
+
+// nodeReads are the reads that name a node, by their starts and by their ends.
+type nodeReads struct {
+	k              *values
+	byFrom, byEnds []int32
+}
+
+func newNodeReads(k *values) *nodeReads {
+	n := &nodeReads{k: k}
+	for p := range int32(len(k.ops)) {
+		if k.read[p] != none && k.op(p).Node >= 0 {
+			n.byFrom = append(n.byFrom, p)
+		}
+	}
+	n.byEnds = slices.Clone(n.byFrom)
+	slices.SortStableFunc(n.byFrom, func(a, b int32) int { return cmp.Compare(from(k.op(a)), from(k.op(b))) })
+	slices.SortStableFunc(n.byEnds, func(a, b int32) int { return cmp.Compare(until(k.op(a)), until(k.op(b))) })
+	return n
+}
+
+// sweep visits every read, after those that had ended when it began were learnt.
+func (n *nodeReads) sweep(learn, visit func(p int32)) {
+	next := 0
+	for _, p := range n.byFrom {
+		for ; until(n.k.op(n.byEnds[next])) < from(n.k.op(p)); next++ {
+			learn(n.byEnds[next])
+		}
+		visit(p)
+	}
+}
+
+// suspects are the values of which a read came after the same node had shown a
+// certainly newer one.
+func (n *nodeReads) suspects() []int32 {
+	k := n.k
+	var newest [maxNodes]int64 // start of the write, by node
+	for i := range newest {
+		newest[i] = beginning
+	}
+	var all []int32
+	n.sweep(func(p int32) {
+		if i := k.read[p]; k.newerShown(i) {
+			newest[k.op(p).Node] = max(newest[k.op(p).Node], k.all[i].start)
+		}
+	}, func(p int32) {
+		if i := k.read[p]; k.newerShown(i) && k.all[i].f < newest[k.op(p).Node] {
+			all = append(all, i)
+		}
+	})
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// seers lists, by value, the operation by which each process first knew that it
+// had seen it: a read, a failed compare-and-set that told the value, or an
+// acknowledged one that replaced it.
+func (k *values) seers(wanted []int32) map[int32][]int32 {
+	type sight struct {
+		value   int32
+		process uint32
+	}
+	all, place := map[int32][]int32{}, map[sight]int{}
+	for p := range int32(len(k.ops)) {
+		op, i := k.op(p), k.read[p]
+		if w := k.wrote[p]; i == none && w != none && op.Outcome == history.OK {
+			i = k.all[w].old
+		}
+		if _, found := slices.BinarySearch(wanted, i); !found {
+			continue
+		}
+		at, known := place[sight{i, op.Process}]
+		switch {
+		case !known:
+			place[sight{i, op.Process}] = len(all[i])
+			all[i] = append(all[i], p)
+		case until(op) < until(k.op(all[i][at])):
+			all[i][at] = p
+		}
+	}
+	return all
+}
+
+// reordered tells of the read at a position that returned an older value than
+// one its node had shown, which a process wrote after the operation at first.
+func reordered(w *words, g *group, k *values, p int32, shown past, first int32, class Class) Finding {
+	op, old, newer := k.op(p), &k.all[k.read[p]], &k.all[shown.value]
+	before, began := k.op(shown.position), k.op(newer.write)
+	what := "written"
+	if class == WriteAfterRead {
+		what = "read"
+	}
+	ops := k.logged(append(k.proofOf(k.read[p]), newer.write, shown.position, first, p))
+	return newFinding(w, g, class, from(op), ops,
+		"%s returned %d of key %d at %s, although it had returned %d at %s, which process %d wrote from %s on, after it had %s %d by %s%s",
+		w.node(op.Node), old.v, g.key, clock(op.End), newer.v, clock(before.End), began.Process, clock(began.Start), what, old.v,
+		clock(until(k.op(first))), w.during(from(op)))
+}
