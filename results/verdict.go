@@ -346,6 +346,10 @@ func evidenceOf(op *history.Op, nodes []string) Evidence {
 	return e
 }
 
+// shownOfList bounds the elements of one list, the last ones, that the words of
+// a transaction have.
+const shownOfList = 4
+
 // txnText is a transaction for people: "append 5 to 1, read 2 = [1 2]".
 func txnText(elements []int64) string {
 	micros, _ := history.Micros(elements)
@@ -356,8 +360,8 @@ func txnText(elements []int64) string {
 			told[i] = fmt.Sprintf("append %d to %d", m.Value, m.Key)
 		case !m.Known:
 			told[i] = fmt.Sprintf("read %d", m.Key)
-		case len(m.List) > MaxElements:
-			told[i] = fmt.Sprintf("read %d = [… %s", m.Key, strings.TrimPrefix(fmt.Sprint(m.List[len(m.List)-MaxElements:]), "["))
+		case len(m.List) > shownOfList:
+			told[i] = fmt.Sprintf("read %d = [… %s", m.Key, strings.TrimPrefix(fmt.Sprint(m.List[len(m.List)-shownOfList:]), "["))
 		default:
 			told[i] = fmt.Sprintf("read %d = %v", m.Key, m.List)
 		}
