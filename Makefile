@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test race lint fuzz bench bugs soak plans table images servers test-targets clean
+.PHONY: build demo test race lint fuzz differential mutants bench bench-checkers bugs soak plans table images servers test-targets clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -24,8 +24,17 @@ lint:
 fuzz: ## each fuzz target for FUZZTIME
 	scripts/fuzz $(FUZZTIME)
 
+differential: ## checkers, stream and porcupine on random histories; SEED=random takes new ones, SEED=N those of a failure
+	AFTERSHOCK_SEED=$(or $(SEED),random) $(GO) test -count=1 -v -run TestDifferential ./checkers
+
+mutants: ## breaks each checker in small ways; every one must be caught by the tests. ONLY=zones.go is one file alone
+	$(GO) run ./scripts/mutate -only '$(ONLY)'
+
 bench: build ## the figures of BENCHMARKS.md
 	scripts/bench
+
+bench-checkers: ## the checkers' table of BENCHMARKS.md; takes minutes, on an idle machine
+	scripts/bench-checkers
 
 bugs: build ## every plan of plans/bugs must find its defect: RUNS runs each
 	scripts/bugs $(or $(RUNS),1)

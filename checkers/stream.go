@@ -10,8 +10,11 @@ import (
 // still being recorded. Its memory is proportional to what is open: operations
 // that wait for slower workers, values that can still be read, and writes of
 // unknown outcome; so it can follow a run of any length. It equals the checker
-// of whole histories, but that it does not tell the evidence, and that a value
-// written twice leaves its key undecided. It is used by one goroutine.
+// of whole histories, but that it does not tell the evidence, and that it wants
+// values to be unique: a value written twice leaves its key undecided, and if
+// the second write begins only after its value was found where it cannot be,
+// the key is called violated, for a stream cannot take that back. It is used
+// by one goroutine.
 type Stream struct {
 	meta    history.Meta
 	sources map[uint32]*source // by workload and worker

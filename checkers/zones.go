@@ -108,11 +108,19 @@ func (k *values) withSightings(positions []int32) []int32 {
 			continue
 		}
 		known[p] = true
-		if i := k.wrote[p]; i != none && k.all[i].fate == unsure {
+		if i := k.wrote[p]; i != none && k.all[i].fate == unsure && !k.replacedAmong(all, i) {
 			all = append(all, k.sighting(i))
 		}
 	}
 	return all
+}
+
+// replacedAmong tells whether one of the operations is a compare-and-set that
+// replaced value i, and so shows that the write of i took effect.
+func (k *values) replacedAmong(positions []int32, i int32) bool {
+	return slices.ContainsFunc(positions, func(p int32) bool {
+		return p != none && k.wrote[p] != none && k.wrote[p] != i && k.all[k.wrote[p]].old == i
+	})
 }
 
 // blocks chains the values. Values that no operation is known to have seen or

@@ -1,0 +1,272 @@
+package checkers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// randomSeed is what random tests start from: 1, or AFTERSHOCK_SEED, which is
+// a number, or "random" for one that was never used before. Tests that use it
+// name it in every failure.
+func randomSeed(t testing.TB) uint64 {
+	switch word := os.Getenv("AFTERSHOCK_SEED"); word {
+	case "":
+		return 1
+	case "random":
+		seed := rand.Uint64() >> 16
+		t.Logf("AFTERSHOCK_SEED=%d", seed)
+		return seed
+	default:
+		seed, err := strconv.ParseUint(word, 10, 64)
+		if err != nil {
+			t.Fatalf("AFTERSHOCK_SEED is neither a number nor random: %v", err)
+		}
+		return seed
+	}
+}
+
+// directly puts operations to porcupine as they are, without this package's
+// analysis. Of the values of assumed the writes are missing: reads of them tell
+// nothing, and a compare-and-set that expects one sets its own in any case.
+func directly(ops []history.Op, assumed map[int64]bool) bool {
+	all := make([]porcupine.Operation, 0, len(ops))
+	for i := range ops {
+		op := &ops[i]
+		in, end := registerInput{kind: op.Kind, value: op.Value, old: op.Old}, max(op.Start, op.End)
+		switch {
+		case op.Final():
+			continue
+		case op.Kind == history.CAS && op.Outcome == history.Fail && op.Flags&history.Seen != 0:
+			in.kind, in.value = history.Read, op.Observed
+		case op.Outcome == history.Fail, op.Kind == history.Read && op.Outcome != history.OK:
+			continue
+		case op.Outcome == history.Unknown: // standing last it need not have happened
+			in.maybe, end = true, never
+		}
+		switch {
+		case in.kind == history.Read && assumed[in.value]:
+			continue
+		case in.kind == history.CAS && assumed[in.old]:
+			in.kind = history.Write
+		}
+		all = append(all, porcupine.Operation{Input: in, Call: op.Start, Return: end})
+	}
+	return porcupine.CheckOperations(directModel, all)
+}
+
+var directModel = porcupine.Model{
+	Init: func() any { return history.Nil },
+	Step: func(state, input, _ any) (bool, any) {
+		in := input.(registerInput)
+		switch {
+		case in.kind == history.Read:
+			return state == in.value, state
+		case in.kind == history.Write || state == in.old:
+			return true, in.value
+		}
+		return in.maybe, state
+	},
+	Equal: func(a, b any) bool { return a == b },
+	Hash:  func(state any) uint64 { return uint64(state.(int64)) * 0x9e3779b97f4a7c15 },
+}
+
+// differentialOps is one of the kinds of small histories that are compared:
+// anything at all, a single copy, and one with an error or two; with unique
+// values and with few, ties, unknown outcomes and failed operations in all.
+func differentialOps(r *rand.Rand) []history.Op {
+	shapes := []shape{
+		{ops: 4, length: 6, longest: 5, cas: true},
+		{ops: 6, length: 3, longest: 4, cas: true},
+		{ops: 7, length: 8, longest: 10},
+		{ops: 7, length: 10, longest: 12, cas: true},
+		{ops: 10, length: 12, longest: 12, cas: true, sessions: true, finals: true},
+		{ops: 7, length: 10, longest: 12, cas: true, twice: true},
+		{ops: 7, length: 20, longest: 6, twice: true},
+	}
+	switch at := r.IntN(len(shapes) + 3); {
+	case at < len(shapes):
+		ops := randomOps(r, shapes[at])
+		if shapes[at].twice {
+			fewValues(ops, 2+int64(r.IntN(3)))
+		}
+		return ops
+	case at == len(shapes):
+		return copyOps(r, 2+r.IntN(12), 4, r.IntN(2) == 0)
+	default:
+		ops := copyOps(r, 3+r.IntN(12), 4, r.IntN(2) == 0)
+		for range 1 + r.IntN(2) {
+			ops = mutate(r, ops)
+		}
+		return ops
+	}
+}
+
+// fewValues leaves only so many values besides the initial one.
+func fewValues(ops []history.Op, n int64) {
+	for i := range ops {
+		for _, v := range []*int64{&ops[i].Value, &ops[i].Old, &ops[i].Observed} {
+			if *v != history.Nil {
+				*v %= n
+			}
+		}
+	}
+}
+
+// agreement counts what a differential test has seen.
+type agreement struct {
+	good, bad, repeated, unclear, hasty, evidence atomic.Int64
+}
+
+// compareOne puts one history to the checker, to a Stream and to porcupine,
+// and examines the evidence. It is empty if all agree.
+func (n *agreement) compareOne(r *rand.Rand, ops []history.Op) string {
+	log := logOf(registerType, ops...)
+	want := directly(log.Ops, nil)
+	twice, own := analysed(log, false).twice, slices.ContainsFunc(ops, func(op history.Op) bool { return op.Kind == history.CAS && op.Old == op.Value })
+	result := checkLinearizable(context.Background(), log, DefaultLimits)
+	result.Findings = slices.DeleteFunc(result.Findings, func(f Finding) bool { return f.Class != NotLinear })
+	switch v := result.Values[0]; {
+	case v.Known && (v.N == 1) != want:
+		return fmt.Sprintf("linearizable is %v, by porcupine %v", v.N, want)
+	case !v.Known && (v.Why != "no operation was acknowledged" || !want):
+		return fmt.Sprintf("linearizable is unknown (%s), by porcupine %v", v.Why, want)
+	case want && len(result.Findings) > 0, !want && len(result.Findings) != 1:
+		return fmt.Sprintf("%d findings of a history that is linearizable: %v", len(result.Findings), want)
+	}
+	s := stream(r, log, 4)
+	switch got := s.Verdict(); {
+	case got == Unknown && (twice || own):
+		n.unclear.Add(1)
+	case got == Unknown:
+		return "the stream is undecided though every value is unique"
+	case got == False && want && twice:
+		n.hasty.Add(1) // it was certain only as long as the value was not written again
+	case (got == True) != want:
+		return fmt.Sprintf("the stream says %v (%v), porcupine linearizable: %v", got, s.Violations(), want)
+	}
+	if twice {
+		n.repeated.Add(1)
+	}
+	if want {
+		n.good.Add(1)
+		return ""
+	}
+	n.bad.Add(1)
+	n.evidence.Add(int64(len(result.Findings[0].Evidence)))
+	wrong := examine(log.Ops, result.Findings[0].Evidence)
+	for try := 0; try < 3 && wrong != "" && twice; try++ { // the general search has its time only
+		wrong = examine(log.Ops, checkLinearizable(context.Background(), log, DefaultLimits).Findings[0].Evidence)
+	}
+	return wrong
+}
+
+// examine checks that evidence is itself a contradiction, and that none of it
+// can be spared: without any one operation, and what saw the value that it
+// wrote, it is none. Values whose write the evidence leaves out are no part of
+// it.
+func examine(whole, evidence []history.Op) string {
+	assumed := map[int64]bool{}
+	for i := range whole {
+		if mayWrite(&whole[i]) {
+			assumed[whole[i].Value] = true
+		}
+	}
+	for i := range evidence {
+		if evidence[i].Kind != history.Read {
+			delete(assumed, evidence[i].Value)
+		}
+	}
+	if len(evidence) == 0 || directly(evidence, assumed) {
+		return fmt.Sprintf("the evidence is no contradiction: %v", evidence)
+	}
+	evidence = slices.Clone(evidence)
+	for i := range evidence { // a refused compare-and-set whose value is seen is there for that, and not for what it saw itself
+		op := &evidence[i]
+		if op.Kind == history.CAS && op.Outcome == history.Fail && op.Flags&history.Seen != 0 && len(without(evidence, i)) < len(evidence)-1 {
+			if op.Flags &^= history.Seen; directly(evidence, assumed) {
+				op.Flags |= history.Seen
+			}
+		}
+	}
+	for i := range evidence {
+		if rest := without(evidence, i); !directly(rest, assumed) {
+			return fmt.Sprintf("the evidence can spare %+v:\n%v", evidence[i], evidence)
+		}
+	}
+	return ""
+}
+
+func mayWrite(op *history.Op) bool { return op.Kind != history.Read && op.Outcome != history.Fail }
+
+// without drops one operation, and what saw a value that it wrote.
+func without(ops []history.Op, i int) []history.Op {
+	gone := map[int64]bool{}
+	drop := func(op *history.Op) {
+		if op.Kind != history.Read {
+			gone[op.Value] = true
+		}
+	}
+	drop(&ops[i])
+	left := slices.Delete(slices.Clone(ops), i, i+1)
+	for again := true; again; {
+		again = false
+		for j := 0; j < len(left); j++ {
+			op := &left[j]
+			saw := op.Value
+			switch {
+			case op.Kind == history.CAS && op.Outcome == history.Fail:
+				saw = op.Observed
+			case op.Kind == history.CAS:
+				saw = op.Old
+			}
+			if op.Kind != history.Write && gone[saw] {
+				drop(op)
+				left, again = slices.Delete(left, j, j+1), true
+				j--
+			}
+		}
+	}
+	return left
+}
+
+// TestDifferential compares the checker, the Stream and porcupine on small
+// random histories, and examines every piece of evidence.
+func TestDifferential(t *testing.T) {
+	rounds := 200_000
+	if testing.Short() {
+		rounds = 20_000
+	}
+	seed := randomSeed(t)
+	var n agreement
+	var failed atomic.Bool
+	began := time.Now()
+	workers := runtime.GOMAXPROCS(0)
+	parallel(context.Background(), workers, workers, func(w int) {
+		for i := w; i < rounds && !failed.Load(); i += workers {
+			r := rand.New(rand.NewPCG(seed, uint64(i)))
+			ops := differentialOps(r)
+			if wrong := n.compareOne(r, ops); wrong != "" {
+				failed.Store(true)
+				t.Errorf("AFTERSHOCK_SEED=%d, history %d: %s\nof %v", seed, i, wrong, ops)
+			}
+		}
+	})
+	good, bad := n.good.Load(), n.bad.Load()
+	t.Logf("%d histories in %s: %d linearizable, %d not (%.1f operations of evidence), %d with repeated values; the stream left %d undecided and was hasty in %d",
+		good+bad, time.Since(began).Round(time.Millisecond), good, bad, float64(n.evidence.Load())/float64(max(bad, 1)), n.repeated.Load(), n.unclear.Load(), n.hasty.Load())
+	if !failed.Load() && (good < int64(rounds)/4 || bad < int64(rounds)/4 || n.repeated.Load() < int64(rounds)/50) {
+		t.Errorf("AFTERSHOCK_SEED=%d: the histories are one-sided", seed)
+	}
+}
