@@ -40,6 +40,7 @@ type Server struct {
 	Program string   // "postgres"
 	Search  []string // file patterns outside the PATH, "/usr/lib/postgresql/*/bin/postgres"
 	Install string   // how to install it, "apt-get install postgresql"
+	Library bool     // it is loaded, not executed
 }
 
 // Image names where the docker host finds a target's servers.

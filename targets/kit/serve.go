@@ -44,7 +44,7 @@ func Find(s targets.Server) (string, error) {
 		found = append(found, matches...)
 	}
 	for i := len(found) - 1; i >= 0; i-- {
-		if info, err := os.Stat(found[i]); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+		if info, err := os.Stat(found[i]); err == nil && !info.IsDir() && (s.Library || info.Mode()&0o111 != 0) {
 			return found[i], nil
 		}
 	}

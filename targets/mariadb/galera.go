@@ -50,7 +50,7 @@ func (Galera) Info() targets.Info {
 		Modes: []targets.Mode{
 			{Name: "galera", About: "three nodes", Replicas: 2, Options: map[string]string{optSuspect: "1s"}},
 		},
-		Servers: []targets.Server{program, copier},
+		Servers: []targets.Server{program, library, copier},
 		Image:   image,
 	}
 }

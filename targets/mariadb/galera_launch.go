@@ -19,18 +19,9 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// libraries are where packages put Galera's library.
-var libraries = []string{"/usr/lib/galera/libgalera_smm.so", "/usr/lib/libgalera_smm.so", "/usr/lib64/galera-4/libgalera_smm.so", "/usr/lib/galera-4/libgalera_smm.so"}
-
-// findLibrary finds Galera's library in this node.
-func findLibrary() (string, error) {
-	for _, path := range libraries {
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("libgalera_smm.so: %w: not in %v: apt-get install galera-4", kit.ErrNotInstalled, libraries)
-}
+// library is Galera itself, which the server loads.
+var library = targets.Server{Program: "libgalera_smm.so", Library: true, Install: "apt-get install galera-4",
+	Search: []string{"/usr/lib/galera-4/libgalera_smm.so", "/usr/lib64/galera-4/libgalera_smm.so", "/usr/lib/libgalera_smm.so", "/usr/lib/galera/libgalera_smm.so"}}
 
 // copier is what a node that missed too much copies another's data with.
 var copier = targets.Server{Program: "rsync", Install: "apt-get install rsync"}
@@ -62,7 +53,7 @@ func (Galera) Launch(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	library, err := findLibrary()
+	library, err := kit.Find(library)
 	if err != nil {
 		return err
 	}
