@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"time"
 
@@ -17,9 +16,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
-
-// defaultPatience bounds operations where the options do not.
-const defaultPatience = 10 * time.Second
 
 // client is one worker's connection to one member. A register is a key; so is
 // every element of a set, below the set's prefix.
@@ -39,15 +35,8 @@ var (
 
 // Connect opens a connection to a member over the clients' network.
 func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	if o.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
-		defer cancel()
-	}
-	dial := o.Dialer
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+	ctx, dial, cancel := kit.Connecting(ctx, o)
+	defer cancel()
 	tcp, err := dial(ctx, "tcp", kit.Address(n, clientPort))
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd on %s: %w", n.Name, err)
@@ -56,10 +45,7 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd on %s: %w", n.Name, err)
 	}
-	timeout := o.OpTimeout
-	if timeout <= 0 {
-		timeout = defaultPatience
-	}
+	timeout := kit.OpTimeout(o)
 	return &client{conn: c, timeout: timeout, serializable: s.serializable}, nil
 }
 

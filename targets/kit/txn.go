@@ -10,6 +10,16 @@ import (
 // Opening is what an account of the bank workload holds before it is touched.
 const Opening = 100
 
+// IsTxn tells whether an operation takes several statements in a database: it
+// reads and writes several rows, or a row that it has to read first.
+func IsTxn(k history.Kind) bool {
+	switch k {
+	case history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate:
+		return true
+	}
+	return false
+}
+
 // Lists works a transaction off on lists that were read from the target, for
 // targets that keep a list as one text.
 type Lists struct {

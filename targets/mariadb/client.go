@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -14,9 +13,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
-
-// defaultPatience bounds calls whose caller gave no time.
-const defaultPatience = 10 * time.Second
 
 // statements are what each kind of operation runs, prepared at its first use
 // on a connection. Every one is a transaction of its own. Reads tell in the
@@ -56,15 +52,8 @@ var (
 
 // connect opens a connection for a worker of either target, and sets it up.
 func connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions, setUp ...string) (targets.Client, error) {
-	if o.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
-		defer cancel()
-	}
-	dial := o.Dialer
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+	ctx, dial, cancel := kit.Connecting(ctx, o)
+	defer cancel()
 	conn, err := open(ctx, clients, kit.Address(n, port), dial)
 	if err != nil {
 		return nil, fmt.Errorf("connect to MariaDB on %s: %w", n.Name, err)
@@ -73,10 +62,7 @@ func connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions, setU
 		_ = conn.Close() // it is given up
 		return nil, fmt.Errorf("set a connection to MariaDB on %s up: %w", n.Name, err)
 	}
-	c := &Client{conn: conn, timeout: o.OpTimeout}
-	if c.timeout <= 0 {
-		c.timeout = defaultPatience
-	}
+	c := &Client{conn: conn, timeout: kit.OpTimeout(o)}
 	for i := range c.args {
 		c.args[i].Ordinal = i + 1
 	}
@@ -101,7 +87,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		kit.Refuse(op, history.ErrConnect) // nothing is sent
 		return
 	}
-	if isTxn(op.Kind) {
+	if kit.IsTxn(op.Kind) {
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 		c.transact(ctx, op)

@@ -28,15 +28,6 @@ func setIsolation(level string) string {
 		"READ-COMMITTED": "READ COMMITTED", "REPEATABLE-READ": "REPEATABLE READ", "SERIALIZABLE": "SERIALIZABLE"}[level]
 }
 
-// isTxn tells whether an operation is a transaction of several statements.
-func isTxn(k history.Kind) bool {
-	switch k {
-	case history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate:
-		return true
-	}
-	return false
-}
-
 var (
 	errShort   = errors.New("the account holds less")
 	errReplica = errors.New("the server is read only")

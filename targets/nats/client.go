@@ -33,15 +33,8 @@ var _ targets.Client = (*Client)(nil)
 
 // Connect opens a connection to a node over the clients' network.
 func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	if o.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
-		defer cancel()
-	}
-	dial := o.Dialer
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+	ctx, dial, cancel := kit.Connecting(ctx, o)
+	defer cancel()
 	conn, err := connect(ctx, kit.Address(n, clientPort), dial)
 	if err != nil {
 		return nil, fmt.Errorf("connect to nats-server on %s: %w", n.Name, err)
@@ -51,10 +44,7 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 		conn.Close()
 		return nil, fmt.Errorf("connect to nats-server on %s: %w", n.Name, err)
 	}
-	timeout := o.OpTimeout
-	if timeout <= 0 {
-		timeout = defaultPatience
-	}
+	timeout := kit.OpTimeout(o)
 	return &Client{system: s, conn: conn, stream: stream, timeout: timeout}, nil
 }
 

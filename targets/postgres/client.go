@@ -77,23 +77,13 @@ var _ targets.Client = (*Client)(nil)
 
 // Connect opens a connection to a node over the clients' network.
 func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	if o.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
-		defer cancel()
-	}
-	way := o.Dialer
-	if way == nil {
-		way = new(net.Dialer).DialContext
-	}
+	ctx, way, cancel := kit.Connecting(ctx, o)
+	defer cancel()
 	session, err := dial(ctx, way, n.Addr.String(), clientRole)
 	if err != nil {
 		return nil, fmt.Errorf("connect to postgres on %s: %w", n.Name, err)
 	}
-	timeout := o.OpTimeout
-	if timeout <= 0 {
-		timeout = defaultPatience
-	}
+	timeout := kit.OpTimeout(o)
 	c := newClient(session, timeout)
 	c.isolation = s.isolation
 	return c, nil
@@ -126,7 +116,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		kit.Refuse(op, history.ErrConnect) // nothing is sent
 		return
 	}
-	if isTxn(op.Kind) {
+	if kit.IsTxn(op.Kind) {
 		c.transact(ctx, op)
 		return
 	}

@@ -23,15 +23,6 @@ var txnSchema = []string{
 	"GRANT SELECT, INSERT, UPDATE ON list, account TO " + clientRole,
 }
 
-// isTxn tells whether an operation is a transaction of several statements.
-func isTxn(k history.Kind) bool {
-	switch k {
-	case history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate:
-		return true
-	}
-	return false
-}
-
 // transact runs op in one transaction. Until COMMIT is sent nothing can have
 // happened: every error before is Fail, also a lost connection, with which the
 // server rolls back.

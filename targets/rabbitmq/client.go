@@ -20,8 +20,6 @@ const (
 	frameSize = 128 << 10 // bytes, RabbitMQ's own
 	// closeTimeout bounds the orderly end of a connection.
 	closeTimeout = 200 * time.Millisecond
-	// defaultPatience bounds operations without a time-out.
-	defaultPatience = 10 * time.Second
 )
 
 // Client is one connection with one channel. The driver's own recovery is off:
@@ -42,23 +40,13 @@ var _ targets.Client = (*Client)(nil)
 
 // Connect opens a connection and a channel to a node over the clients' network.
 func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	if o.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
-		defer cancel()
-	}
-	dial := o.Dialer
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+	ctx, dial, cancel := kit.Connecting(ctx, o)
+	defer cancel()
 	raw, err := dial(ctx, "tcp", kit.Address(n, port))
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ on %s: %w", n.Name, err)
 	}
-	c := &Client{system: s, raw: raw, timeout: o.OpTimeout, known: make(map[uint32]string)}
-	if c.timeout <= 0 {
-		c.timeout = defaultPatience
-	}
+	c := &Client{system: s, raw: raw, timeout: kit.OpTimeout(o), known: make(map[uint32]string)}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // ends a handshake that takes too long
 	err = c.open()
 	if !stop() && err == nil {

@@ -47,23 +47,13 @@ var _ targets.Client = (*Client)(nil)
 
 // Connect opens a connection to a node's server over the clients' network.
 func (s *servers) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	if o.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
-		defer cancel()
-	}
-	dial := o.Dialer
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+	ctx, dial, cancel := kit.Connecting(ctx, o)
+	defer cancel()
 	conn, err := dial(ctx, "tcp", kit.Address(n, serverPort))
 	if err != nil {
 		return nil, fmt.Errorf("connect to redis on %s: %w", n.Name, err)
 	}
-	timeout := o.OpTimeout
-	if timeout <= 0 {
-		timeout = defaultPatience
-	}
+	timeout := kit.OpTimeout(o)
 	return s.newClient(conn, timeout), nil
 }
 

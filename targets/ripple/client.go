@@ -14,6 +14,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
 // Client is one connection. An operation allocates nothing, but for growing
@@ -31,23 +32,13 @@ var _ targets.Client = (*Client)(nil)
 
 // Connect opens a connection to a node over the clients' network.
 func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
-	if o.ConnectTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
-		defer cancel()
-	}
-	dial := o.Dialer
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+	ctx, dial, cancel := kit.Connecting(ctx, o)
+	defer cancel()
 	conn, err := dial(ctx, "tcp", address(n))
 	if err != nil {
 		return nil, fmt.Errorf("connect to ripple on %s: %w", n.Name, err)
 	}
-	timeout := o.OpTimeout
-	if timeout <= 0 {
-		timeout = defaultPatience
-	}
+	timeout := kit.OpTimeout(o)
 	return newClient(conn, timeout), nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 	"github.com/aftershock-chaos/aftershock/targets/ripple/server"
 )
 
@@ -358,7 +359,7 @@ func TestCommandRunsUntilItsContextEnds(t *testing.T) {
 	c.SetArgs([]string{"--name", "n1", "--data", t.TempDir(), "--listen", addr})
 	done := make(chan error, 1)
 	go func() { done <- c.ExecuteContext(ctx) }()
-	if err := retry(within(t), "dial", func() error {
+	if err := kit.Retry(within(t), retryEvery, "dial", func() error {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			err = conn.Close()

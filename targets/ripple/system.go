@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 	"github.com/aftershock-chaos/aftershock/targets/ripple/server"
 )
 
@@ -79,7 +79,7 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if len(nodes) == 0 {
 		return fmt.Errorf("form the replica set: there are no nodes")
 	}
-	if err := each(nodes, func(i int) error { return s.answers(ctx, nodes[i]) }); err != nil {
+	if err := kit.Each(nodes, func(i int) error { return s.answers(ctx, nodes[i]) }); err != nil {
 		return err
 	}
 	var others []int
@@ -89,31 +89,15 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err := s.Promote(ctx, nodes, 0, others, 1); err != nil {
 		return err
 	}
-	if err := each(nodes[1:], func(i int) error { return s.Follow(ctx, nodes, i+1, 0, 1) }); err != nil {
+	if err := kit.Each(nodes[1:], func(i int) error { return s.Follow(ctx, nodes, i+1, 0, 1) }); err != nil {
 		return err
 	}
 	return s.formed(ctx, nodes)
 }
 
-// each calls f for every node at once and returns the first node's error.
-func each(nodes []*cluster.Node, f func(i int) error) error {
-	errs := make([]error, len(nodes))
-	var wg sync.WaitGroup
-	for i := range nodes {
-		wg.Go(func() { errs[i] = f(i) })
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // answers waits until a node's server replies to PING.
 func (s *System) answers(ctx context.Context, n *cluster.Node) error {
-	return retry(ctx, fmt.Sprintf("wait for ripple on %s to answer", n.Name), func() error {
+	return kit.Retry(ctx, retryEvery, fmt.Sprintf("wait for ripple on %s to answer", n.Name), func() error {
 		_, err := ask(ctx, n, "PING")
 		return err
 	})
@@ -121,8 +105,8 @@ func (s *System) answers(ctx context.Context, n *cluster.Node) error {
 
 // formed waits until the cluster is as Form promises.
 func (s *System) formed(ctx context.Context, nodes []*cluster.Node) error {
-	return retry(ctx, "form the replica set", func() error {
-		return each(nodes, func(i int) error {
+	return kit.Retry(ctx, retryEvery, "form the replica set", func() error {
+		return kit.Each(nodes, func(i int) error {
 			st, err := s.Status(ctx, nodes[i])
 			switch {
 			case err != nil:
@@ -135,23 +119,6 @@ func (s *System) formed(ctx context.Context, nodes []*cluster.Node) error {
 			return nil
 		})
 	})
-}
-
-// retry calls f until it succeeds or ctx ends.
-func retry(ctx context.Context, what string, f func() error) error {
-	tick := time.NewTicker(retryEvery)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %w (last: %w); the node's log says why", what, ctx.Err(), err)
-		case <-tick.C:
-		}
-	}
 }
 
 // Promote makes node p the primary; in sync mode the others must acknowledge

@@ -1,0 +1,36 @@
+package kit
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/targets"
+)
+
+// patience bounds a client's operations where its options do not.
+const patience = 10 * time.Second
+
+// DialFunc opens a connection.
+type DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// Connecting makes of a client's options what its Connect needs: a context that
+// ends with the connect time-out, and the way to dial. cancel must be called.
+func Connecting(ctx context.Context, o targets.ClientOptions) (bounded context.Context, dial DialFunc, cancel context.CancelFunc) {
+	cancel = func() {}
+	if o.ConnectTimeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, o.ConnectTimeout)
+	}
+	if dial = o.Dialer; dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return ctx, dial, cancel
+}
+
+// OpTimeout is the time that each operation of a client has.
+func OpTimeout(o targets.ClientOptions) time.Duration {
+	if o.OpTimeout <= 0 {
+		return patience
+	}
+	return o.OpTimeout
+}
