@@ -126,6 +126,10 @@ func modePlan(info targets.Info, mode targets.Mode, host string) string {
 		b.WriteString("  - {name: queue, clients: 4, rate: 100/s}\n")
 		claims = append(claims, "queue.lost >= 0")
 	}
+	if has(history.Txn) {
+		b.WriteString("  - {name: append, keys: 16, clients: 2, rate: 30/s}\n")
+		claims = append(claims, "append.txns > 0")
+	}
 	if has(history.Mark, history.Poll) && mode.Replicas > 0 {
 		b.WriteString("  - {name: lag, every: 50ms}\n")
 	}
