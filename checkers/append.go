@@ -2,9 +2,6 @@ package checkers
 
 import (
 	"context"
-	"slices"
-	"strings"
-
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -208,15 +205,4 @@ func (l *lists) lose(w *words, workload uint8, shelves *shelves) *finalTally {
 	}
 	t.unjudged = len(unjudged)
 	return &t
-}
-
-// isolationLevel names the strongest level of a result's values, for people.
-func isolationLevel(values []Value) string {
-	best := ""
-	for _, v := range values {
-		if slices.ContainsFunc(isolations, func(i isolation) bool { return i.fact == v.Name }) && v.Known && v.N == 1 {
-			best = strings.ReplaceAll(strings.TrimPrefix(v.Name, "append."), "_", " ")
-		}
-	}
-	return best
 }

@@ -362,3 +362,14 @@ func show2(ops []history.Op) string {
 	}
 	return b.String()
 }
+
+// isolationLevel names the strongest level of a result's values, for people.
+func isolationLevel(values []Value) string {
+	best := ""
+	for _, v := range values {
+		if slices.ContainsFunc(isolations, func(i isolation) bool { return i.fact == v.Name }) && v.Known && v.N == 1 {
+			best = strings.ReplaceAll(strings.TrimPrefix(v.Name, "append."), "_", " ")
+		}
+	}
+	return best
+}

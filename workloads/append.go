@@ -1,7 +1,6 @@
 package workloads
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"github.com/aftershock-chaos/aftershock/history"
@@ -104,17 +103,3 @@ func (g *appendGenerator) Next(r *Request) {
 }
 
 func (g *appendGenerator) Done(*history.Op) {}
-
-// checkSmall checks the fields of workloads that have a rate and clients only.
-func checkSmall(s Spec, operations []string) error {
-	if err := checkLoad(s, operations); err != nil {
-		return err
-	}
-	if s.Keys > maxSmall {
-		return fmt.Errorf("keys is %d; use 1 to %d", s.Keys, maxSmall)
-	}
-	return nil
-}
-
-// maxSmall bounds the accounts of a bank, which are read all at once.
-const maxSmall = 1024

@@ -1,12 +1,16 @@
 package workloads
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
 var bankOperations = []operation{{"transfer", history.Transfer}, {"read", history.Balances}}
+
+// mostAccounts bounds the accounts, which are read all at once.
+const mostAccounts = 1024
 
 // mostMoved is the greatest amount of a transfer.
 const mostMoved = 5
@@ -34,8 +38,11 @@ func bankType() entry {
 			return s
 		},
 		build: func(s Spec) (Workload, error) {
-			if err := checkSmall(s, operationNames(bankOperations)); err != nil {
+			if err := checkLoad(s, operationNames(bankOperations)); err != nil {
 				return nil, err
+			}
+			if s.Keys > mostAccounts {
+				return nil, fmt.Errorf("keys is %d; use 1 to %d", s.Keys, mostAccounts)
 			}
 			return &bank{spec: s, keys: newKeys(s.Keys, s.Distribution), mix: newMix(s.Mix, bankOperations)}, nil
 		},

@@ -34,3 +34,13 @@ func OpTimeout(o targets.ClientOptions) time.Duration {
 	}
 	return o.OpTimeout
 }
+
+// Deadline is the end of an operation that begins now: after its time-out, or
+// when ctx ends, if that is sooner.
+func Deadline(ctx context.Context, timeout time.Duration) time.Time {
+	deadline := time.Now().Add(timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		return d
+	}
+	return deadline
+}

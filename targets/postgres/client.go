@@ -124,10 +124,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		kit.Refuse(op, history.ErrServer)
 		return
 	}
-	deadline := time.Now().Add(c.timeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
+	deadline := kit.Deadline(ctx, c.timeout)
 	err := c.session.conn.SetDeadline(deadline)
 	if err == nil {
 		c.send(op)

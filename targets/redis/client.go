@@ -82,10 +82,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		kit.Refuse(op, history.ErrConnect) // nothing is sent
 		return
 	}
-	deadline := time.Now().Add(c.timeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
+	deadline := kit.Deadline(ctx, c.timeout)
 	if err := c.wire.until(deadline); err != nil {
 		c.lose(op, err)
 		return

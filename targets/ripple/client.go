@@ -72,10 +72,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		op.Outcome, op.Error = history.Fail, history.ErrServer
 		return
 	}
-	deadline := time.Now().Add(c.timeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
+	deadline := kit.Deadline(ctx, c.timeout)
 	if op.Kind == history.Drain {
 		c.drain(op, deadline)
 		return
