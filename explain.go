@@ -152,8 +152,12 @@ func (r *recorded) toldTxn(op *history.Op) string {
 }
 
 // drawing is the file in which a finding is drawn: next to the history, one for
-// each register. It is empty for a finding about anything else.
+// each register. It is empty for a finding about anything else, and
+// for one without evidence.
 func (r *recorded) drawing(f *checkers.Finding) (string, error) {
+	if len(f.Evidence) == 0 {
+		return "", nil // its operations did not fit into memory
+	}
 	at := slices.IndexFunc(r.log.Meta.Workloads, func(w history.WorkloadMeta) bool { return w.Name == f.Workload })
 	if at < 0 || r.log.Meta.Workloads[at].Type != "register" || f.Class == checkers.Diverged {
 		return "", nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,6 +105,9 @@ func TestEveryTryOfADrainIsRecorded(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		op.Outcome = history.OK
+		if node > 0 && op.Kind == history.ReadSet {
+			op.Elements = append(op.Elements, 3) // as n1 has in the end
+		}
 		if node > 0 || op.Key > 0 {
 			return
 		}
@@ -118,9 +122,49 @@ func TestEveryTryOfADrainIsRecorded(t *testing.T) {
 	})
 	slices.Sort(told)
 	want := []string{"drain0 n1 fail [1]", "drain0 n1 ok [3]", "drain0 n1 unknown [2]", "drain1 n1 ok []",
-		"readset0 n1 ok [3]", "readset0 n2 ok []", "readset0 n3 ok []"}
+		"readset0 n1 ok [3]", "readset0 n2 ok [3]", "readset0 n3 ok [3]"}
 	if !slices.Equal(told, want) {
 		t.Errorf("recorded %v, want %v", told, want)
+	}
+}
+
+func TestNodesThatDifferAreReadAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		late int // reads of n2 that lack an element
+		want int // reads of every node
+	}{
+		"they agree":            {0, 1},
+		"one answers late":      {2, 3},
+		"one never catches up":  {100, finalRounds},
+		"one is late only once": {1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			reads := map[int]int{}
+			told := finalLog(t, []targets.Role{targets.Primary, targets.Replica, targets.Replica}, func(node int, op *history.Op) {
+				mu.Lock()
+				defer mu.Unlock()
+				op.Outcome = history.OK
+				if op.Kind != history.ReadSet {
+					return
+				}
+				reads[node]++
+				switch {
+				case node == 1 && reads[node] <= test.late:
+					op.Elements = append(op.Elements, 1)
+				case node == 2:
+					op.Elements = append(op.Elements, 2, 1) // the order of a set is nobody's
+				default:
+					op.Elements = append(op.Elements, 1, 2)
+				}
+			})
+			if want := map[int]int{0: test.want, 1: test.want, 2: test.want}; !maps.Equal(reads, want) {
+				t.Errorf("%v reads by node, want %v", reads, want)
+			}
+			if n := len(told) - 2; n != 3*test.want {
+				t.Errorf("%d final reads were recorded: %v", n, told)
+			}
+		})
 	}
 }
 

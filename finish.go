@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"github.com/aftershock-chaos/aftershock/history"
 )
 
 // finish tears the cluster down, closes the record and judges it. It works
@@ -64,16 +62,19 @@ func (e *execution) tearDown(ctx context.Context) error {
 // it finds there.
 func (e *execution) judge(ctx context.Context, runErr error) (*Result, error) {
 	scheduleErr := e.dir.WriteSchedule(e.schedule)
-	log, err := history.Load(e.dir.Path())
+	log, memory, err := openHistory(e.dir.Path(), e.options.Memory)
 	if err != nil {
 		return nil, infrastructure("read the history back", err)
 	}
-	r := &recorded{dir: e.dir, log: log, plan: e.plan, host: e.host.Name(), image: e.madeOf, claims: e.plan.Claims,
+	r := &recorded{dir: e.dir, log: log, memory: memory, plan: e.plan, host: e.host.Name(), image: e.madeOf, claims: e.plan.Claims,
 		schedule: e.schedule, started: e.started, varied: e.options.Varied}
 	if runErr != nil {
 		r.notes = append(r.notes, runErr.Error())
 	}
-	verdict, measured := r.judge(ctx)
+	verdict, measured, err := r.judge(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return &Result{Dir: e.dir.Path(), Verdict: verdict}, infrastructure("save the results", cmp.Or(scheduleErr, r.save(verdict, measured)))
 }
 

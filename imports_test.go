@@ -16,7 +16,7 @@ const module = "github.com/aftershock-chaos/aftershock"
 var allowed = map[string][]string{
 	"history":   {"history"}, // history/foreign
 	"internal":  {},
-	"scripts":   {},
+	"scripts":   {"checkers", "results"},
 	"cluster":   {"cluster"},
 	"checkers":  {"history"},
 	"workloads": {"history", "checkers"},

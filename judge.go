@@ -26,6 +26,7 @@ import (
 type recorded struct {
 	dir      *results.Dir // nil for a bare history file
 	log      *history.Log
+	memory   uint64 // that the judgement may take, in bytes
 	plan     *Plan
 	host     string
 	image    string
@@ -38,11 +39,28 @@ type recorded struct {
 	foreign  *foreign.Import // nil for a history of our own
 }
 
+// fromDisk begins the note of a verdict that was made by a pass over the disk.
+const fromDisk = "judged by streaming from disk: "
+
 // judge runs every checker and decides the claims.
-func (r *recorded) judge(ctx context.Context) (*results.Verdict, *results.Measured) {
-	measured := results.Measure(ctx, r.log, checkers.DefaultLimits)
+func (r *recorded) judge(ctx context.Context) (*results.Verdict, *results.Measured, error) {
+	defer limitMemory(r.memory)()
+	measured := results.Measure(ctx, r.log, checkers.DefaultLimits, r.memory)
+	if r.log.OnDisk() {
+		if err := r.log.Err(); err != nil {
+			return nil, nil, fmt.Errorf("%w: judge from disk: %w", ErrInfrastructure, err)
+		}
+		if ctx.Err() != nil {
+			return nil, nil, fmt.Errorf("%w while the history was judged from disk", ErrInterrupted)
+		}
+		r.notes = slices.Insert(r.notes, 0, fromDisk+checkers.TooLarge(r.log, r.memory))
+	}
 	for i := range measured.Findings {
-		measured.Findings[i].Text = r.names().Words(measured.Findings[i].Text)
+		f := &measured.Findings[i]
+		f.Text = r.names().Words(f.Text)
+		for j := range f.Cycle {
+			f.Cycle[j].Why = r.names().Words(f.Cycle[j].Why)
+		}
 	}
 	in := results.Input{Claims: r.claims, Log: r.log, Measured: measured, Started: r.started, Notes: r.notes}
 	if r.plan != nil {
@@ -60,7 +78,7 @@ func (r *recorded) judge(ctx context.Context) (*results.Verdict, *results.Measur
 	if r.dir != nil {
 		in.Dir = r.dir.Path()
 	}
-	return results.Judge(in), measured
+	return results.Judge(in), measured, nil
 }
 
 // words is the target with the options that the plan sets.
@@ -76,11 +94,13 @@ func (t TargetPlan) words() string {
 // save writes the verdict, the histograms and the report into the run
 // directory: as many as can be; the error is the first one's.
 func (r *recorded) save(v *results.Verdict, m *results.Measured) error {
+	defer limitMemory(r.memory)()
 	report := func(w io.Writer) error { return results.HTML(w, v, m) }
 	return cmp.Or(
 		r.dir.WriteVerdict(v),
 		r.dir.Write(results.ReportFile, report),
-		r.dir.WriteHistograms(r.log, r.started),
+		r.dir.WriteHistograms(r.log, m, r.started),
+		r.log.Err(),
 	)
 }
 
@@ -89,26 +109,32 @@ type CheckOptions struct {
 	Claims  []string  // in place of the plan's
 	Write   bool      // write verdict.json and report.html also where they exist
 	Model   string    // of a history that another tool recorded; empty: it is inferred
+	Memory  uint64    // bytes that the judgement may take; 0: three quarters of what is available, or any for a history from elsewhere
 	Explain io.Writer // unless nil: tell here of each violation; views of registers are written next to the history
 }
 
 // Check judges a run directory, a bare history file, or a history that another
 // tool recorded (see history/foreign). A directory that has no verdict yet gets
-// one. Errors wrap ErrInput.
+// one. A history of our own that does not fit into the memory is judged from
+// disk, see checkers.Pass; the verdict's notes say so. Errors wrap ErrInput,
+// ErrInfrastructure or ErrInterrupted.
 func Check(ctx context.Context, path string, options CheckOptions) (*Result, error) {
 	for _, text := range options.Claims {
 		if _, err := results.ParseClaim(text); err != nil {
 			return nil, fmt.Errorf("%w: claim %q: %w", ErrInput, text, err)
 		}
 	}
-	r, err := loadRecorded(path, options.Model)
+	r, err := loadRecorded(path, options)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
 	if options.Claims != nil {
 		r.claims = options.Claims
 	}
-	verdict, measured := r.judge(ctx)
+	verdict, measured, err := r.judge(ctx)
+	if err != nil {
+		return nil, err
+	}
 	result := &Result{Verdict: verdict}
 	if options.Explain != nil {
 		if err := r.explain(ctx, options.Explain, measured.Findings); err != nil {
@@ -138,12 +164,12 @@ func (r *recorded) names() *foreign.Names {
 
 // loadRecorded reads a run directory, a bare history file, or a history from
 // elsewhere.
-func loadRecorded(path, model string) (*recorded, error) {
+func loadRecorded(path string, options CheckOptions) (*recorded, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		return loadFile(path, model)
+		return loadFile(path, options)
 	}
-	if err == nil && model != "" {
+	if err == nil && options.Model != "" {
 		return nil, fmt.Errorf("%s is a run directory, whose plan tells its workloads: leave --model out", path)
 	}
 	dir, err := results.Open(path)
@@ -151,7 +177,7 @@ func loadRecorded(path, model string) (*recorded, error) {
 		return nil, err
 	}
 	r := &recorded{dir: dir, path: path}
-	if r.log, err = history.Load(dir.Path()); err != nil {
+	if r.log, r.memory, err = openHistory(dir.Path(), options.Memory); err != nil {
 		return nil, err
 	}
 	if r.plan, r.schedule, err = loadPlanned(dir, nil); err != nil {
@@ -161,6 +187,7 @@ func loadRecorded(path, model string) (*recorded, error) {
 	r.host = r.plan.Host
 	if old, err := dir.ReadVerdict(); err == nil {
 		r.started, r.host, r.image, r.varied, r.notes = old.Started, old.Plan.Host, old.Plan.Image, old.Plan.Varied, old.Notes
+		r.notes = slices.DeleteFunc(r.notes, func(note string) bool { return strings.HasPrefix(note, fromDisk) })
 	} else if info, err := os.Stat(dir.File(results.PlanFile)); err == nil {
 		r.started = info.ModTime()
 	}
@@ -168,13 +195,13 @@ func loadRecorded(path, model string) (*recorded, error) {
 }
 
 // loadFile reads a history that is no run directory.
-func loadFile(path, model string) (*recorded, error) {
-	imported, ok, err := foreign.Load(path, foreign.Options{Model: model})
+func loadFile(path string, options CheckOptions) (*recorded, error) {
+	imported, ok, err := foreign.Load(path, foreign.Options{Model: options.Model})
 	if err != nil {
 		return nil, err
 	}
 	if ok {
-		r := &recorded{log: imported.Log, path: path, foreign: imported, notes: imported.Notes}
+		r := &recorded{log: imported.Log, memory: cmp.Or(options.Memory, unbounded), path: path, foreign: imported, notes: imported.Notes}
 		for _, text := range foreign.Claims(imported.Model) {
 			if _, err := results.ParseClaim(text); err == nil { // else there is no checker for it
 				r.claims = append(r.claims, text)
@@ -182,11 +209,11 @@ func loadFile(path, model string) (*recorded, error) {
 		}
 		return r, nil
 	}
-	log, err := history.Load(path)
+	log, memory, err := openHistory(path, options.Memory)
 	if err != nil {
 		return nil, err
 	}
-	return &recorded{log: log, path: path, notes: []string{"a bare history: no plan, and so no schedule and no gates of its own"}}, nil
+	return &recorded{log: log, memory: memory, path: path, notes: []string{"a bare history: no plan, and so no schedule and no gates of its own"}}, nil
 }
 
 // Export writes one workload of a run directory's history, or of a bare history

@@ -55,19 +55,28 @@ func (e *execution) finalReads(ctx context.Context) {
 	e.drainQueues(ctx)
 }
 
-// readNodes makes the final reads on all nodes at once.
+// readNodes makes the final reads on all nodes at once. What the nodes answered
+// differently is read again a few times: a late answer is no divergence, and
+// the last of each node counts.
 func (e *execution) readNodes(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, e.plan.Settle)
 	defer cancel()
-	var readers sync.WaitGroup
-	for node := range e.nodes {
-		buffer := e.recorder.Buffer()
-		readers.Go(func() {
-			defer buffer.Flush()
-			e.finalsOf(ctx, node, buffer, func(k history.Kind) bool { return k != history.Drain })
-		})
+	answers := newFinalAnswers()
+	for round := range finalRounds {
+		var readers sync.WaitGroup
+		for node := range e.nodes {
+			buffer := e.recorder.Buffer()
+			readers.Go(func() {
+				defer buffer.Flush()
+				e.finalsOf(ctx, node, buffer, func(id finalID, k history.Kind) bool { return k != history.Drain && answers.wants(id) },
+					func(id finalID, op *history.Op) { answers.take(id, node, op) })
+			})
+		}
+		readers.Wait()
+		if answers.compare() == 0 || round == finalRounds-1 || !sleepUntil(ctx, e.clock, e.clock.Now()+int64(finalRoundEvery)) {
+			return
+		}
 	}
-	readers.Wait()
 }
 
 // drainQueues drains through one node after the other: were they to drain at
@@ -84,27 +93,28 @@ func (e *execution) drainQueues(ctx context.Context) {
 	buffer := e.recorder.Buffer()
 	defer buffer.Flush()
 	for _, node := range e.roles.serving(ctx) {
-		e.finalsOf(ctx, node, buffer, func(k history.Kind) bool { return k == history.Drain })
+		e.finalsOf(ctx, node, buffer, func(_ finalID, k history.Kind) bool { return k == history.Drain }, func(finalID, *history.Op) {})
 	}
 }
 
-// finalsOf does those final operations of all workloads on one node whose kind
-// is wanted.
-func (e *execution) finalsOf(ctx context.Context, node int, buffer *history.Buffer, wanted func(history.Kind) bool) {
+// finalsOf does those final operations of all workloads on one node that are
+// wanted, and hands on how each ended.
+func (e *execution) finalsOf(ctx context.Context, node int, buffer *history.Buffer, wanted func(finalID, history.Kind) bool, told func(finalID, *history.Op)) {
 	for wi, load := range e.loads {
 		var requests []workloads.Request
-		for _, r := range load.Finals(node) {
-			if wanted(r.Op.Kind) {
-				requests = append(requests, r)
+		var ids []finalID
+		for i, r := range load.Finals(node) {
+			if id := (finalID{wi, i}); wanted(id, r.Op.Kind) {
+				requests, ids = append(requests, r), append(ids, id)
 			}
 		}
 		if len(requests) > 0 {
-			e.finalRequests(ctx, uint8(wi), requests, node, buffer)
+			e.finalRequests(ctx, uint8(wi), requests, node, buffer, func(i int, op *history.Op) { told(ids[i], op) })
 		}
 	}
 }
 
-func (e *execution) finalRequests(ctx context.Context, wi uint8, requests []workloads.Request, node int, buffer *history.Buffer) {
+func (e *execution) finalRequests(ctx context.Context, wi uint8, requests []workloads.Request, node int, buffer *history.Buffer, told func(i int, op *history.Op)) {
 	tries := &finalTries{buffer: buffer}
 	w := e.newWorker(tries)
 	w.generator = tries
@@ -113,7 +123,7 @@ func (e *execution) finalRequests(ctx context.Context, wi uint8, requests []work
 	w.timer = time.NewTimer(time.Hour)
 	defer w.timer.Stop()
 	defer w.close()
-	for _, r := range requests {
+	for i, r := range requests {
 		for {
 			try := r
 			try.Op.Flags |= history.FinalRead
@@ -125,6 +135,7 @@ func (e *execution) finalRequests(ctx context.Context, wi uint8, requests []work
 			}
 		}
 		tries.settle()
+		told(i, &tries.last)
 	}
 }
 

@@ -35,6 +35,9 @@ type Options struct {
 	Replay []faults.Planned
 	// Varied are the plan's varied paths with this run's values, for the verdict.
 	Varied []results.Setting
+	// Memory is how many bytes the judgement may take; 0 means three quarters of
+	// what is available then. A longer history is judged from disk, see Check.
+	Memory uint64
 	// Progress, if set, is called about five times a second, from one goroutine.
 	Progress func(Progress)
 	// Logger receives what the harness does; nil discards it. The run

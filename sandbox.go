@@ -32,6 +32,7 @@ type sandboxRequest struct {
 	Binary  string
 	Replay  []faults.Planned
 	Varied  []results.Setting
+	Memory  uint64
 }
 
 // sandboxMessage is one line of the sandbox's standard output; one field is set.
@@ -58,7 +59,7 @@ func runSandboxed(ctx context.Context, plan *Plan, options Options) (*Result, er
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the plan: %w", ErrInfrastructure, err)
 	}
-	request, err := json.Marshal(sandboxRequest{Plan: text, RunsDir: options.RunsDir, Binary: options.Binary, Replay: options.Replay, Varied: options.Varied})
+	request, err := json.Marshal(sandboxRequest{Plan: text, RunsDir: options.RunsDir, Binary: options.Binary, Replay: options.Replay, Varied: options.Varied, Memory: options.Memory})
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the request: %w", ErrInfrastructure, err)
 	}
@@ -148,7 +149,7 @@ func ServeSandbox(ctx context.Context, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("%w: %w", ErrInput, err)
 	}
 	w := &messageWriter{out: json.NewEncoder(out)}
-	options := Options{RunsDir: request.RunsDir, Binary: request.Binary, Replay: request.Replay, Varied: request.Varied,
+	options := Options{RunsDir: request.RunsDir, Binary: request.Binary, Replay: request.Replay, Varied: request.Varied, Memory: request.Memory,
 		Progress: func(p Progress) { w.send(sandboxMessage{Progress: &p}) },
 		Logger:   slog.New(slog.NewJSONHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	result, err := Run(ctx, plans[0], options)

@@ -2,34 +2,10 @@ package checkers
 
 import (
 	"context"
+	"slices"
+
 	"github.com/aftershock-chaos/aftershock/history"
 )
-
-// isolation is one level, with the classes of anomalies that rule it out. A
-// stronger level is also ruled out by all that rules out a weaker one.
-type isolation struct {
-	fact    string
-	meaning string
-	ruled   []Class
-}
-
-// isolations from the weakest to the strongest. A snapshot may be isolated
-// from others and yet the whole not be serializable (G2-item), but what breaks
-// the isolation of snapshots also breaks serializability.
-var isolations = []isolation{
-	{"append.read_uncommitted", "the history allows read uncommitted: no write cycle (G0), no list in two orders",
-		[]Class{G0, IncompatibleOrder, Duplicate}},
-	{"append.read_committed", "the history allows read committed: no aborted, intermediate or circular reads (G1a, G1b, G1c) as well",
-		[]Class{G1a, G1b, G1c, DirtyUpdate, PhantomElement}},
-	{"append.snapshot_isolation", "the history allows snapshot isolation: no read skew (G-single, G-nonadjacent) or lost update as well",
-		[]Class{GSingle, GNonadjacent, LostUpdate, InternalRead}},
-	{"append.serializable", "the history allows serializability: no write skew (G2-item) as well",
-		[]Class{G2}},
-	{"append.strong_session_serializable", "the history is serializable in an order that keeps each client's",
-		[]Class{G0 + "-process", G1c + "-process", GSingle + "-process", GNonadjacent + "-process", G2 + "-process"}},
-	{"append.strict_serializable", "the history is serializable in an order that keeps real time",
-		[]Class{G0 + "-realtime", G1c + "-realtime", GSingle + "-realtime", GNonadjacent + "-realtime", G2 + "-realtime"}},
-}
 
 func appendChecker() Checker {
 	facts := []Fact{
@@ -61,7 +37,7 @@ func checkAppend(ctx context.Context, log *history.Log, limits Limits) Result {
 		}
 		l := newLists(log, uint8(workload))
 		l.findLostUpdates()
-		found, open := l.graph().cycles()
+		found, open := l.graph().cycles(searchBudget)
 		for class := range open {
 			undecided[class] = true
 		}
@@ -77,20 +53,22 @@ func checkAppend(ctx context.Context, log *history.Log, limits Limits) Result {
 		tally.add(l, all, w, uint8(workload), shelves)
 	}
 	classes := append([]Class{LostElement, PhantomElement, Duplicate, IncompatibleOrder, InternalRead, G1a, G1b, DirtyUpdate, LostUpdate}, severity...)
-	return Result{Findings: shelves.findings(classes...), Values: tally.values(log, undecided)}
+	levels := tally.levels(log, undecided)
+	return Result{Findings: shelves.findings(classes...), Values: append(tally.values(log), levels...), Isolation: tally.isolation(levels)}
 }
 
 // appendTally is what is counted over all append workloads.
 type appendTally struct {
-	acked, unknown, malformed int
-	anomalies                 int
-	classes                   map[Class]bool
-	finals                    finalTally
+	acked, unknown       int
+	malformed, ambiguous int
+	anomalies            int
+	classes              map[Class]int // of anomalies
+	finals               finalTally
 }
 
 func (t *appendTally) add(l *lists, all []anomaly, w *words, workload uint8, shelves *shelves) {
 	if t.classes == nil {
-		t.classes = map[Class]bool{}
+		t.classes = map[Class]int{}
 	}
 	for i := range l.txns {
 		switch l.op(int32(i)).Outcome {
@@ -100,29 +78,36 @@ func (t *appendTally) add(l *lists, all []anomaly, w *words, workload uint8, she
 			t.unknown++
 		}
 	}
-	t.malformed += l.malformed
+	t.malformed, t.ambiguous = t.malformed+l.malformed, t.ambiguous+l.ambiguous
 	t.anomalies += len(all)
 	for _, a := range all {
-		t.classes[a.class] = true
+		t.classes[a.class]++
 	}
 	t.finals.add(l.lose(w, workload, shelves))
 }
 
-func (t *appendTally) values(log *history.Log, undecided map[Class]bool) []Value {
-	values := []Value{counted("append.txns", t.acked), counted("append.unknown", t.unknown),
+func (t *appendTally) values(log *history.Log) []Value {
+	return []Value{counted("append.txns", t.acked), counted("append.unknown", t.unknown),
 		t.finals.lostValue("append.lost", log.Torn), anomalies("append.anomalies", t.anomalies, log.Torn)}
+}
+
+// levels tells of each level whether the history allows it.
+func (t *appendTally) levels(log *history.Log, undecided map[Class]bool) []Value {
+	var values []Value
 	broken, why := false, ""
 	switch {
 	case t.acked == 0:
 		why = "no transaction was acknowledged"
 	case t.malformed > 0:
 		why = plural(t.malformed, "transaction is", "transactions are") + " malformed"
+	case t.ambiguous > 0:
+		why = plural(t.ambiguous, "element that was read was", "elements that were read were") + " appended more than once"
 	case log.Torn:
 		why = tornWhy
 	}
 	for _, level := range isolations {
 		for _, class := range level.ruled {
-			broken = broken || t.classes[class]
+			broken = broken || t.classes[class] > 0
 			if undecided[class] && why == "" {
 				why = "the search for cycles of class " + string(class) + " ended at its limit"
 			}
@@ -161,13 +146,15 @@ func (l *lists) findLostUpdates() {
 	}
 }
 
-// lose counts the elements that are missing from the final reads: their append
-// was acknowledged, some node answered the final read of the list, and none
-// that answered has them.
-func (l *lists) lose(w *words, workload uint8, shelves *shelves) *finalTally {
-	var t finalTally
-	finals := map[int32]map[int64]bool{}
-	shown := map[int32]int32{}
+// finalList is what the last final reads of a list show, one of each node.
+type finalList struct {
+	reads []int32 // indexes into the log's Ops, by node of first answer
+	lists [][]int64
+}
+
+// finalLists are the answered final reads by list.
+func (l *lists) finalLists(workload uint8) map[int32]*finalList {
+	all := map[int32]*finalList{}
 	for i := range l.log.Ops {
 		op := &l.log.Ops[i]
 		if op.Workload != workload || op.Kind != history.Txn || !op.Final() || op.Outcome != history.OK {
@@ -179,28 +166,51 @@ func (l *lists) lose(w *words, workload uint8, shelves *shelves) *finalTally {
 				continue
 			}
 			k := l.list(m.Key)
-			if finals[k] == nil {
-				finals[k], shown[k] = map[int64]bool{}, int32(i)
-				t.answered++
+			if all[k] == nil {
+				all[k] = &finalList{}
 			}
-			for _, v := range m.List {
-				finals[k][v] = true
+			f := all[k]
+			at := slices.IndexFunc(f.reads, func(r int32) bool { return l.log.Ops[r].Node == op.Node })
+			if at < 0 {
+				f.reads, f.lists = append(f.reads, int32(i)), append(f.lists, m.List)
+				continue
+			}
+			f.reads[at], f.lists[at] = int32(i), m.List
+		}
+	}
+	return all
+}
+
+// lose counts the elements that are missing from the final reads: their append
+// was acknowledged before the last final read of each node that answered began,
+// and none of these has them. In a torn history the final reads of some nodes may
+// be missing, so only lists that every node answered are judged.
+func (l *lists) lose(w *words, workload uint8, shelves *shelves) *finalTally {
+	finals := l.finalLists(workload)
+	t := finalTally{answered: len(finals)}
+	began, has := map[int32]int64{}, map[int32]map[int64]bool{}
+	for k, f := range finals {
+		if l.torn && len(f.reads) < len(l.log.Meta.Nodes) {
+			continue
+		}
+		began[k], has[k] = never, map[int64]bool{}
+		for i, r := range f.reads {
+			began[k] = min(began[k], from(&l.log.Ops[r]))
+			for _, v := range f.lists[i] {
+				has[k][v] = true
 			}
 		}
 	}
 	unjudged := map[int32]bool{}
 	for i := range l.sites {
 		s := &l.sites[i]
-		if l.op(s.txn).Outcome != history.OK {
-			continue
-		}
-		if finals[s.key] == nil {
+		switch op := l.op(s.txn); {
+		case op.Outcome != history.OK:
+		case has[s.key] == nil:
 			unjudged[s.key] = true
-			continue
-		}
-		if !finals[s.key][s.value] {
+		case !has[s.key][s.value] && until(op) < began[s.key]:
 			t.lost++
-			shelves.class(LostElement).offer(-from(l.op(s.txn)), func() Finding { return l.lostFinding(w, workload, s, shown[s.key]) })
+			shelves.class(LostElement).offer(-from(op), func() Finding { return l.lostFinding(w, workload, s, finals[s.key].reads[0]) })
 		}
 	}
 	t.unjudged = len(unjudged)

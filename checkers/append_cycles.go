@@ -48,7 +48,8 @@ type cycleSearch struct {
 	g         *graph
 	found     map[Class]anomaly // the shortest cycle seen of each class
 	undecided map[Class]bool
-	budget    int
+	most      int // edges that the search for one class looks at
+	budget    int // of them, left
 
 	// Of one breadth-first search, by node and whether the last edge was from
 	// a reader to the next writer.
@@ -59,9 +60,11 @@ type cycleSearch struct {
 	queue   []int32
 }
 
-// cycles finds, of each class of cycles that the graph has, a short one.
-func (g *graph) cycles() (map[Class]anomaly, map[Class]bool) {
-	s := &cycleSearch{g: g, found: map[Class]anomaly{}, undecided: map[Class]bool{}}
+// cycles finds, of each class of cycles that the graph has, a short one. The
+// search for one class looks at about so many edges at the most; undecided are
+// the classes for which that was not enough.
+func (g *graph) cycles(budget int) (found map[Class]anomaly, undecided map[Class]bool) {
+	s := &cycleSearch{g: g, most: budget, found: map[Class]anomaly{}, undecided: map[Class]bool{}}
 	all := make([]int32, g.n)
 	for i := range all {
 		all[i] = int32(i)
@@ -107,7 +110,7 @@ func (s *cycleSearch) lookFor(c cycleClass, extra edgeKind, ending Class, member
 	if count == 0 {
 		return
 	}
-	s.budget = searchBudget
+	s.budget = s.most
 	for _, u := range members {
 		if component[u] == none {
 			continue
@@ -216,16 +219,18 @@ func (s *cycleSearch) steps(u int32, way []int32) []hop {
 		steps = append(steps, current)
 		current, fresh = hop{from: current.to, key: none}, true
 	}
+	last := map[int32]int{}
 	for i := range steps {
-		for j := len(steps) - 1; j > i; j-- {
-			if steps[j].from == steps[i].from {
-				inner := slices.Clone(steps[i:j])
-				outer := append(slices.Clone(steps[:i]), steps[j:]...)
-				if slices.Index(severity, classify(outer)) < slices.Index(severity, classify(inner)) {
-					return outer
-				}
-				return inner
+		last[steps[i].from] = i
+	}
+	for i := range steps {
+		if j := last[steps[i].from]; j > i {
+			inner := slices.Clone(steps[i:j])
+			outer := append(slices.Clone(steps[:i]), steps[j:]...)
+			if slices.Index(severity, classify(outer)) < slices.Index(severity, classify(inner)) {
+				return outer
 			}
+			return inner
 		}
 	}
 	return steps

@@ -22,9 +22,9 @@ const (
 const dataEdges = edgeWW | edgeWR | edgeRW | edgeVia
 
 // graph is a directed graph in compressed form. Nodes below txns are
-// transactions; the others are auxiliary: one for each end of a transaction,
-// in order of time, so that real time needs a number of edges linear in the
-// transactions, and one for each list with elements that nobody read.
+// transactions; the others are auxiliary, so that the number of edges is linear
+// in the transactions: one for each end of a transaction, in order of time, and
+// up to two for each transaction with elements that nobody read.
 type graph struct {
 	n     int
 	first []int32 // edges of node i are first[i] to first[i+1]
@@ -75,8 +75,8 @@ func (l *lists) writer(key *list, place int) int32 {
 	return none
 }
 
-// drawVersions draws who wrote after whom. An acknowledged element that is not
-// in the longest read comes after all that are.
+// drawVersions draws who wrote after whom. An element that took effect and is
+// not in the longest read comes after all that are.
 func (l *lists) drawVersions(g *graph, e *edges) {
 	for k := range l.keys {
 		key := &l.keys[k]
@@ -88,35 +88,15 @@ func (l *lists) drawVersions(g *graph, e *edges) {
 				last = w
 			}
 		}
-		l.keepUnseen(key)
 		for _, t := range key.unseen {
 			e.add(last, l.txns[t].node, edgeWW, int32(k))
 		}
 	}
 }
 
-// keepUnseen leaves out the transactions of which another element of the same
-// list was read: what was read of them is an intermediate state.
-func (l *lists) keepUnseen(key *list) {
-	if len(key.unseen) == 0 {
-		return
-	}
-	partly := map[int32]bool{}
-	for _, at := range key.sites {
-		if at != none {
-			partly[l.sites[at].txn] = true
-		}
-	}
-	key.unseen = slices.DeleteFunc(key.unseen, func(t int32) bool { return partly[t] })
-}
-
-// unseenMost bounds the edges that are drawn one by one to elements that
-// nobody read. Fewer edges miss anomalies and make up none.
-const unseenMost = 64
-
 // drawReads draws who read what whom wrote, and who read what was there before.
 func (l *lists) drawReads(g *graph, e *edges) {
-	after := map[int32]int32{} // by list: the auxiliary node before all that nobody read
+	chains := map[int32]unseenChain{} // by list
 	for i := range l.reads {
 		r := &l.reads[i]
 		key, node := &l.keys[r.key], l.txns[r.txn].node
@@ -131,27 +111,51 @@ func (l *lists) drawReads(g *graph, e *edges) {
 					break
 				}
 			}
-		case len(key.unseen) == 0:
-		case slices.Contains(key.unseen, r.txn):
-			for _, t := range key.unseen[:min(len(key.unseen), unseenMost)] {
-				e.add(node, l.txns[t].node, edgeRW, r.key)
-			}
-		default:
-			aux, ok := after[r.key]
+		case len(key.unseen) > 0:
+			c, ok := chains[r.key]
 			if !ok {
-				aux = int32(g.n)
-				g.n++
-				after[r.key] = aux
-				for _, t := range key.unseen {
-					e.add(aux, l.txns[t].node, edgeVia, r.key)
-				}
+				c = l.drawUnseen(g, e, r.key)
+				chains[r.key] = c
 			}
-			e.add(node, aux, edgeRW, r.key)
+			own, appends := slices.BinarySearch(key.unseen, r.txn)
+			if own > 0 {
+				e.add(node, c.upTo+int32(own)-1, edgeRW, r.key)
+			}
+			if appends {
+				own++
+			}
+			if own < len(key.unseen) {
+				e.add(node, c.onFrom+int32(own), edgeRW, r.key)
+			}
 		}
 	}
 }
 
-// drawProcesses draws the order of each client's transactions.
+// unseenChain are a list's auxiliary nodes for the transactions with elements
+// that nobody read: from node upTo+i on lie the transactions up to the ith, from
+// onFrom+i on those from the ith on.
+type unseenChain struct{ upTo, onFrom int32 }
+
+// drawUnseen draws the chains of a list.
+func (l *lists) drawUnseen(g *graph, e *edges, k int32) unseenChain {
+	unseen := l.keys[k].unseen
+	n := int32(len(unseen))
+	c := unseenChain{int32(g.n), int32(g.n) + n}
+	g.n += int(2 * n)
+	for i, t := range unseen {
+		up, on := c.upTo+int32(i), c.onFrom+int32(i)
+		e.add(up, l.txns[t].node, edgeVia, k)
+		e.add(on, l.txns[t].node, edgeVia, k)
+		if i > 0 {
+			e.add(up, up-1, edgeVia, k)
+			e.add(on-1, on, edgeVia, k)
+		}
+	}
+	return c
+}
+
+// drawProcesses draws the order of each client's transactions. One of unknown
+// outcome may take effect later than what its client does next.
 func (l *lists) drawProcesses(g *graph, e *edges) {
 	last := map[uint32]int32{}
 	for node, t := range g.txns {
@@ -159,7 +163,9 @@ func (l *lists) drawProcesses(g *graph, e *edges) {
 		if before, ok := last[p]; ok && until(l.op(g.txns[before])) <= from(l.op(t)) {
 			e.add(before, int32(node), edgeProcess, none)
 		}
-		last[p] = int32(node)
+		if l.op(t).Outcome == history.OK {
+			last[p] = int32(node)
+		}
 	}
 }
 
@@ -182,9 +188,14 @@ func (l *lists) drawTime(g *graph, e *edges) {
 			e.add(chain+int32(i)-1, chain+int32(i), edgeRealtime, none)
 		}
 	}
-	place := 0 // transactions are in order of start
+	before := func(i int, begin int64) bool { return until(l.op(g.txns[ended[i]])) < begin }
+	place := 0 // transactions are about in order of begin
 	for node, t := range g.txns {
-		for place < len(ended) && until(l.op(g.txns[ended[place]])) < from(l.op(t)) {
+		begin := from(l.op(t))
+		for place > 0 && !before(place-1, begin) {
+			place--
+		}
+		for place < len(ended) && before(place, begin) {
 			place++
 		}
 		if place > 0 {

@@ -23,6 +23,7 @@ type lists struct {
 
 	anomalies []anomaly // besides cycles
 	malformed int       // transactions that could not be read
+	ambiguous int       // elements read that were appended more than once
 }
 
 // txn is one transaction.
@@ -38,7 +39,7 @@ type list struct {
 	version []int64 // the longest list read
 	longest int32   // the transaction that read it
 	sites   []int32 // by place in version: where it was appended; none: nowhere
-	unseen  []int32 // acknowledged transactions that appended to the list, and nobody read what
+	unseen  []int32 // transactions that took effect and appended to the list what nobody read
 }
 
 // site is one append.
@@ -48,7 +49,7 @@ type site struct {
 	txn   int32
 	last  bool // the transaction's last append to the list
 	seen  bool // in the list's version
-	twice bool // another transaction appended the same value to the list
+	twice bool // the same value was appended to the list more than once
 }
 
 // listRead is the first read of a list by an acknowledged transaction that had
@@ -177,7 +178,7 @@ func (l *lists) order() {
 	}
 	for i := range l.sites {
 		s := &l.sites[i]
-		if s.seen || s.twice || l.op(s.txn).Outcome != history.OK {
+		if s.seen || s.twice || !l.txns[s.txn].committed {
 			continue
 		}
 		key := &l.keys[s.key]
@@ -202,6 +203,11 @@ func (l *lists) orderOne(k int32) {
 			continue
 		}
 		s := &l.sites[at]
+		if s.twice { // it does not tell who wrote it
+			key.sites[i] = none
+			l.ambiguous++
+			continue
+		}
 		if s.seen {
 			l.anomalies = append(l.anomalies, anomaly{class: Duplicate, txns: []int32{s.txn, key.longest}, key: k, value: v})
 			key.sites[i] = none

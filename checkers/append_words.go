@@ -23,16 +23,43 @@ func (l *lists) finding(w *words, workload uint8, a *anomaly) Finding {
 		f.At = max(f.At, until(&f.Evidence[i]))
 		f.Evidence[i].Elements = slices.Clone(f.Evidence[i].Elements)
 	}
-	f.Text = l.tell(a, key) + w.during(f.At)
+	if a.steps == nil {
+		f.Text = l.tell(a, key) + w.during(f.At)
+		return f
+	}
+	f.Text = l.tellCycle(a.steps, w.during(f.At))
+	order := byStart(l.log, ops)
+	for _, s := range a.steps {
+		f.Cycle = append(f.Cycle, Step{Name: short(s.from), Op: slices.Index(order, l.txns[s.from].op), Edge: s.kind.String(), Why: l.tellStep(s, short)})
+	}
 	return f
 }
 
-// name is a transaction for people: "T17 (n1, 8.013 s)".
+// short is a transaction's name.
+func short(t int32) string { return fmt.Sprintf("T%d", t) }
+
+// name is a transaction for people: "T17 (process 3, 8.013 s to 8.014 s)".
 func (l *lists) name(t int32) string {
 	op := l.op(t)
-	return fmt.Sprintf("T%d (process %d, %s to %s)", t, op.Process, clock(op.Start), clock(op.End))
+	return fmt.Sprintf("%s (process %d, %s to %s)", short(t), op.Process, clock(op.Start), clock(op.End))
 }
 
+// String is the kind's usual name.
+func (k edgeKind) String() string {
+	switch k {
+	case edgeWR:
+		return "wr"
+	case edgeRW:
+		return "rw"
+	case edgeProcess:
+		return "process"
+	case edgeRealtime:
+		return "realtime"
+	}
+	return "ww"
+}
+
+// tell tells an anomaly that is no cycle.
 func (l *lists) tell(a *anomaly, key uint32) string {
 	t := func(i int) string { return l.name(a.txns[i]) }
 	switch a.class {
@@ -50,19 +77,23 @@ func (l *lists) tell(a *anomaly, key uint32) string {
 		return fmt.Sprintf("%s read list %d up to the element %d, in the middle of what %s appended", t(1), key, a.value, t(0))
 	case DirtyUpdate:
 		return fmt.Sprintf("%s appended %d to list %d behind an element of %s, which was reported failed", t(1), a.value, key, t(0))
-	case LostUpdate:
+	default:
 		return fmt.Sprintf("%s and %s both read the same state of list %d and then appended to it: one update was made without seeing the other", t(0), t(1), key)
 	}
-	told := make([]string, len(a.steps))
-	for i, s := range a.steps {
-		told[i] = l.tellStep(s)
+}
+
+// tellCycle tells a cycle in one sentence, whose steps begin behind the colon.
+func (l *lists) tellCycle(steps []hop, during string) string {
+	told := make([]string, len(steps))
+	for i, s := range steps {
+		told[i] = l.tellStep(s, l.name)
 	}
-	return fmt.Sprintf("a cycle of %d transactions: %s: a contradiction", len(a.steps), strings.Join(told, "; "))
+	return fmt.Sprintf("a cycle of %d transactions%s: %s: a contradiction", len(steps), during, strings.Join(told, "; "))
 }
 
 // tellStep explains one edge.
-func (l *lists) tellStep(s hop) string {
-	from, to := l.name(s.from), l.name(s.to)
+func (l *lists) tellStep(s hop, name func(int32) string) string {
+	from, to := name(s.from), name(s.to)
 	switch s.kind {
 	case edgeProcess:
 		return fmt.Sprintf("%s was called before %s by the same client", from, to)
@@ -72,29 +103,42 @@ func (l *lists) tellStep(s hop) string {
 	key := &l.keys[s.key]
 	switch s.kind {
 	case edgeWR:
-		return fmt.Sprintf("%s read %s of list %d, which %s appended", to, l.lastOf(key, s.from), key.key, from)
+		return fmt.Sprintf("%s read %s of list %d, which %s appended", to, l.lastOf(s), key.key, from)
 	case edgeRW:
-		return fmt.Sprintf("%s read list %d without %s, which %s appended", from, key.key, l.firstOf(s.key, s.to), to)
+		return fmt.Sprintf("%s read list %d without %s, which %s appended", from, key.key, l.firstOf(s), to)
 	default:
 		return fmt.Sprintf("%s appended to list %d before %s", from, key.key, to)
 	}
 }
 
-// lastOf is the last element of a list's version that a transaction appended.
-func (l *lists) lastOf(key *list, t int32) string {
-	for i := len(key.sites) - 1; i >= 0; i-- {
-		if at := key.sites[i]; at != none && l.sites[at].txn == t {
-			return fmt.Sprint(key.version[i])
+// readBy is what a transaction read of a list before it appended to it.
+func (l *lists) readBy(t, k int32) []int64 {
+	for _, r := range l.reads {
+		if r.txn == t && r.key == k {
+			return l.keys[k].version[:r.n]
+		}
+	}
+	return nil
+}
+
+// lastOf is the last element of the step's first transaction that the other read.
+func (l *lists) lastOf(s hop) string {
+	read := l.readBy(s.to, s.key)
+	for i := len(read) - 1; i >= 0; i-- {
+		if at := l.keys[s.key].sites[i]; at != none && l.sites[at].txn == s.from {
+			return fmt.Sprint(read[i])
 		}
 	}
 	return "an element"
 }
 
-// firstOf is the first element that a transaction appended to a list.
-func (l *lists) firstOf(k, t int32) string {
+// firstOf is the first element of the step's second transaction that the other
+// read nothing of.
+func (l *lists) firstOf(s hop) string {
+	read := l.readBy(s.from, s.key)
 	for i := range l.sites {
-		if s := &l.sites[i]; s.key == k && s.txn == t {
-			return fmt.Sprint(s.value)
+		if a := &l.sites[i]; a.key == s.key && a.txn == s.to && !slices.Contains(read, a.value) {
+			return fmt.Sprint(a.value)
 		}
 	}
 	return "an element"

@@ -1,11 +1,7 @@
 package checkers
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
-	"sort"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
@@ -14,7 +10,7 @@ import (
 func availabilityChecker() Checker {
 	return Checker{
 		Name:  "availability",
-		Types: []string{registerType, setType, queueType},
+		Types: []string{registerType, setType, queueType, appendType, counterType, idsType, bankType},
 		Facts: []Fact{
 			{"ops.ok", Number, "operations of the load that were acknowledged in the measured phase"},
 			{"ops.rate", PerSec, "operations of the load acknowledged per second of the measured phase"},
@@ -50,33 +46,49 @@ func (c *errorCount) value(name string) Value {
 // faultErrors are the errors around one fault.
 type faultErrors struct{ before, during, after errorCount }
 
-// availabilityTally is what is counted of the load.
+// availabilityTally is what is counted of the load, in order of history.Less.
 type availabilityTally struct {
+	line    *timeline
+	load    []bool // by workload
 	ok      int
 	errors  errorCount
 	moments [moments]errorCount
 	faults  map[string]*faultErrors // by id
 	writes  int                     // tried
-	acks    []stretch               // of acknowledged writes
+	acks    gaps                    // between acknowledged writes
+	outages outages
+}
+
+func newAvailabilityTally(log *history.Log, line *timeline) *availabilityTally {
+	t := &availabilityTally{line: line, load: make([]bool, 256), faults: map[string]*faultErrors{},
+		acks: gaps{stretch: line.measured, last: line.measured.begin}, outages: newOutages(line)}
+	for i := range min(len(log.Meta.Workloads), len(t.load)) {
+		t.load[i] = log.Meta.Workloads[i].Type != lagType
+	}
+	for _, w := range line.windows {
+		t.faults[w.Fault] = &faultErrors{}
+	}
+	return t
 }
 
 // checkAvailability measures the load of all workloads but lag's: operations
 // that are neither of the warm-up nor final reads. Writes are acknowledged
 // when their answer comes, whenever they began.
-func checkAvailability(_ context.Context, log *history.Log, _ Limits) Result {
-	line := newTimeline(log)
-	t := availabilityTally{faults: map[string]*faultErrors{}}
-	for _, w := range line.windows {
-		t.faults[w.Fault] = &faultErrors{}
+func checkAvailability(_ context.Context, log *history.Log, limits Limits) Result {
+	if limits.pass != nil {
+		return limits.pass.load.result()
 	}
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		if int(op.Workload) < len(log.Meta.Workloads) && log.Meta.Workloads[op.Workload].Type != lagType && op.Kind.Load() {
-			t.count(line, op)
-		}
+	t := newAvailabilityTally(log, newTimeline(log))
+	for op := range log.All() {
+		t.count(op)
 	}
-	values := []Value{counted("ops.ok", t.ok), t.rate(line), t.gap(line)}
-	values = append(values, t.failovers(line)...)
+	return t.result()
+}
+
+func (t *availabilityTally) result() Result {
+	line := t.line
+	values := []Value{counted("ops.ok", t.ok), t.rate(line), t.gap()}
+	values = append(values, t.outages.values()...)
 	values = append(values, t.errors.value("errors.rate"), t.moments[beforeFaults].value("errors.rate.before"),
 		t.moments[duringFault].value("errors.rate.during"), t.moments[afterFaults].value("errors.rate.after"))
 	for _, w := range line.windows {
@@ -89,13 +101,15 @@ func checkAvailability(_ context.Context, log *history.Log, _ Limits) Result {
 	return Result{Values: values}
 }
 
-func (t *availabilityTally) count(line *timeline, op *history.Op) {
-	if op.Final() {
+func (t *availabilityTally) count(op *history.Op) {
+	if op.Final() || !t.load[op.Workload] || !op.Kind.Load() {
 		return
 	}
+	line := t.line
 	writes := op.Kind.Writes()
 	if writes && op.Outcome == history.OK {
-		t.acks = append(t.acks, stretch{from(op), until(op)})
+		t.acks.add(until(op), from(op))
+		t.outages.ack(op)
 	}
 	if op.Flags&history.Warmup != 0 {
 		return
@@ -150,48 +164,9 @@ func (t *availabilityTally) rate(line *timeline) Value {
 
 // gap is the longest time in the measured phase without an acknowledgement;
 // the phase's begin and end bound it too.
-func (t *availabilityTally) gap(line *timeline) Value {
-	v := Value{Name: "availability.write_gap.max"}
+func (t *availabilityTally) gap() Value {
 	if t.writes == 0 {
-		v.Why = "nothing was written in the measured phase"
-		return v
+		return Value{Name: "availability.write_gap.max", Why: "nothing was written in the measured phase"}
 	}
-	slices.SortFunc(t.acks, func(a, b stretch) int { return cmp.Compare(a.end, b.end) })
-	last, longest := line.measured.begin, int64(0)
-	for _, ack := range t.acks {
-		if ack.end < line.measured.begin || ack.end > line.measured.end {
-			continue
-		}
-		longest = max(longest, span(ack.end, last))
-		last = ack.end
-	}
-	v.N, v.Known = float64(max(longest, span(line.measured.end, last))), true
-	return v
-}
-
-// failovers measures, for each fault that hit the primary, the time from its
-// effect to the first acknowledgement of a write that began after it. Writes
-// under way at that instant may have been done by the old primary before.
-func (t *availabilityTally) failovers(line *timeline) []Value {
-	longest, hits := Value{Name: "failover.max"}, line.outages()
-	slices.SortFunc(t.acks, func(a, b stretch) int { return cmp.Compare(a.begin, b.begin) })
-	first := make([]int64, len(t.acks)+1) // least end from there on
-	first[len(t.acks)] = never
-	for i := len(t.acks) - 1; i >= 0; i-- {
-		first[i] = min(first[i+1], t.acks[i].end)
-	}
-	longest.Known = len(hits) > 0
-	if len(hits) == 0 {
-		longest.Why = "no fault hit the primary"
-	}
-	for _, w := range hits {
-		i := sort.Search(len(t.acks), func(i int) bool { return t.acks[i].begin > w.Begin })
-		if first[i] == never {
-			longest.Known, longest.N = false, 0
-			longest.Why = fmt.Sprintf("no write begun after %s (%s) was acknowledged", w.Fault, w.Name)
-			break
-		}
-		longest.N = max(longest.N, float64(span(first[i], w.Begin)))
-	}
-	return []Value{longest, counted("failover.count", len(hits))}
+	return Value{Name: "availability.write_gap.max", N: float64(t.acks.longestOf()), Known: true}
 }

@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/history"
@@ -46,6 +47,35 @@ func TestAvailability(t *testing.T) {
 			values, _ := check(t, log)
 			expect(t, values, test.want)
 		})
+	}
+}
+
+// TestGaps: instants come nearly in order, and few of them are kept.
+func TestGaps(t *testing.T) {
+	g := gaps{stretch: stretch{100, 10_000}, last: 100}
+	g.add(9000, 0)    // a long operation
+	g.add(50, 0)      // before the stretch
+	g.add(20_000, 10) // after it
+	for at := int64(101); at <= 4000; at++ {
+		if g.add(at, at); len(g.pending) > 1100 {
+			t.Fatalf("%d instants are kept", len(g.pending))
+		}
+	}
+	if got := g.longestOf(); got != 5000 {
+		t.Errorf("the longest gap is %d, want the 5000 between two instants", got)
+	}
+}
+
+// TestOutageWithoutEnd: a write has to begin after the fault, and an outage
+// that did not end hides the lengths of the others.
+func TestOutageWithoutEnd(t *testing.T) {
+	log := faulted(logOf(registerType), primary("n1", 1, 5), killed("f1", "n1", 100), healed("f1", 120), killed("f2", "n1", 200), healed("f2", 220))
+	o := newOutages(newTimeline(log))
+	for _, op := range []history.Op{write(1, 150, 160), write(2, 200, 210)} {
+		o.ack(&op)
+	}
+	if got := o.values()[0]; got.Known || got.N != 0 || !strings.Contains(got.Why, "no write begun after f2") {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -134,7 +134,30 @@ func (s slow) facts() string {
 	}
 	resurrected = len(failed)
 	lost = s.lost(f)
-	return fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d", lost, stale, total, resurrected, phantom, future)
+	return fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d updates %d", lost, stale, total, resurrected, phantom,
+		future, s.lostUpdates(f))
+}
+
+// lostUpdates is how many compare-and-sets cannot have found the value that
+// they replaced: of those that replaced the same one, all that began when it
+// had been superseded, and all but one in any case.
+func (s slow) lostUpdates(f map[int64]int64) int {
+	replaced, late := map[int64]int{}, map[int64]int{}
+	for i := range s.ops {
+		op := &s.ops[i]
+		if _, ok := s.started(f, op.Value); !ok || !s.effective(op) || !s.usable(f, op.Old) {
+			continue
+		}
+		replaced[op.Old]++
+		if s.staleness(f, op.Old, op.Start) > 0 {
+			late[op.Old]++
+		}
+	}
+	n := 0
+	for old := range replaced {
+		n += max(late[old], replaced[old]-1)
+	}
+	return n
 }
 
 func (s slow) staleness(f map[int64]int64, v, start int64) int64 {
@@ -173,7 +196,7 @@ func (s slow) lost(f map[int64]int64) int {
 		everywhere := true
 		for _, r := range last {
 			if r != nil {
-				everywhere = everywhere && r.Value != w.Value && s.usable(f, r.Value) && f[r.Value] < begun
+				everywhere = everywhere && w.End < r.Start && r.Value != w.Value && s.usable(f, r.Value) && f[r.Value] < begun
 			}
 		}
 		if everywhere {
@@ -238,10 +261,10 @@ func TestRegistersAgreeWithDefinitions(t *testing.T) {
 		tally := found.register
 		total := int64(0)
 		for _, r := range tally.stale {
-			total += r.gap
+			total += r.Staleness
 		}
-		got := fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d", tally.finals.lost, len(tally.stale), total,
-			tally.resurrected, tally.phantom, tally.future)
+		got := fmt.Sprintf("lost %d stale %d total %d resurrected %d phantom %d future %d updates %d", tally.finals.lost, len(tally.stale), total,
+			tally.resurrected, tally.phantom, tally.future, tally.lostUpdates)
 		if want := (slow{log.Ops, true}).facts(); got != want {
 			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
 		}
@@ -250,12 +273,12 @@ func TestRegistersAgreeWithDefinitions(t *testing.T) {
 			t.Fatalf("seed %d: got  %s\nwant %s:\n%v", seed, got, want, log.Ops)
 		}
 		for name, n := range map[string]int{"lost": tally.finals.lost, "stale": len(tally.stale), "resurrected": tally.resurrected,
-			"phantom": tally.phantom, "future": tally.future, "own": s.ownWrites, "monotonic": s.monotonic} {
+			"phantom": tally.phantom, "future": tally.future, "updates": tally.lostUpdates, "own": s.ownWrites, "monotonic": s.monotonic} {
 			if n > 0 {
 				counts[name]++
 			}
 		}
-		for _, f := range tally.shelves.findings(LostWrite, Resurrected, Phantom, Future, StaleRead, Diverged) {
+		for _, f := range tally.shelves.findings(LostWrite, LostUpdate, Resurrected, Phantom, Future, StaleRead, Diverged) {
 			proveRegister(t, log, f)
 		}
 		for _, f := range s.shelves.findings(ReadYourWrites, MonotonicRead) {
@@ -263,7 +286,7 @@ func TestRegistersAgreeWithDefinitions(t *testing.T) {
 		}
 	}
 	t.Log(counts)
-	for _, name := range []string{"lost", "stale", "resurrected", "phantom", "future", "own", "monotonic"} {
+	for _, name := range []string{"lost", "stale", "resurrected", "phantom", "future", "updates", "own", "monotonic"} {
 		if counts[name] < 100 {
 			t.Errorf("%s came up in %d histories only", name, counts[name])
 		}
@@ -275,7 +298,7 @@ func proveRegister(t *testing.T, log *history.Log, f Finding) {
 	t.Helper()
 	sub := &history.Log{Meta: log.Meta, Ops: f.Evidence}
 	values, _ := check(t, sub)
-	fact := map[Class]string{LostWrite: "writes.lost", Resurrected: "writes.resurrected", Phantom: "reads.phantom", Future: "reads.future",
+	fact := map[Class]string{LostWrite: "writes.lost", LostUpdate: "writes.lost_updates", Resurrected: "writes.resurrected", Phantom: "reads.phantom", Future: "reads.future",
 		StaleRead: "reads.stale", OrderFlip: "reads.order_flips", Diverged: "replicas.diverged", ReadYourWrites: "sessions.read_your_writes", MonotonicRead: "sessions.monotonic_reads",
 		MonotonicWrite: "sessions.monotonic_writes", WriteAfterRead: "sessions.writes_follow_reads"}[f.Class]
 	if v := values[fact]; !v.Known || v.N == 0 {

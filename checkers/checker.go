@@ -42,6 +42,10 @@ type Value struct {
 type Result struct {
 	Findings []Finding // at most Limits.Findings per class; the counts are in Values
 	Values   []Value
+
+	Stale     []StaleSample // every stale read of a register, in order of the log; of a torn log some may be missing
+	Staleness []StaleReads  // of all registers; empty if no read was answered
+	Isolation *Isolation    // of transactions on lists; nil if there is no such workload
 }
 
 // Limits bound a checker.
@@ -52,6 +56,7 @@ type Limits struct {
 	Workers  int           // goroutines
 
 	shared *shared // set by Run; nil: a checker works alone
+	pass   *Pass   // set by Pass.Run: the log is on disk
 }
 
 // DefaultLimits are used where a plan says nothing.

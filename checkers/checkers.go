@@ -42,7 +42,7 @@ const (
 	InternalRead      Class = "internal"           // a transaction did not see its own earlier reads and writes
 	DirtyUpdate       Class = "dirty-update"       // a committed write upon an aborted one
 	IncompatibleOrder Class = "incompatible-order" // a list was read in two orders
-	LostUpdate        Class = "lost-update"        // two transactions updated the same version
+	LostUpdate        Class = "lost-update"        // two transactions, or compare-and-sets, updated the same version
 	OutOfBounds       Class = "out-of-bounds"      // a counter's value that no choice of its increments explains
 	DuplicateID       Class = "duplicate-id"       // a unique number was given out twice
 	WrongTotal        Class = "wrong-total"        // the balances of one instant do not add up
@@ -59,6 +59,16 @@ type Finding struct {
 	Gap      int64        `json:"gap,omitempty"` // staleness in nanoseconds, where it has a meaning
 	Evidence []history.Op `json:"evidence"`      // the few operations that contradict each other, in order of start
 	Text     string       `json:"text"`          // one or two sentences a person understands, with times and nodes
+	Cycle    []Step       `json:"cycle,omitempty"`
+}
+
+// Step is one transaction of a cycle, and why it must precede the next one; the
+// next of the last is the first.
+type Step struct {
+	Name string `json:"name"` // as in the text: T17
+	Op   int    `json:"op"`   // index into the evidence
+	Edge string `json:"edge"` // ww, wr, rw (an anti-dependency), process or realtime
+	Why  string `json:"why"`
 }
 
 // Truth is a three-valued answer.

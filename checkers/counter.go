@@ -87,6 +87,14 @@ func (s *steps) upTo(t int64) int64 {
 	return s.sum[sort.Search(len(s.at), func(i int) bool { return s.at[i] > t })]
 }
 
+// shownBy is a counter's value by an answered read.
+func shownBy(read *history.Op) int64 {
+	if read.Value == history.Nil {
+		return 0 // never written
+	}
+	return read.Value
+}
+
 func tallyCounter(w *words, g *group, keep int) counterTally {
 	t := counterTally{shelves: newShelves(keep)}
 	var up, down, sureUp, sureDown []*history.Op
@@ -115,10 +123,7 @@ func tallyCounter(w *words, g *group, keep int) counterTally {
 			continue
 		}
 		t.reads++
-		v := op.Value
-		if v == history.Nil {
-			v = 0 // never written
-		}
+		v := shownBy(op)
 		low, high := endedUp.before(from(op))+begunDown.upTo(until(op)), begunUp.upTo(until(op))+endedDown.before(from(op))
 		if v >= low && v <= high || w.log.Torn && (v > high || len(down) > 0) {
 			continue // in a torn history the increments that explain it may be missing
@@ -137,25 +142,17 @@ func tallyCounter(w *words, g *group, keep int) counterTally {
 }
 
 // judge tells by the final reads how much is lost: what the nearest of them
-// lacks of the least that is possible.
+// lacks of the least that is possible. In a torn history with decrements, others
+// that explain it may be missing.
 func (t *counterTally) judge(w *words, g *group, endedUp, begunDown steps) {
 	finals := finalReads(w.log, g.ops, history.Read)
-	if !t.finals.count(w.log, finals, t.increments > 0) {
+	if !t.finals.count(w.log, finals, t.increments > 0) || w.log.Torn && len(begunDown.at) > 0 {
 		return
 	}
-	low := endedUp.upTo(never) + begunDown.upTo(never)
-	lost := never
+	t.lost = never
 	for _, p := range finals {
-		v := w.log.Ops[g.ops[p]].Value
-		if v == history.Nil {
-			v = 0
-		}
-		lost = min(lost, max(0, low-v))
-		if v != w.log.Ops[g.ops[finals[0]]].Value {
-			t.finals.diverged = 1
-		}
-	}
-	if lost != never {
-		t.lost = lost
+		op := &w.log.Ops[g.ops[p]]
+		low := endedUp.before(from(op)) + begunDown.upTo(until(op))
+		t.lost = min(t.lost, max(0, low-shownBy(op)))
 	}
 }

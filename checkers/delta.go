@@ -3,7 +3,6 @@ package checkers
 import (
 	"cmp"
 	"math"
-	"slices"
 	"sort"
 	"sync/atomic"
 )
@@ -57,7 +56,7 @@ func (k *values) delta(torn bool, floor int64) int64 {
 		}
 		zones[i], most = z, max(most, z.r)
 	}
-	slices.SortFunc(zones, func(a, b zone) int { return cmp.Compare(a.f, b.f) })
+	sortNear(zones, func(a, b zone) int { return cmp.Compare(a.f, b.f) })
 	forward := make([]int32, 0, len(zones))
 	if !opposedZones(zones, floor, forward) {
 		return floor

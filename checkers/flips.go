@@ -3,7 +3,6 @@ package checkers
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"sort"
 )
 
@@ -29,7 +28,7 @@ func (k *values) orderFlip() (a, b int32, found bool) {
 	for i := range byWrite {
 		byWrite[i] = int32(i)
 	}
-	slices.SortFunc(byWrite, func(a, b int32) int { return cmp.Compare(all[a].w, all[b].w) })
+	sortNear(byWrite, func(a, b int32) int { return cmp.Compare(all[a].w, all[b].w) })
 	begun, next := newMaxima(len(all)), 0
 	for i := range all {
 		c := &all[i]
@@ -66,7 +65,7 @@ func (k *values) plainValues() []candidate {
 			all = append(all, candidate{v.f, v.start, v.readStart, int32(i)})
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.f, b.f), cmp.Compare(a.value, b.value)) })
+	sortNear(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.f, b.f), cmp.Compare(a.value, b.value)) })
 	return all
 }
 

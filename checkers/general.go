@@ -36,10 +36,10 @@ type registerInput struct {
 //     happened;
 //   - a failed compare-and-set that told the current value is a read. One that
 //     did not is left out: that may hide a violation, and never makes one;
-//   - in a torn history the write of a value may be missing: reads of such a
-//     value are left out and a compare-and-set of it sets its new value in any
-//     case. Either allows more orders than before, so that a violation which
-//     is still found is one.
+//   - in a torn history the write of a value may be missing, or one more write
+//     of a value that was written twice: reads of such a value are left out and
+//     a compare-and-set of it sets its new value in any case. Either allows
+//     more orders than before, so that a violation which is still found is one.
 func general(ctx context.Context, k *values, torn bool, limit time.Duration, memory uint64) Truth {
 	operations := k.operations(torn)
 	n := uint64(len(operations))
@@ -93,7 +93,7 @@ func (k *values) operations(torn bool) []porcupine.Operation {
 	add := func(p int32, end int64, in registerInput) {
 		all = append(all, porcupine.Operation{Input: in, Call: from(k.op(p)), Return: end})
 	}
-	missing := func(i int32) bool { return torn && k.all[i].fate == orphan }
+	missing := func(i int32) bool { return torn && (k.all[i].fate == orphan || k.all[i].twice) }
 	index, seen := map[int64]int32{}, make([]bool, len(k.all))
 	for i := range k.all {
 		index[k.all[i].v], seen[i] = int32(i), k.all[i].seen

@@ -31,51 +31,65 @@ func groups(log *history.Log, typ string) []group {
 	return groupsOf(log, typ, func(uint64) bool { return true })
 }
 
-// groupsOf is groups of those keys only that are wanted, by groupID.
+// groupsOf is groups of those keys only that are wanted, by id.
 func groupsOf(log *history.Log, typ string, wanted func(id uint64) bool) []group {
 	workloads := make([]bool, 256)
 	for i := range min(len(log.Meta.Workloads), len(workloads)) {
 		workloads[i] = log.Meta.Workloads[i].Type == typ
 	}
-	counts := map[uint64]int32{}
+	index, counts, all := newKeyIndex(), []int32(nil), []group(nil)
 	for i := range log.Ops {
-		if op := &log.Ops[i]; workloads[op.Workload] {
-			counts[groupID(op)]++
+		op := &log.Ops[i]
+		if !workloads[op.Workload] {
+			continue
 		}
-	}
-	for id := range counts {
-		if !wanted(id) {
-			delete(counts, id)
+		at := index.of(op.Workload, op.Key)
+		if *at == 0 {
+			all, counts = append(all, group{workload: op.Workload, key: op.Key}), append(counts, 0)
+			*at = int32(len(all))
 		}
+		counts[*at-1]++
 	}
-	ids := make([]uint64, 0, len(counts))
 	total := int32(0)
-	for id, n := range counts {
-		ids = append(ids, id)
-		total += n
+	for i := range all {
+		if wanted(all[i].id()) {
+			total += counts[i]
+		} else {
+			counts[i] = 0
+		}
 	}
-	slices.Sort(ids)
-	all, arena := make([]group, len(ids)), make([]int32, total)
-	place := make(map[uint64]int32, len(ids))
-	for i, id := range ids {
-		all[i] = group{workload: uint8(id >> 32), key: uint32(id), ops: arena[:0:counts[id]]}
-		arena = arena[counts[id]:]
-		place[id] = int32(i)
+	arena := make([]int32, total)
+	for i := range all {
+		all[i].ops, arena = arena[:0:counts[i]], arena[counts[i]:]
 	}
 	for i := range log.Ops {
 		if op := &log.Ops[i]; workloads[op.Workload] {
-			if at, ok := place[groupID(op)]; ok {
+			if at := *index.of(op.Workload, op.Key) - 1; counts[at] > 0 {
 				all[at].ops = append(all[at].ops, int32(i))
 			}
 		}
 	}
-	for i := range all {
-		all[i].sort(log)
+	all = slices.DeleteFunc(all, func(g group) bool { return len(g.ops) == 0 })
+	slices.SortFunc(all, func(a, b group) int { return a.compare(&b) })
+	if !inOrder(log.Ops) {
+		for i := range all {
+			all[i].sort(log)
+		}
 	}
 	return all
 }
 
-func groupID(op *history.Op) uint64 { return uint64(op.Workload)<<32 | uint64(op.Key) }
+func (g *group) id() uint64 { return uint64(g.workload)<<32 | uint64(g.key) }
+
+// inOrder tells whether operations are in the order of history.Less.
+func inOrder(ops []history.Op) bool {
+	for i := 1; i < len(ops); i++ {
+		if history.Less(&ops[i-1], &ops[i]) > 0 {
+			return false
+		}
+	}
+	return true
+}
 
 func (g *group) compare(o *group) int {
 	return cmp.Or(cmp.Compare(g.workload, o.workload), cmp.Compare(g.key, o.key))

@@ -29,7 +29,7 @@ func TestLag(t *testing.T) {
 		"lag.n1.p50=9e+06 lag.n1.max=9e+06 lag.n1.unseen=0 "+
 		"lag.n2.p50=4e+06 lag.n2.p99=1e+08 lag.n2.max=1e+08 lag.n2.unseen=0 "+
 		"lag.n3.p50=3e+07 lag.n3.max=? lag.n3.unseen=1 "+
-		"lag.p50=9e+06 lag.p90=? lag.p99=? lag.max=? writes.lost=- set.lost=-")
+		"lag.p50=9e+06 lag.p90=? lag.p99=? lag.max=? lag.write_to_visible.p99=? writes.lost=- set.lost=-")
 	samples := LagSamples(log)
 	want := []LagSample{
 		{Node: 0, Marker: 5, At: 99 * ms, AckToVisible: 9 * ms, StartToVisible: 19 * ms},
@@ -58,8 +58,14 @@ func TestLag(t *testing.T) {
 }
 
 func TestLagOfWarmupAndNothing(t *testing.T) {
-	values, _ := check(t, logOf(lagType, mark(1, 0, 10, warm), mark(2, 20, 30), poll(1, 1, 11, 90), poll(1, 2, 91, 92), poll(2, 2, 35, 36)))
+	log := logOf(lagType, mark(1, 0, 10, warm), mark(2, 20, 30), poll(1, 1, 11, 90), poll(1, 2, 91, 92), poll(2, 2, 35, 36))
+	values, _ := check(t, log)
 	expect(t, values, "lag.markers=1 lag.max=6.2e+07 lag.n2.max=6.2e+07 lag.n3.max=6e+06 lag.n1.max=? lag.write_to_visible.p99=7.2e+07")
+	if spans := LagSpans(log); len(spans) != 4 || !spans[0].Warmup || spans[1].Warmup {
+		t.Errorf("got %+v, want the first of each node to be of the warm-up", spans)
+	}
+	values, _ = check(t, logOf(lagType, mark(1, 0, 10), poll(1, 1, 11, 60), poll(1, 1, 20, 30)))
+	expect(t, values, "lag.n2.max=2e+07") // the poll that ended first shows it
 	values, _ = check(t, logOf(lagType))
 	expect(t, values, "lag.markers=0 lag.max=? lag.p50=? lag.unseen=0")
 }

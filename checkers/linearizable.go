@@ -125,6 +125,17 @@ func (k *values) decideTwice(ctx, search context.Context, w *words, g *group, li
 		l.truth, l.finding = False, notLinear(w, g, k.logged(k.withSightings(c.positions)), c.flaw)
 		return l
 	}
+	epochs := analyse(k.log, k.ops, false)
+	if certain, parted := epochs.part(); parted {
+		switch c, found := epochs.contradict(k.log.Torn); {
+		case !found:
+			l.truth = True
+			return l
+		case certain:
+			l.truth, l.finding = False, epochs.partedProof(ctx, w, g, c)
+			return l
+		}
+	}
 	l.truth = general(search, k, k.log.Torn, limits.Time, limits.Memory/uint64(limits.Workers))
 	switch l.truth {
 	case False:

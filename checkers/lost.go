@@ -52,20 +52,24 @@ func (t *finalTally) value(name string, n int, torn bool, missing string) Value 
 	return proven(name, n, missing)
 }
 
-// finalReads are the positions of the last answered final read of each node,
-// in order of node.
+// finalReads are the positions in ops of the last answered final read of each
+// node, in order of node.
 func finalReads(log *history.Log, ops []int32, kind history.Kind) []int32 {
+	return finalsAmong(len(ops), func(p int32) *history.Op { return &log.Ops[ops[p]] }, kind)
+}
+
+func finalsAmong(n int, at func(position int32) *history.Op, kind history.Kind) []int32 {
 	last := map[int8]int32{}
-	for p, i := range ops {
-		if op := &log.Ops[i]; op.Final() && op.Kind == kind && op.Outcome == history.OK {
-			last[op.Node] = int32(p)
+	for p := range int32(n) {
+		if op := at(p); op.Final() && op.Kind == kind && op.Outcome == history.OK {
+			last[op.Node] = p
 		}
 	}
 	all := make([]int32, 0, len(last))
 	for _, p := range last {
 		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b int32) int { return int(log.Ops[ops[a]].Node) - int(log.Ops[ops[b]].Node) })
+	slices.SortFunc(all, func(a, b int32) int { return int(at(a).Node) - int(at(b).Node) })
 	return all
 }
 
@@ -87,10 +91,10 @@ func (t *finalTally) count(log *history.Log, finals []int32, acked bool) (judged
 
 // lose judges by the final reads what is lost of one register.
 //
-// A final read that returns u proves of a node that it has lost every
-// acknowledged write w with f(u) < start(w): u had been there before w began,
-// so w came later, and if w or anything certainly newer than w had survived on
-// this node, u would not be there. A write is lost if that is so on every node
+// A final read that returns u proves of a node that it has lost every write w
+// that was acknowledged before the read began and has f(u) < start(w): u had
+// been there before w began, so w came later, and if w or anything certainly
+// newer than w had survived on this node, u would not be there. A write is lost if that is so on every node
 // that answered: the count is of distinct writes, and a lower bound, for a
 // register does not show what was lost and then overwritten. A write that is
 // missing from some nodes only is not lost, but the replicas diverged.
@@ -102,10 +106,10 @@ func (t *finalTally) count(log *history.Log, finals []int32, acked bool) (judged
 // that every node answered are judged.
 func (k *values) lose(w *words, g *group, shelves *shelves) finalTally {
 	var t finalTally
-	finals := finalReads(w.log, k.ops, history.Read)
+	finals := finalsAmong(len(k.ops), k.op, history.Read)
 	acknowledged := slices.ContainsFunc(k.all, func(v value) bool { return v.fate == acked })
 	judged := t.count(w.log, finals, acknowledged)
-	bound := beginning
+	bound, asked := beginning, never
 	for n, p := range finals {
 		i := k.read[p]
 		if n > 0 && i != k.read[finals[0]] && t.diverged == 0 {
@@ -116,7 +120,7 @@ func (k *values) lose(w *words, g *group, shelves *shelves) finalTally {
 			judged = false // a value written twice, or seen before it was written, has no place in the order
 			continue
 		}
-		bound = max(bound, k.all[i].f)
+		bound, asked = max(bound, k.all[i].f), min(asked, from(k.op(p)))
 	}
 	if !judged {
 		if len(finals) > 0 && acknowledged && t.unjudged == 0 {
@@ -126,7 +130,7 @@ func (k *values) lose(w *words, g *group, shelves *shelves) finalTally {
 	}
 	for i := range k.all {
 		v := &k.all[i]
-		if v.fate != acked || !v.written() || v.start <= bound {
+		if !v.written() || v.start <= bound || v.end >= asked { // one that was not acknowledged never ends
 			continue
 		}
 		t.lost++

@@ -27,6 +27,7 @@ type message struct {
 	again  int32    // the unacknowledged delivery of the greatest begin
 	early  int32    // a delivery that ended before the enqueueing began
 	over   int32    // index of a message that overtook it
+	mate   bool     // a later message of its own producer overtook it
 }
 
 // delivered tells whether anybody received the message.
@@ -181,6 +182,25 @@ func (k *messages) overtake() {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(k.all[a].start, k.all[b].start) })
+	k.overtakeAmong(order, func(m *message, by int32) { m.over = by })
+	producer := func(i int32) uint32 { return k.op(k.all[i].enq).Process }
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(producer(a), producer(b)) })
+	for len(order) > 0 {
+		n := 1
+		for n < len(order) && producer(order[n]) == producer(order[0]) {
+			n++
+		}
+		k.overtakeAmong(order[:n], func(m *message, _ int32) { m.mate = true })
+		order = order[n:]
+	}
+	for _, p := range k.drains {
+		k.overtakeIn(p)
+	}
+}
+
+// overtakeAmong marks those of some messages, in order of start, that another
+// of them overtook.
+func (k *messages) overtakeAmong(order []int32, mark func(m *message, by int32)) {
 	end := func(i int32) int64 { return until(k.op(k.all[i].ended)) }
 	earliest := slices.Clone(order) // of order[i:], the message whose delivery ended first
 	for n := len(order) - 2; n >= 0; n-- {
@@ -192,11 +212,8 @@ func (k *messages) overtake() {
 		m := &k.all[i]
 		n := sort.Search(len(order), func(n int) bool { return k.all[order[n]].start > m.ack })
 		if n < len(order) && end(earliest[n]) < from(k.op(m.first)) {
-			m.over = earliest[n]
+			mark(m, earliest[n])
 		}
-	}
-	for _, p := range k.drains {
-		k.overtakeIn(p)
 	}
 }
 
@@ -204,7 +221,8 @@ func (k *messages) overtake() {
 // elements are in the order of their delivery. A message that was delivered
 // elsewhere too is left out: which delivery was first is not known.
 func (k *messages) overtakeIn(p int32) {
-	latest := none // of the elements so far, the one enqueued last
+	latest := none                  // of the elements so far, the one enqueued last
+	producers := map[uint32]int64{} // the start of the last of each producer
 	for _, v := range k.op(p).Elements {
 		i := k.index[v]
 		m := &k.all[i]
@@ -216,6 +234,14 @@ func (k *messages) overtakeIn(p int32) {
 		}
 		if latest == none || m.start > k.all[latest].start {
 			latest = i
+		}
+		producer := k.op(m.enq).Process
+		last, known := producers[producer]
+		if known && last > m.ack && m.acked+m.unsure == 1 {
+			m.mate = true
+		}
+		if !known || m.start > last {
+			producers[producer] = m.start
 		}
 	}
 }

@@ -21,6 +21,7 @@ func queueChecker() Checker {
 			{"queue.redelivered", Number, "messages delivered more than once, but acknowledged once at most as far as is known: at-least-once delivery allows it"},
 			{"queue.unexpected", Number, "messages delivered though nobody had enqueued them, at least not yet, or though their enqueueing was reported failed"},
 			{"queue.reordered", Number, "messages that a message enqueued after their confirmation overtook, beyond as many as dequeues of unknown outcome may have put back"},
+			{"queue.reordered_by_producer", Number, "of these, as far as is proven, messages that a later message of the same producer overtook: not even each producer's order was kept"},
 			{"queue.fifo", Boolean, "every queue behaved as one first-in-first-out queue: one order explains all its operations, each message coming once (one that is put back behind others is out of order)"},
 			{"queue.residence.p50", Nanos, "median time from a message's confirmation to its first delivery, of those that the load dequeued"},
 			{"queue.residence.p99", Nanos, "99th percentile of that time"},
@@ -36,7 +37,7 @@ type queueTally struct {
 	lost, undelivered           int
 	duplicated, redelivered     int
 	unexpected, orphans         int // orphans: of unexpected, those that nobody enqueued
-	reordered                   int
+	reordered, mates            int // mates: by a message of the same producer
 	undrained, incomplete       int // queues whose lost, and whose undelivered, messages cannot be judged
 	tried                       bool
 	residence                   []int64
@@ -78,6 +79,7 @@ func (t *queueTally) add(o *queueTally) {
 	t.lost, t.undelivered = t.lost+o.lost, t.undelivered+o.undelivered
 	t.duplicated, t.redelivered = t.duplicated+o.duplicated, t.redelivered+o.redelivered
 	t.unexpected, t.orphans, t.reordered = t.unexpected+o.unexpected, t.orphans+o.orphans, t.reordered+o.reordered
+	t.mates += o.mates
 	t.undrained, t.incomplete, t.tried = t.undrained+o.undrained, t.incomplete+o.incomplete, t.tried || o.tried
 	t.residence = append(t.residence, o.residence...)
 	t.shelves.take(o.shelves)
@@ -94,7 +96,7 @@ func (t *queueTally) values(torn bool) []Value {
 		counted("queue.enqueued", t.enqueued), counted("queue.dequeued", t.dequeued), counted("queue.drained", t.drained),
 		t.missing("queue.lost", t.lost, t.undrained, torn), t.missing("queue.undelivered", t.undelivered, t.incomplete, torn),
 		anomalies("queue.duplicated", t.duplicated, torn), anomalies("queue.redelivered", t.redelivered, torn),
-		unexpected, anomalies("queue.reordered", t.reordered, torn),
+		unexpected, anomalies("queue.reordered", t.reordered, torn), anomalies("queue.reordered_by_producer", t.mates, torn),
 		residence.value("queue.residence.p50", 0.5, empty, ""), residence.value("queue.residence.p99", 0.99, empty, ""),
 		residence.value("queue.residence.max", 1, empty, ""),
 	}
@@ -218,13 +220,16 @@ func (t *queueTally) lose(w *words, g *group, k *messages) {
 // message unseen may also have put it back behind others, by losing its
 // connection: each accounts for one.
 func (t *queueTally) reorder(w *words, g *group, k *messages) {
-	overtaken := 0
+	overtaken, mates := 0, 0
 	for i := range k.all {
 		if k.all[i].over != none {
 			overtaken++
 		}
+		if k.all[i].mate {
+			mates++
+		}
 	}
-	t.reordered = max(overtaken-len(k.doubts), 0)
+	t.reordered, t.mates = max(overtaken-len(k.doubts), 0), max(mates-len(k.doubts), 0)
 	if t.reordered == 0 {
 		return
 	}

@@ -25,7 +25,7 @@ func drain(start, end int64, elements []int64, changes ...change) history.Op {
 // held is a message that a drain received and perhaps did not acknowledge.
 func held(v int64) change { return func(op *history.Op) { unknown(op); op.Value = v } }
 
-const queueClean = "queue.lost=0 queue.undelivered=0 queue.duplicated=0 queue.redelivered=0 queue.unexpected=0 queue.reordered=0 "
+const queueClean = "queue.lost=0 queue.undelivered=0 queue.duplicated=0 queue.redelivered=0 queue.unexpected=0 queue.reordered=0 queue.reordered_by_producer=0 "
 
 func TestKnownQueues(t *testing.T) {
 	first, second, both := enqueue(1, 0, 10), enqueue(2, 20, 30), drain(1000, 1010, els(1, 2))
@@ -42,6 +42,7 @@ func TestKnownQueues(t *testing.T) {
 		{"received before it was confirmed", []history.Op{enqueue(1, 0, 50), dequeue(1, 10, 20, by(1)), empty}, queueClean + "queue.residence.max=0", ""},
 		{"enqueued in the warm-up", []history.Op{enqueue(1, 0, 10, warm), dequeue(1, 40, 60), empty}, queueClean + "queue.residence.p50=? queue.enqueued=1", ""},
 		{"unknown, delivered", []history.Op{enqueue(1, 0, 10, unknown), dequeue(1, 20, 30), empty}, queueClean + "queue.enqueued=0 queue.residence.p50=?", ""},
+		{"enqueued twice, delivered", []history.Op{first, enqueue(1, 20, 30), dequeue(1, 40, 60), empty}, queueClean + "queue.enqueued=2 queue.residence.p50=?", ""},
 		{"unknown, never delivered", []history.Op{enqueue(1, 0, 10, unknown), empty}, queueClean, ""},
 		{"failed, never delivered", []history.Op{enqueue(1, 0, 10, failed), empty}, queueClean, ""},
 		{"every message came, so no drain is needed", []history.Op{first, dequeue(1, 20, 30)}, queueClean, ""},
@@ -64,6 +65,8 @@ func TestKnownQueues(t *testing.T) {
 		{"one node's drain did not end", []history.Op{first, empty, drain(1020, 1030, nil, node(1), failed)}, "queue.lost=?", ""},
 		{"drained through the second node", []history.Op{first, empty, drain(1020, 1030, els(1), node(1))}, queueClean, ""},
 		{"confirmed after the drain began", []history.Op{enqueue(1, 990, 1005), empty}, "queue.lost=? queue.undelivered=?", ""},
+		{"confirmed as the drain began", []history.Op{enqueue(1, 990, 1000), empty}, "queue.lost=? queue.undelivered=?", ""},
+		{"confirmed between two nodes' drains", []history.Op{enqueue(1, 1012, 1015), empty, drain(1020, 1030, nil, node(1))}, "queue.lost=? queue.undelivered=?", ""},
 		{"another queue was not drained", []history.Op{first, empty, enqueue(2, 0, 10, key(3))}, "queue.lost=1 queue.undelivered=1", "lost-message"},
 		{"another queue was not drained, nothing lost", []history.Op{first, drain(1000, 1010, els(1)), enqueue(2, 0, 10, key(3))}, "queue.lost=?", ""},
 		{"a dequeue of another queue took nothing here", []history.Op{first, dequeue(nothing, 20, 30, unknown, key(3)), empty}, "queue.lost=1", "lost-message"},
@@ -74,6 +77,11 @@ func TestKnownQueues(t *testing.T) {
 		{"delivered again after the acknowledgement", []history.Op{first, dequeue(1, 20, 30), dequeue(1, 40, 50, by(1), unknown), empty}, "queue.duplicated=1", "duplicated-message"},
 		{"redelivered", []history.Op{first, dequeue(1, 20, 30, unknown), dequeue(1, 40, 50, by(1)), empty}, "queue.duplicated=0 queue.redelivered=1", ""},
 		{"redelivered, and received at the same time", []history.Op{first, dequeue(1, 20, 45, unknown), dequeue(1, 40, 50, by(1)), empty}, "queue.duplicated=0 queue.redelivered=1", ""},
+		{"redelivered as the acknowledged delivery ended", []history.Op{first, dequeue(1, 20, 30), dequeue(1, 30, 40, by(1), unknown), empty}, "queue.duplicated=0 queue.redelivered=1", ""},
+		{"redelivered before the acknowledgement and after it", []history.Op{first, dequeue(1, 20, 50), dequeue(1, 30, 40, by(1), unknown), dequeue(1, 60, 70, by(2), unknown), empty},
+			"queue.duplicated=1 queue.redelivered=0", "duplicated-message"},
+		{"redelivered while it was received", []history.Op{first, dequeue(1, 20, 100, unknown), dequeue(1, 30, 40, by(1)), empty}, "queue.redelivered=1 queue.residence.max=3e+07", ""},
+		{"redelivered while it was received, later", []history.Op{first, dequeue(1, 20, 40, unknown), dequeue(1, 30, 90, by(1)), empty}, "queue.redelivered=1 queue.residence.max=3e+07", ""},
 		{"redelivered twice", []history.Op{first, dequeue(1, 20, 30, unknown), dequeue(1, 40, 50, by(1), unknown), empty}, "queue.duplicated=0 queue.redelivered=1", ""},
 		{"redelivered, then delivered twice", []history.Op{first, dequeue(1, 20, 30, unknown), dequeue(1, 40, 50, by(1)), drain(1000, 1010, els(1))},
 			"queue.duplicated=1 queue.redelivered=0", "duplicated-message"},
@@ -81,14 +89,22 @@ func TestKnownQueues(t *testing.T) {
 		{"nobody enqueued it", []history.Op{first, dequeue(1, 20, 30), dequeue(77, 40, 50), empty}, "queue.unexpected=1 queue.lost=0", "unexpected-message"},
 		{"nobody enqueued what was drained", []history.Op{drain(1000, 1010, els(77))}, "queue.unexpected=1", "unexpected-message"},
 		{"enqueueing failed", []history.Op{enqueue(1, 0, 10, failed), dequeue(1, 40, 50), empty}, "queue.unexpected=1", "unexpected-message"},
+		{"delivered as its enqueueing began", []history.Op{dequeue(1, 0, 10), enqueue(1, 10, 20, by(1)), empty}, queueClean, ""},
 		{"delivered before it was enqueued", []history.Op{dequeue(1, 0, 5), enqueue(1, 10, 20, by(1)), empty}, "queue.unexpected=1", "unexpected-message"},
 
-		{"overtaken", []history.Op{first, second, dequeue(2, 40, 50), dequeue(1, 60, 70), empty}, "queue.reordered=1 queue.lost=0", "reordered-message"},
+		{"overtaken", []history.Op{first, second, dequeue(2, 40, 50), dequeue(1, 60, 70), empty}, "queue.reordered=1 queue.reordered_by_producer=1 queue.lost=0", "reordered-message"},
+		{"overtaken by another producer's", []history.Op{first, enqueue(2, 20, 30, by(1)), dequeue(2, 40, 50), dequeue(1, 60, 70), empty}, "queue.reordered=1 queue.reordered_by_producer=0", "reordered-message"},
+		{"two of one producer overtaken in the drain", []history.Op{first, second, enqueue(3, 40, 50), drain(1000, 1010, els(3, 1, 2))}, "queue.reordered=2 queue.reordered_by_producer=2", "reordered-message"},
+		{"another producer's overtaken in the drain", []history.Op{first, enqueue(2, 20, 30, by(1)), enqueue(3, 40, 50), drain(1000, 1010, els(3, 2, 1))}, "queue.reordered=2 queue.reordered_by_producer=1", "reordered-message"},
 		{"overtaken by the drained", []history.Op{first, second, dequeue(2, 40, 50), drain(1000, 1010, els(1))}, "queue.reordered=1", "reordered-message"},
 		{"overtaken in the drain", []history.Op{first, second, drain(1000, 1010, els(2, 1))}, "queue.reordered=1", "reordered-message"},
+		{"two overtaken in the drain by one", []history.Op{first, enqueue(2, 5, 15, by(1)), enqueue(3, 20, 30), drain(1000, 1010, els(3, 2, 1))}, "queue.reordered=2", "reordered-message"},
 		{"two overtaken by one", []history.Op{first, second, enqueue(3, 40, 50), dequeue(3, 60, 70), drain(1000, 1010, els(1, 2))}, "queue.reordered=2", "reordered-message"},
 		{"enqueued at the same time", []history.Op{first, enqueue(2, 5, 30, by(1)), dequeue(2, 40, 50), dequeue(1, 60, 70), empty}, queueClean, ""},
 		{"dequeued at the same time", []history.Op{first, second, dequeue(2, 40, 50), dequeue(1, 45, 70, by(1)), empty}, queueClean, ""},
+		{"dequeued as the other had come", []history.Op{first, second, dequeue(2, 40, 50), dequeue(1, 50, 70, by(1)), empty}, queueClean, ""},
+		{"a refused message has no place", []history.Op{first, enqueue(2, 20, 30, failed), drain(1000, 1010, els(2, 1))}, "queue.reordered=0 queue.unexpected=1", "unexpected-message"},
+		{"received before, and drained behind another", []history.Op{first, second, dequeue(1, 35, 38, unknown), drain(1000, 1010, els(2, 1))}, "queue.reordered=0 queue.redelivered=1", ""},
 		{"not confirmed, so it may have come late", []history.Op{enqueue(1, 0, 10, unknown), second, dequeue(2, 40, 50), dequeue(1, 60, 70), empty}, queueClean, ""},
 		{"overtaken by one of unknown outcome", []history.Op{first, enqueue(2, 20, 30, unknown), dequeue(2, 40, 50), dequeue(1, 60, 70), empty}, "queue.reordered=1", "reordered-message"},
 		{"received before, but not acknowledged", []history.Op{first, second, dequeue(1, 35, 38, by(1), unknown), dequeue(2, 40, 50), dequeue(1, 60, 70), empty},
@@ -115,6 +131,14 @@ func TestQueuesPartlyJudged(t *testing.T) {
 	values, _ := check(t, logOf(queueType, enqueue(1, 0, 10), drain(1000, 1010, nil), enqueue(2, 0, 10, key(3)), drain(1000, 1010, nil, key(3), failed)))
 	if v := values["queue.lost"]; !v.Known || !v.AtLeast || v.N != 1 || !strings.Contains(v.Why, "1 queue with undelivered messages") {
 		t.Errorf("got %+v", v)
+	}
+	values, _ = check(t, logOf(queueType, enqueue(1, 0, 10), drain(1000, 1010, nil, failed), enqueue(2, 0, 10, key(3)), drain(1000, 1010, nil, key(3))))
+	if v := values["queue.undelivered"]; !v.AtLeast || v.N != 1 || !strings.Contains(v.Why, "1 queue with undelivered messages") {
+		t.Errorf("the first queue was not drained to the end: got %+v", v)
+	}
+	values, _ = check(t, logOf(queueType, enqueue(1, 0, 10), drain(1000, 1010, nil, failed), enqueue(2, 0, 10, key(3))))
+	if v := values["queue.lost"]; v.Known || !strings.Contains(v.Why, "2 queues with undelivered messages") {
+		t.Errorf("only the first queue was tried: got %+v", v)
 	}
 	values, _ = check(t, logOf(queueType, enqueue(1, 0, 10)))
 	if v := values["queue.lost"]; v.Known || !strings.Contains(v.Why, "no queue was drained") {

@@ -97,7 +97,7 @@ func slowQueue(ops []history.Op) string {
 	for _, d := range lastDrain {
 		complete = complete && d.Outcome == history.OK
 	}
-	absent, late, duplicated, redelivered, unexpected, reordered := 0, 0, 0, 0, 0, 0
+	absent, late, duplicated, redelivered, unexpected, reordered, mates := 0, 0, 0, 0, 0, 0, 0
 	for v := range values {
 		only := len(enqueues[v]) == 1
 		switch {
@@ -127,6 +127,13 @@ func slowQueue(ops []history.Op) string {
 				break
 			}
 		}
+		for other := range values {
+			if len(enqueues[other]) == 1 && enqueues[other][0].Outcome != history.Fail && enqueues[v][0].Process == enqueues[other][0].Process &&
+				enqueues[v][0].End < enqueues[other][0].Start && overtook(of[other], of[v]) {
+				mates++
+				break
+			}
+		}
 	}
 	lost, undelivered := fmt.Sprint(max(absent-doubts, 0)), fmt.Sprint(absent)
 	if absent+late > 0 && (!complete || late > 0) {
@@ -138,7 +145,7 @@ func slowQueue(ops []history.Op) string {
 			undelivered, lost = "?", map[bool]string{true: "?", false: "0"}[absent+late > doubts]
 		}
 	}
-	return fmt.Sprint(lost, " ", undelivered, " ", duplicated, redelivered, unexpected, max(reordered-doubts, 0))
+	return fmt.Sprint(lost, " ", undelivered, " ", duplicated, redelivered, unexpected, max(reordered-doubts, 0), max(mates-doubts, 0))
 }
 
 func before(op *history.Op, drains map[int8]*history.Op) bool {
@@ -199,9 +206,9 @@ func queueAgrees(t *rapid.T) {
 	if !complete && q.incomplete > 0 {
 		undelivered = "?"
 	}
-	got := fmt.Sprint(lost, " ", undelivered, " ", q.duplicated, q.redelivered, q.unexpected, q.reordered)
+	got := fmt.Sprint(lost, " ", undelivered, " ", q.duplicated, q.redelivered, q.unexpected, q.reordered, q.mates)
 	if want := slowQueue(log.Ops); got != want {
-		t.Fatalf("lost, undelivered, duplicated, redelivered, unexpected, reordered: got %s, want %s", got, want)
+		t.Fatalf("lost, undelivered, duplicated, redelivered, unexpected, reordered, by producer: got %s, want %s", got, want)
 	}
 	for _, f := range q.shelves.findings(LostMessage, DuplicateMessage, UnexpectedMessage, ReorderedMessage) {
 		proveQueue(t, log, f)

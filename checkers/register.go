@@ -18,6 +18,7 @@ func registerChecker() Checker {
 			{"writes.failed", Number, "writes of registers that certainly had no effect (comparisons that failed are not counted)"},
 			{"writes.lost", Number, "acknowledged writes that are missing from every settled node, though nothing newer is there"},
 			{"writes.resurrected", Number, "writes that were reported failed and yet seen"},
+			{"writes.lost_updates", Number, "compare-and-sets that went through although the value that they replaced was not there any more"},
 			{"reads.ok", Number, "reads of registers that were answered (final reads aside)"},
 			{"reads.phantom", Number, "reads that returned a value nobody wrote"},
 			{"reads.future", Number, "reads that returned a value before its write began"},
@@ -46,8 +47,9 @@ func registerChecker() Checker {
 type registerTally struct {
 	registerCounts
 	resurrected     int
+	lostUpdates     int
 	phantom, future int
-	stale           []staleRead
+	stale           []StaleSample
 	finals          finalTally
 	shelves         *shelves // nil: nothing was found
 }
@@ -64,15 +66,19 @@ func checkRegister(ctx context.Context, log *history.Log, limits Limits) Result 
 	for i := range found {
 		total.add(&found[i].register)
 	}
-	classes := []Class{LostWrite, Resurrected, Phantom, Future, StaleRead, Diverged}
-	values := total.values(log)
-	values = append(values, total.staleValues(log, countReads(ctx, log, newTimeline(log), limits.Workers))...)
-	return Result{Findings: total.shelves.findings(classes...), Values: values}
+	classes := []Class{LostWrite, LostUpdate, Resurrected, Phantom, Future, StaleRead, Diverged}
+	line := newTimeline(log)
+	stale := total.staleness(log, line, readsOf(ctx, log, limits))
+	return Result{
+		Findings: total.shelves.findings(classes...), Values: append(total.values(log), stale.values(log)...),
+		Stale: total.stale, Staleness: stale.rows(log),
+	}
 }
 
 func (t *registerTally) add(o *registerTally) {
 	t.registerCounts.add(&o.registerCounts)
 	t.resurrected += o.resurrected
+	t.lostUpdates += o.lostUpdates
 	t.phantom, t.future = t.phantom+o.phantom, t.future+o.future
 	t.stale = append(t.stale, o.stale...)
 	t.finals.add(&o.finals)
@@ -94,6 +100,7 @@ func (t *registerTally) values(log *history.Log) []Value {
 		counted("writes.acked", t.acked), counted("writes.unknown", t.unknown), counted("writes.failed", t.failed),
 		t.finals.lostValue("writes.lost", torn),
 		anomalies("writes.resurrected", t.resurrected, torn),
+		anomalies("writes.lost_updates", t.lostUpdates, torn),
 		counted("reads.ok", t.reads), phantom,
 		anomalies("reads.future", t.future, torn), anomalies("reads.stale", stale, torn), share,
 		t.finals.divergedValue("replicas.diverged", torn),
@@ -116,6 +123,7 @@ func tallyRegister(w *words, g *group, keep int, k *values) registerTally {
 			t.shelves.class(Resurrected).offer(-v.start, func() Finding { return resurrected(w, g, k, int32(i)) })
 		}
 	}
+	t.updates(w, g, k)
 	k.countVersions(t.stale)
 	t.finals = k.lose(w, g, t.shelves)
 	return t
@@ -141,7 +149,7 @@ func (t *registerTally) countRead(w *words, g *group, k *values, p int32) {
 		return
 	}
 	if gap := k.staleness(p); gap > 0 {
-		t.stale = append(t.stale, staleRead{gap: gap, op: k.at(p)})
+		t.stale = append(t.stale, StaleSample{Staleness: gap, Op: k.at(p)})
 		if s := t.shelves.class(StaleRead); s.wants(gap) {
 			s.offer(gap, func() Finding { return stale(w, g, k, p) })
 		}

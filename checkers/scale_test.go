@@ -66,8 +66,10 @@ func registerLoad(n, keys, clients, unknown int, withCAS bool) *history.Log {
 	return log
 }
 
-// scale times one check of a log of n operations and tells what it allocated.
-func scale(b *testing.B, log *history.Log, checkers ...Checker) {
+// scale times one check of a log and tells what it allocated.
+func scale(b *testing.B, log *history.Log, checkers ...Checker) { scaleTo(b, log, 1, checkers...) }
+
+func scaleTo(b *testing.B, log *history.Log, want float64, checkers ...Checker) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	for b.Loop() {
@@ -75,7 +77,7 @@ func scale(b *testing.B, log *history.Log, checkers ...Checker) {
 		r := run(context.Background(), log, Limits{Time: time.Minute, Memory: 4 << 30, Workers: runtime.NumCPU()}, checkers)
 		runtime.ReadMemStats(&after)
 		for _, v := range r.Values {
-			if v.Name == "linearizable" && (!v.Known || v.N != 1) {
+			if v.Name == "linearizable" && (!v.Known || v.N != want) {
 				b.Fatalf("%+v", v)
 			}
 		}
@@ -95,6 +97,45 @@ func BenchmarkScaleHundredKeys(b *testing.B) {
 
 func BenchmarkScaleFullNumbers(b *testing.B) {
 	scale(b, registerLoad(10_000_000, 100, 20, 0, false), registerChecker(), linearizableChecker(), sessionsChecker())
+}
+
+// BenchmarkScaleStale is of three nodes, each of which answers every hundredth
+// read from what it had before: no key is linearizable, so that every operation
+// has to be analysed.
+func BenchmarkScaleStale(b *testing.B) {
+	scaleTo(b, staleLoad(10_000_000, 100, 20), 0, registerChecker(), linearizableChecker(), sessionsChecker())
+}
+
+// staleLoad is registerLoad with stale reads.
+func staleLoad(n, keys, clients int) *history.Log {
+	log := registerLoad(n, keys, clients, 0, false)
+	log.Meta.Nodes = []string{"n1", "n2", "n3"}
+	r, newest, older := rand.New(rand.NewPCG(2, 41)), make([]int64, keys), make([]int64, keys)
+	for i := range keys {
+		newest[i], older[i] = history.Nil, history.Nil
+	}
+	for i := range log.Ops {
+		op := &log.Ops[i]
+		u := r.Uint32()
+		op.Node = int8(u % 3)
+		switch {
+		case op.Kind == history.Write:
+			older[op.Key], newest[op.Key] = newest[op.Key], op.Value
+		case u>>2%100 == 0:
+			op.Value = older[op.Key]
+		}
+	}
+	return log
+}
+
+func BenchmarkScaleDeletes(b *testing.B) {
+	log := registerLoad(1_000_000, 1, 20, 0, false)
+	for i := range log.Ops {
+		if op := &log.Ops[i]; op.Value%10 == 3 {
+			op.Value = history.Nil
+		}
+	}
+	scale(b, log, linearizableChecker())
 }
 
 func BenchmarkScaleCAS(b *testing.B) {
@@ -125,9 +166,9 @@ func BenchmarkScaleFromDisk(b *testing.B) {
 
 // The same histories under the general search, porcupine, which the table
 // compares with: as many operations as it decides in its time.
-func BenchmarkPorcupineOneKey(b *testing.B)      { porcupineScale(b, 1000, 1, 0, false) }
+func BenchmarkPorcupineOneKey(b *testing.B)      { porcupineScale(b, 10_000, 1, 200, false) }
 func BenchmarkPorcupineHundredKeys(b *testing.B) { porcupineScale(b, 1_000_000, 100, 0, false) }
-func BenchmarkPorcupineCAS(b *testing.B)         { porcupineScale(b, 1000, 1, 0, true) }
+func BenchmarkPorcupineCAS(b *testing.B)         { porcupineScale(b, 10_000, 1, 0, true) }
 
 func porcupineScale(b *testing.B, n, keys, unknown int, withCAS bool) {
 	log := registerLoad(n, keys, 20, unknown, withCAS)
@@ -145,5 +186,6 @@ func porcupineScale(b *testing.B, n, keys, unknown int, withCAS bool) {
 		cancel()
 	}
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/check")
+	b.ReportMetric(float64(n), "operations")
 	b.ReportMetric(map[bool]float64{true: 1}[finished], "decided")
 }

@@ -14,6 +14,7 @@ type scanned struct {
 	counts   registerCounts
 	finals   []int32 // indexes of the final reads
 	last     int64   // start of the last acknowledged write
+	ops      int     // all operations
 }
 
 // registerCounts are counts of a register's operations.
@@ -68,10 +69,7 @@ func (c *registerCounts) countComparison(op *history.Op) {
 // scan passes once over the operations of all registers, in the order of the
 // log, keys shared out among the workers. It is nil when ctx ended.
 func scan(ctx context.Context, log *history.Log, workers int) []*scanned {
-	registers := make([]bool, 256)
-	for i := range min(len(log.Meta.Workloads), len(registers)) {
-		registers[i] = log.Meta.Workloads[i].Type == registerType
-	}
+	registers := registersOf(log)
 	workers = max(workers, 1)
 	parts := make([][]*scanned, workers)
 	parallel(ctx, workers, workers, func(w int) {
@@ -85,6 +83,15 @@ func scan(ctx context.Context, log *history.Log, workers int) []*scanned {
 		all = append(all, p...)
 	}
 	return all
+}
+
+// registersOf tells by the number of a workload whether it has registers.
+func registersOf(log *history.Log) []bool {
+	registers := make([]bool, 256)
+	for i := range min(len(log.Meta.Workloads), len(registers)) {
+		registers[i] = log.Meta.Workloads[i].Type == registerType
+	}
+	return registers
 }
 
 // scanCheck is how many operations pass between two looks at the context.
@@ -103,7 +110,7 @@ func scanShare(ctx context.Context, log *history.Log, registers []bool, share, s
 		}
 		at := index.of(op.Workload, op.Key)
 		if *at == 0 {
-			all = append(all, &scanned{workload: op.Workload, key: op.Key, watch: newWatch(), last: beginning})
+			all = append(all, newScanned(op))
 			*at = int32(len(all))
 		}
 		all[*at-1].take(op, int32(i))
@@ -114,7 +121,13 @@ func scanShare(ctx context.Context, log *history.Log, registers []bool, share, s
 	return all
 }
 
+// newScanned begins with the register of op.
+func newScanned(op *history.Op) *scanned {
+	return &scanned{workload: op.Workload, key: op.Key, watch: newWatch(), last: beginning}
+}
+
 func (s *scanned) take(op *history.Op, i int32) {
+	s.ops++
 	s.counts.count(op)
 	if op.Final() {
 		if op.Kind == history.Read {

@@ -116,13 +116,13 @@ func (s *session) begin(k *values, at int64) {
 // tallySessions counts one register by its analysis without final reads.
 func tallySessions(w *words, g *group, keep int, k *values) sessionTally {
 	t := sessionTally{shelves: newShelves(keep)}
-	sessions := map[uint32]*session{}
+	sessions := newNearby[uint32, session]()
 	for p := range int32(len(k.ops)) {
 		op := k.op(p)
-		s := sessions[op.Process]
+		s := sessions.get(op.Process, op.Process)
 		if s == nil {
 			s = &session{wrote: past{value: none}, saw: past{value: none}}
-			sessions[op.Process] = s
+			sessions.put(op.Process, op.Process, s)
 		}
 		s.begin(k, from(op))
 		s.pending = append(s.pending, p)

@@ -12,13 +12,7 @@ import (
 )
 
 func TestKnownSetTimes(t *testing.T) {
-	end := func(sets ...[]int64) []history.Op {
-		var ops []history.Op
-		for i, s := range sets {
-			ops = append(ops, readSet(1000, 1010, s, node(int8(i)), by(uint32(50+i)), final))
-		}
-		return ops
-	}
+	end := finalSets
 	one := add(1, 0, 10)
 	for name, tc := range map[string]struct {
 		ops  []history.Op
@@ -32,8 +26,11 @@ func TestKnownSetTimes(t *testing.T) {
 		"added while warm":    {append(end(els(1)), add(1, 0, 10, warm), readSet(50, 70, nil)), "set.stable_latency.max=? set.stale=1"},
 		"lost, never seen":    {append(end(nil, nil), one), "set.lost=1 set.never_seen=0 set.lost_latency.p50=0 set.stable_latency.max=?"},
 		"lost, seen":          {append(end(nil, nil), one, readSet(50, 70, els(1)), readSet(100, 110, nil, by(1))), "set.lost=1 set.lost_latency.p50=6e+07 set.lost_latency.p99=6e+07 set.lost_latency.max=6e+07"},
+		"lost on every node":  {append(end(nil, nil, nil), one), "set.lost=1 set.lost_latency.max=0"},
+		"lost, warm":          {append(end(nil, nil), add(1, 0, 10, warm)), "set.lost=1 set.lost_latency.max=?"},
 		"lost, seen early":    {append(end(nil, nil), one, readSet(5, 9, els(1))), "set.lost=1 set.lost_latency.max=0"},
 		"never seen":          {[]history.Op{one, readSet(20, 30, nil)}, "set.lost=? set.never_seen=1 set.stable_latency.max=?"},
+		"never seen, warm":    {[]history.Op{add(1, 0, 10, warm), readSet(20, 30, nil)}, "set.never_seen=1 set.stable_latency.max=?"},
 		"seen only before":    {[]history.Op{one, readSet(5, 30, els(1))}, "set.never_seen=1"},
 		"never seen, unknown": {[]history.Op{add(1, 0, 10, unknown), readSet(20, 30, nil)}, "set.never_seen=0"},
 		"flaps on one node": {append(end(els(1), els(1)), one, readSet(20, 30, els(1), node(1)), readSet(40, 50, nil, node(1), by(1))),
@@ -45,10 +42,7 @@ func TestKnownSetTimes(t *testing.T) {
 			values, _ := check(t, logOf(setType, tc.ops...))
 			expect(t, values, tc.want)
 			values, _ = check(t, torn(logOf(setType, tc.ops...)))
-			expect(t, values, "set.never_seen=? set.stable_latency.p50=? set.stable_latency.max=? set.lost_latency.max=?")
-			if v := values["set.n3.stale"]; v.Known {
-				t.Error(v)
-			}
+			expect(t, values, "set.never_seen=? set.stable_latency.p50=? set.stable_latency.max=? set.lost_latency.max=? set.n3.stale=? set.n3.flapping=?")
 		})
 	}
 }

@@ -1,6 +1,10 @@
 package checkers
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
 
 // shelf keeps the few findings of one class that are told, those of greatest
 // rank. Of equal ranks the first stays.
@@ -49,14 +53,44 @@ func (s *shelves) class(c Class) *shelf {
 	return one
 }
 
-// write writes out what is kept so far.
-func (s *shelves) write() {
-	for _, one := range s.of {
+// write writes out what is kept so far and passes the gate, and forgets the rest.
+func (s *shelves) write(g *gate) {
+	for c, one := range s.of {
+		one.kept = one.kept[:g.pass(c, one.kept)]
 		for i := range one.kept {
 			f := one.kept[i].write()
 			one.kept[i].write = func() Finding { return f }
 		}
 	}
+}
+
+// gate lets through what may be kept when the shelves of all objects are taken
+// together: what ranks below the limit-th of what came before is not, whichever
+// object comes first. It may be used by several goroutines.
+type gate struct {
+	limit int
+	mu    sync.Mutex
+	ranks map[Class][]int64 // the greatest that came, falling
+}
+
+func newGate(limit int) *gate { return &gate{limit: limit, ranks: map[Class][]int64{}} }
+
+// pass is how many of the findings, which are in order of falling rank, pass.
+func (g *gate) pass(c Class, kept []ranked) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ranks := g.ranks[c]
+	for i, r := range kept {
+		if len(ranks) >= g.limit && r.rank < ranks[g.limit-1] {
+			g.ranks[c] = ranks
+			return i
+		}
+		at, _ := slices.BinarySearchFunc(ranks, r.rank, func(a, b int64) int { return cmp.Compare(b, a) })
+		ranks = slices.Insert(ranks, at, r.rank)
+		ranks = ranks[:min(len(ranks), g.limit)]
+	}
+	g.ranks[c] = ranks
+	return len(kept)
 }
 
 // take offers everything of another set of shelves; nil has nothing.

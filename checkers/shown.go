@@ -2,7 +2,6 @@ package checkers
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -27,35 +26,47 @@ import (
 func (t *sessionTally) tallyShown(w *words, g *group, k *values) {
 	n := newNodeReads(k)
 	broken := n.suspects()
-	if len(broken) == 0 {
+	if broken == nil {
 		return
 	}
 	seers := k.seers(broken)
-	shown := map[sessionID]past{}
+	shown := newNearby[sessionID, past]()
 	learn := func(p int32) {
-		if i := k.read[p]; k.newerShown(i) {
-			id := sessionID{k.op(p).Node, k.op(k.all[i].write).Process}
-			s, ok := shown[id]
-			if !ok {
-				s.value = none
-			}
-			s.learn(k, i, p)
-			shown[id] = s
+		i := k.read[p]
+		if !k.newerShown(i) {
+			return
 		}
+		id := sessionID{k.op(p).Node, k.op(k.all[i].write).Process}
+		s := shown.get(id, id.slot())
+		if s == nil {
+			s = &past{value: none}
+			shown.put(id, id.slot(), s)
+		}
+		s.learn(k, i, p)
+	}
+	// newer is what the node of a read had shown, if a process wrote it after an operation.
+	newer := func(node int8, first *history.Op) (past, bool) {
+		id := sessionID{node, first.Process}
+		s := shown.get(id, id.slot())
+		if s == nil || s.start <= until(first) {
+			return past{}, false
+		}
+		return *s, true
 	}
 	n.sweep(learn, func(p int32) {
 		i := k.read[p]
-		if _, found := slices.BinarySearch(broken, i); !found {
+		if !broken[i] {
 			return
 		}
 		op, v := k.op(p), &k.all[i]
-		writer := k.op(v.write)
-		if s, ok := shown[sessionID{op.Node, writer.Process}]; ok && v.fate == acked && s.start > until(writer) {
-			t.writes++
-			t.shelves.class(MonotonicWrite).offer(-from(op), func() Finding { return reordered(w, g, k, p, s, v.write, MonotonicWrite) })
+		if v.fate == acked {
+			if s, found := newer(op.Node, k.op(v.write)); found {
+				t.writes++
+				t.shelves.class(MonotonicWrite).offer(-from(op), func() Finding { return reordered(w, g, k, p, s, v.write, MonotonicWrite) })
+			}
 		}
 		for _, o := range seers[i] {
-			if s, ok := shown[sessionID{op.Node, k.op(o).Process}]; ok && s.start > until(k.op(o)) {
+			if s, found := newer(op.Node, k.op(o)); found {
 				t.afterRead++
 				t.shelves.class(WriteAfterRead).offer(-from(op), func() Finding { return reordered(w, g, k, p, s, o, WriteAfterRead) })
 				break
@@ -70,6 +81,8 @@ type sessionID struct {
 	process uint32
 }
 
+func (id sessionID) slot() uint32 { return id.process*3 + uint32(id.node) }
+
 // newerShown tells whether a value may show that an older one came back.
 func (k *values) newerShown(i int32) bool {
 	return k.all[i].written() && k.all[i].fate != refused
@@ -77,20 +90,33 @@ func (k *values) newerShown(i int32) bool {
 
 // nodeReads are the reads that name a node, by their starts and by their ends.
 type nodeReads struct {
-	k              *values
-	byFrom, byEnds []int32
+	k      *values
+	byFrom []int32
+	byEnds []ending
+}
+
+// ending is when the read at a position ended.
+type ending struct {
+	at       int64
+	position int32
 }
 
 func newNodeReads(k *values) *nodeReads {
-	n := &nodeReads{k: k}
+	reads := 0
+	for p := range k.ops {
+		if k.read[p] != none && k.rows[p].Node >= 0 {
+			reads++
+		}
+	}
+	n := &nodeReads{k: k, byFrom: make([]int32, 0, reads), byEnds: make([]ending, 0, reads)}
 	for p := range int32(len(k.ops)) {
 		if k.read[p] != none && k.op(p).Node >= 0 {
 			n.byFrom = append(n.byFrom, p)
+			n.byEnds = append(n.byEnds, ending{until(k.op(p)), p})
 		}
 	}
-	n.byEnds = slices.Clone(n.byFrom)
-	slices.SortStableFunc(n.byFrom, func(a, b int32) int { return cmp.Compare(from(k.op(a)), from(k.op(b))) })
-	slices.SortStableFunc(n.byEnds, func(a, b int32) int { return cmp.Compare(until(k.op(a)), until(k.op(b))) })
+	sortNear(n.byFrom, func(a, b int32) int { return cmp.Or(cmp.Compare(from(k.op(a)), from(k.op(b))), cmp.Compare(a, b)) })
+	sortNear(n.byEnds, func(a, b ending) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.position, b.position)) })
 	return n
 }
 
@@ -98,39 +124,41 @@ func newNodeReads(k *values) *nodeReads {
 func (n *nodeReads) sweep(learn, visit func(p int32)) {
 	next := 0
 	for _, p := range n.byFrom {
-		for ; until(n.k.op(n.byEnds[next])) < from(n.k.op(p)); next++ {
-			learn(n.byEnds[next])
+		for ; n.byEnds[next].at < from(n.k.op(p)); next++ {
+			learn(n.byEnds[next].position)
 		}
 		visit(p)
 	}
 }
 
-// suspects are the values of which a read came after the same node had shown a
-// certainly newer one.
-func (n *nodeReads) suspects() []int32 {
+// suspects tells, by value, whether a read of it came after the same node had
+// shown a certainly newer one; nil if there is none.
+func (n *nodeReads) suspects() []bool {
 	k := n.k
 	var newest [maxNodes]int64 // start of the write, by node
 	for i := range newest {
 		newest[i] = beginning
 	}
-	var all []int32
+	var all []bool
 	n.sweep(func(p int32) {
 		if i := k.read[p]; k.newerShown(i) {
 			newest[k.op(p).Node] = max(newest[k.op(p).Node], k.all[i].start)
 		}
 	}, func(p int32) {
 		if i := k.read[p]; k.newerShown(i) && k.all[i].f < newest[k.op(p).Node] {
-			all = append(all, i)
+			if all == nil {
+				all = make([]bool, len(k.all))
+			}
+			all[i] = true
 		}
 	})
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
 // seers lists, by value, the operation by which each process first knew that it
 // had seen it: a read, a failed compare-and-set that told the value, or an
 // acknowledged one that replaced it.
-func (k *values) seers(wanted []int32) map[int32][]int32 {
+func (k *values) seers(wanted []bool) map[int32][]int32 {
 	type sight struct {
 		value   int32
 		process uint32
@@ -141,7 +169,7 @@ func (k *values) seers(wanted []int32) map[int32][]int32 {
 		if w := k.wrote[p]; i == none && w != none && op.Outcome == history.OK {
 			i = k.all[w].old
 		}
-		if _, found := slices.BinarySearch(wanted, i); !found {
+		if i == none || !wanted[i] {
 			continue
 		}
 		at, known := place[sight{i, op.Process}]

@@ -2,7 +2,6 @@ package checkers
 
 import (
 	"cmp"
-	"slices"
 	"sort"
 )
 
@@ -22,13 +21,14 @@ type supersession struct {
 // n·log(n): over the values in order of their writes' starts, the least f of
 // all later ones.
 func (k *values) supersede() {
-	var newer []int32
+	newer := k.superseded.writes[:0]
 	for i := range k.all {
 		if k.all[i].written() {
 			newer = append(newer, int32(i))
 		}
 	}
-	slices.SortFunc(newer, func(a, b int32) int { return cmp.Compare(k.all[a].start, k.all[b].start) })
+	sortNear(newer, func(a, b int32) int { return cmp.Compare(k.all[a].start, k.all[b].start) })
+	s := &k.superseded
 	least := make([]int32, len(newer)) // by place in newer: the value of least f from there on
 	for j := len(newer) - 1; j >= 0; j-- {
 		least[j] = newer[j]
@@ -36,19 +36,38 @@ func (k *values) supersede() {
 			least[j] = least[j+1]
 		}
 	}
-	k.superseded = supersession{at: make([]int64, len(k.all)), by: make([]int32, len(k.all)), writes: newer}
+	*s = supersession{at: grown(s.at, len(k.all)), by: grown(s.by, len(k.all)), writes: newer}
+	place := 0 // about where the value is in newer
 	for i := range k.all {
 		v := &k.all[i]
-		k.superseded.at[i], k.superseded.by[i] = never, none
+		s.at[i], s.by[i] = never, none
 		if !k.sound(int32(i)) {
 			continue
 		}
-		j := sort.Search(len(newer), func(j int) bool { return k.all[newer[j]].start > v.f })
+		for ; place < len(newer) && newer[place] < int32(i); place++ {
+		}
+		j := k.after(newer, v.f, place)
 		if j < len(newer) {
-			k.superseded.at[i], k.superseded.by[i] = k.all[least[j]].f, least[j]
+			s.at[i], s.by[i] = k.all[least[j]].f, least[j]
 		}
 	}
 	k.supersedeReplaced(newer)
+}
+
+// after is the place of the first of some values, in order of start, whose
+// write began after a time. It is looked for from a guess on, in steps that
+// double.
+func (k *values) after(newer []int32, at int64, guess int) int {
+	later := func(j int) bool { return k.all[newer[j]].start > at }
+	if guess >= len(newer) || later(guess) {
+		return sort.Search(min(guess, len(newer)), later)
+	}
+	low, step := guess+1, 1 // all below low began no later
+	for low+step <= len(newer) && !later(low+step-1) {
+		low += step
+		step *= 2
+	}
+	return low + sort.Search(min(step, len(newer)-low), func(j int) bool { return later(low + j) })
 }
 
 // supersedeReplaced adds that the value of a compare-and-set is newer than the

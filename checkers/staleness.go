@@ -10,81 +10,134 @@ import (
 
 const noReads = "no read was answered"
 
-// readCounts is how many reads of registers were answered, final ones aside.
-type readCounts struct {
-	all     int
-	nodes   [maxNodes]int
-	moments [moments]int
-}
-
 // maxNodes is how many nodes an operation can name.
 const maxNodes = 128
 
-func (c *readCounts) add(o *readCounts) {
-	c.all += o.all
-	for i := range c.nodes {
-		c.nodes[i] += o.nodes[i]
+// momentNames are the names of the moments in facts.
+var momentNames = [moments]string{beforeFaults: "before", duringFault: "during", afterFaults: "after"}
+
+// readCounts is how many reads of registers were answered, final ones aside:
+// by moment, and by node plus one, so that those which name no node come first.
+type readCounts [moments][maxNodes + 1]int
+
+// everyNode and anyMoment stand for every node and every moment.
+const (
+	everyNode = -1
+	anyMoment = moments
+)
+
+// count takes an operation on a register.
+func (c *readCounts) count(line *timeline, op *history.Op) {
+	if op.Kind == history.Read && op.Outcome == history.OK && !op.Final() {
+		c[line.moment(op)][max(op.Node, -1)+1]++
 	}
-	for i := range c.moments {
-		c.moments[i] += o.moments[i]
+}
+
+// of is the number of one node's reads, or of all nodes', at one moment or any.
+func (c *readCounts) of(node int, m moment) int {
+	sum := 0
+	for at := range c {
+		if m != anyMoment && int(m) != at {
+			continue
+		}
+		if node >= 0 {
+			sum += c[at][node+1]
+			continue
+		}
+		for _, n := range c[at] {
+			sum += n
+		}
 	}
+	return sum
+}
+
+// readsOf are the counts of a log's reads.
+func readsOf(ctx context.Context, log *history.Log, limits Limits) *readCounts {
+	if limits.pass != nil {
+		return &limits.pass.reads
+	}
+	return countReads(ctx, log, newTimeline(log), limits.Workers)
 }
 
 // countReads counts a log's reads, shared out among the workers.
 func countReads(ctx context.Context, log *history.Log, line *timeline, workers int) *readCounts {
-	registers := make([]bool, 256)
-	for i := range min(len(log.Meta.Workloads), len(registers)) {
-		registers[i] = log.Meta.Workloads[i].Type == registerType
-	}
+	registers := registersOf(log)
 	parts := make([]readCounts, (len(log.Ops)+scanCheck-1)/scanCheck)
 	parallel(ctx, workers, len(parts), func(n int) {
-		c := &parts[n]
 		for i := n * scanCheck; i < min((n+1)*scanCheck, len(log.Ops)); i++ {
 			op := &log.Ops[i]
-			if op.Kind != history.Read || op.Outcome != history.OK || op.Final() || !registers[op.Workload] {
-				continue
-			}
-			c.all++
-			c.moments[line.moment(op)]++
-			if op.Node >= 0 {
-				c.nodes[op.Node]++
+			if registers[op.Workload] {
+				parts[n].count(line, op)
 			}
 		}
 	})
 	total := &readCounts{}
 	for i := range parts {
-		total.add(&parts[i])
+		for m := range total {
+			for node := range total[m] {
+				total[m][node] += parts[i][m][node]
+			}
+		}
 	}
 	return total
 }
 
-// staleValues are the facts of how stale reads were: of all reads, of those of
-// each node, and of those of each moment of the run, fresh reads counting as 0.
-// Reads of the warm-up are among them, as among those of reads.stale.
-func (t *registerTally) staleValues(log *history.Log, reads *readCounts) []Value {
-	const noneOf, noneThen = "no read was answered by this node", "no read was answered then"
-	line := newTimeline(log)
-	gaps, versions := make([]int64, len(t.stale)), make([]int64, len(t.stale))
-	nodes, times := make([][]int64, len(log.Meta.Nodes)), make([][]int64, moments)
-	for i, r := range t.stale {
-		op := &log.Ops[r.op]
-		gaps[i], versions[i] = r.gap, int64(r.versions)
-		if op.Node >= 0 && int(op.Node) < len(nodes) {
-			nodes[op.Node] = append(nodes[op.Node], r.gap)
-		}
-		m := line.moment(op)
-		times[m] = append(times[m], r.gap)
+// staleness is how stale the reads of registers were: of all nodes and of each,
+// at any moment and at each. Reads of the warm-up are among them, as among
+// those of reads.stale.
+type staleness struct {
+	reads    *readCounts
+	versions []int64      // values by which each stale read was behind
+	all      staleCells   // of all nodes
+	nodes    []staleCells // by node
+}
+
+// staleCells are the stale reads at each moment, and at any.
+type staleCells [moments + 1]struct {
+	gaps     []int64 // the times by which they were stale, in order
+	versions int32   // greatest number of newer values
+}
+
+func (c *staleCells) add(m moment, s *StaleSample) {
+	for _, at := range [...]moment{m, anyMoment} {
+		c[at].gaps = append(c[at].gaps, s.Staleness)
+		c[at].versions = max(c[at].versions, s.Versions)
 	}
-	values := distributed("reads.staleness.", gaps, reads.all, noReads)
-	values = append(values, distributed("reads.version_lag.", versions, reads.all, noReads)...)
-	for m, name := range [moments]string{beforeFaults: "before", duringFault: "during", afterFaults: "after"} {
-		q := newQuantiles(times[m], reads.moments[m]-len(times[m]), 0)
+}
+
+// staleness sorts out the stale reads, and leaves them in order of the log.
+func (t *registerTally) staleness(log *history.Log, line *timeline, reads *readCounts) *staleness {
+	s := &staleness{reads: reads, versions: make([]int64, len(t.stale)), nodes: make([]staleCells, min(len(log.Meta.Nodes), maxNodes))}
+	slices.SortFunc(t.stale, func(a, b StaleSample) int { return cmp.Compare(a.Staleness, b.Staleness) })
+	for i := range t.stale {
+		r := &t.stale[i]
+		op := &log.Ops[r.Op]
+		m := line.moment(op)
+		s.versions[i] = int64(r.Versions)
+		s.all.add(m, r)
+		if op.Node >= 0 && int(op.Node) < len(s.nodes) {
+			s.nodes[op.Node].add(m, r)
+		}
+	}
+	slices.SortFunc(t.stale, func(a, b StaleSample) int { return cmp.Compare(a.Op, b.Op) })
+	return s
+}
+
+// values are the facts of staleness, fresh reads counting as 0.
+func (s *staleness) values(log *history.Log) []Value {
+	const noneOf, noneThen = "no read was answered by this node", "no read was answered then"
+	all := s.reads.of(everyNode, anyMoment)
+	values := distributed("reads.staleness.", s.all[anyMoment].gaps, all, noReads)
+	values = append(values, distributed("reads.version_lag.", s.versions, all, noReads)...)
+	for m, name := range momentNames {
+		q := quantilesOf(s.all[m].gaps, s.reads.of(everyNode, moment(m)))
 		values = append(values, q.value("reads.staleness."+name+".p99", 0.99, noneThen, ""))
 	}
 	var counts []Value
-	for i, node := range log.Meta.Nodes[:min(len(nodes), maxNodes)] {
-		values = append(values, distributed("reads."+node+".staleness.", nodes[i], reads.nodes[i], noneOf)...)
-		counts = append(counts, anomalies("reads."+node+".stale", len(nodes[i]), log.Torn))
+	for i := range s.nodes {
+		gaps := s.nodes[i][anyMoment].gaps
+		values = append(values, distributed("reads."+log.Meta.Nodes[i]+".staleness.", gaps, s.reads.of(i, anyMoment), noneOf)...)
+		counts = append(counts, anomalies("reads."+log.Meta.Nodes[i]+".stale", len(gaps), log.Torn))
 	}
 	if log.Torn {
 		for i := range values {
@@ -94,42 +147,55 @@ func (t *registerTally) staleValues(log *history.Log, reads *readCounts) []Value
 	return append(values, counts...)
 }
 
-// distributed are the facts of a number that is positive for some of all reads
-// and 0 for the others.
+// quantilesOf are those of a number that is positive for some of all reads and
+// 0 for the others.
+func quantilesOf(positive []int64, all int) quantiles {
+	return newQuantiles(positive, all-len(positive), 0)
+}
+
+// distributed are the facts of such a number.
 func distributed(prefix string, positive []int64, all int, empty string) []Value {
-	q := newQuantiles(positive, all-len(positive), 0)
+	q := quantilesOf(positive, all)
 	return []Value{q.value(prefix+"p50", 0.5, empty, ""), q.value(prefix+"p99", 0.99, empty, ""), q.value(prefix+"max", 1, empty, "")}
 }
 
-// StaleSample is one read that returned a value which had certainly been
-// superseded when the read began.
-type StaleSample struct {
-	Op        int   // index into the log
-	Staleness int64 // nanoseconds by which it had been superseded
-	Versions  int   // values that had certainly superseded it; at least 1
+// StaleReads is how stale the answered reads of registers were that one node
+// answered, or any, at one moment of the run, or any. Fresh reads count as 0.
+// Of a torn log some stale reads may be missing.
+type StaleReads struct {
+	Node     string `json:"node,omitempty"` // empty: all, also those that name none
+	When     string `json:"when,omitempty"` // before the faults, during one, after; as in the facts. Empty: at any time
+	Reads    int    `json:"reads"`
+	Stale    int    `json:"stale"`
+	P50      int64  `json:"p50_ns"` // time by which the reads were stale
+	P99      int64  `json:"p99_ns"`
+	Max      int64  `json:"max_ns"`
+	Versions int    `json:"versions_max"` // greatest number of newer values, see StaleSample
 }
 
-// StaleSamples lists the stale reads of all registers, in order of the log. Of a
-// torn log some may be missing.
-func StaleSamples(log *history.Log) []StaleSample {
-	ctx, open := context.Background(), map[uint64]bool{}
-	if !log.Torn {
-		for _, s := range scan(ctx, log, DefaultLimits.Workers) {
-			if _, clean := s.study(log); !clean {
-				open[uint64(s.workload)<<32|uint64(s.key)] = true
+// rows lists all nodes together, then each that answered a read; of each the
+// whole run, then its moments.
+func (s *staleness) rows(log *history.Log) []StaleReads {
+	var rows []StaleReads
+	add := func(node int, name string, cells *staleCells) {
+		for _, m := range [...]moment{anyMoment, beforeFaults, duringFault, afterFaults} {
+			n := s.reads.of(node, m)
+			if n == 0 {
+				continue
 			}
+			q, row := quantilesOf(cells[m].gaps, n), StaleReads{Node: name, Reads: n, Stale: len(cells[m].gaps), Versions: int(cells[m].versions)}
+			if m != anyMoment {
+				row.When = momentNames[m]
+			}
+			for to, of := range map[*int64]float64{&row.P50: 0.5, &row.P99: 0.99, &row.Max: 1} {
+				*to = int64(q.value("", of, "", "").N)
+			}
+			rows = append(rows, row)
 		}
 	}
-	keys := groupsOf(log, registerType, func(id uint64) bool { return log.Torn || open[id] })
-	found := make([][]staleRead, len(keys))
-	parallel(ctx, DefaultLimits.Workers, len(keys), func(i int) {
-		k := analyse(log, keys[i].ops, true)
-		found[i] = tallyRegister(newWords(log), &keys[i], 0, k).stale
-	})
-	var all []StaleSample
-	for _, r := range slices.Concat(found...) {
-		all = append(all, StaleSample{Op: int(r.op), Staleness: r.gap, Versions: int(r.versions)})
+	add(everyNode, "", &s.all)
+	for i := range s.nodes {
+		add(i, log.Meta.Nodes[i], &s.nodes[i])
 	}
-	slices.SortFunc(all, func(a, b StaleSample) int { return cmp.Compare(a.Op, b.Op) })
-	return all
+	return rows
 }

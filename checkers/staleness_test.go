@@ -44,7 +44,7 @@ func (s slow) staleFacts(log *history.Log, begin, end int64) map[string]string {
 	groups := map[string][]int64{}
 	for i := range s.ops {
 		op := &s.ops[i]
-		if op.Kind != history.Read || op.Outcome != history.OK || op.Final() {
+		if !isStaleable(op) {
 			continue
 		}
 		gap := s.staleness(f, op.Value, op.Start)
@@ -109,7 +109,8 @@ func TestStalenessAgreesWithDefinitions(t *testing.T) {
 		if values["reads.version_lag.max"].N > 1 {
 			many++
 		}
-		compareSamples(t, log, (slow{log.Ops, true}))
+		compareSamples(t, found.Stale, log, (slow{log.Ops, true}))
+		compareRows(t, found.Staleness, log, (slow{log.Ops, true}), begin, end)
 	}
 	t.Log(positive, many)
 	for _, name := range names {
@@ -119,21 +120,62 @@ func TestStalenessAgreesWithDefinitions(t *testing.T) {
 	}
 }
 
+// isStaleable tells whether an operation is one of the reads that can be stale.
+func isStaleable(op *history.Op) bool {
+	return op.Kind == history.Read && op.Outcome == history.OK && !op.Final()
+}
+
 // compareSamples compares the samples of a log with the definitions.
-func compareSamples(t *testing.T, log *history.Log, s slow) {
+func compareSamples(t *testing.T, got []StaleSample, log *history.Log, s slow) {
 	t.Helper()
 	f := s.certain()
 	var want []StaleSample
 	for i := range log.Ops {
 		op := &log.Ops[i]
-		if op.Kind != history.Read || op.Outcome != history.OK || op.Final() {
+		if !isStaleable(op) {
 			continue
 		}
 		if gap := s.staleness(f, op.Value, op.Start); gap > 0 {
-			want = append(want, StaleSample{i, gap, s.versions(f, op.Value, op.Start)})
+			want = append(want, StaleSample{Staleness: gap, Versions: int32(s.versions(f, op.Value, op.Start)), Op: int32(i)})
 		}
 	}
-	if got := StaleSamples(log); !slices.Equal(got, want) {
+	if !slices.Equal(got, want) {
 		t.Fatalf("samples are %v, want %v:\n%v", got, want, log.Ops)
+	}
+}
+
+// compareRows compares how stale the reads of each node and moment were with
+// the definitions.
+func compareRows(t *testing.T, got []StaleReads, log *history.Log, s slow, begin, end int64) {
+	t.Helper()
+	f := s.certain()
+	var want []StaleReads
+	for node := -1; node < len(log.Meta.Nodes); node++ {
+		for _, when := range []string{"", "before", "during", "after"} {
+			row, gaps := StaleReads{When: when}, []int64{}
+			if node >= 0 {
+				row.Node = log.Meta.Nodes[node]
+			}
+			for i := range log.Ops {
+				op := &log.Ops[i]
+				if !isStaleable(op) || node >= 0 && int(op.Node) != node || when != "" && slowMoment(op, begin, end) != when {
+					continue
+				}
+				gap := s.staleness(f, op.Value, op.Start)
+				if gaps = append(gaps, gap); gap > 0 {
+					row.Stale++
+					row.Versions = max(row.Versions, s.versions(f, op.Value, op.Start))
+				}
+			}
+			if row.Reads = len(gaps); row.Reads == 0 {
+				continue
+			}
+			slices.Sort(gaps)
+			row.P50, row.P99, row.Max = gaps[(len(gaps)+1)/2-1], gaps[(99*len(gaps)+99)/100-1], gaps[len(gaps)-1]
+			want = append(want, row)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("rows are %v, want %v:\n%v", got, want, log.Ops)
 	}
 }

@@ -184,10 +184,14 @@ func (s *Stream) tell(k *streamed) {
 	}
 	s.broken++
 	if len(s.found) < keptViolations {
-		s.found = append(s.found, Violation{Workload: s.meta.Workloads[k.workload].Name, Key: k.key, At: k.watch.at,
-			Text: fmt.Sprintf("key %d: %s (value %s, certain at %s)", k.key, flawTexts[k.watch.flaw], content(k.watch.value), clock(k.watch.at))})
+		s.found = append(s.found, Violation{Workload: s.meta.Workloads[k.workload].Name, Key: k.key, At: k.watch.at, Text: k.watch.text(k.key)})
 	}
 	k.watch = watch{state: violated, flaw: k.watch.flaw, at: k.watch.at, value: k.watch.value} // frees the rest
+}
+
+// text tells why a register is violated.
+func (k *watch) text(key uint32) string {
+	return fmt.Sprintf("key %d: %s (value %s, certain at %s)", key, flawTexts[k.flaw], content(k.value), clock(k.at))
 }
 
 // Finish takes the end of the history: nothing more will be added.

@@ -36,11 +36,14 @@ func registers(ctx context.Context, log *history.Log, limits Limits) []study {
 
 // studyRegisters passes once over the log. A register that the pass shows to
 // be linearizable, and whose final reads show nothing lost, has no stale,
-// phantom or future read, no order flip and no broken session guarantee, and
+// phantom or future read, no lost update, no order flip and no broken session guarantee, and
 // its delta is 0, for each of these contradicts linearizability: every session
 // guarantee is broken by a stale read only. Nothing else has to be known of it.
 // The others are analysed one by one.
 func studyRegisters(ctx context.Context, log *history.Log, limits Limits) []study {
+	if limits.pass != nil {
+		return limits.pass.studyRegisters(ctx, log, limits)
+	}
 	var all []study
 	open := map[uint64]bool{}
 	if !log.Torn {
@@ -80,9 +83,9 @@ func (s *scanned) study(log *history.Log) (st study, clean bool) {
 		}
 		bound = max(bound, k.entries[i].f)
 	}
-	// Every answered final read must be among those looked at.
+	// Every answered final read must be among those looked at, and come after all else.
 	for _, f := range s.finals {
-		if op := &log.Ops[f]; op.Outcome == history.OK && k.find(op.Value) == none {
+		if op := &log.Ops[f]; op.Outcome == history.OK && (from(op) < k.now || k.find(op.Value) == none) {
 			return study{}, false
 		}
 	}
@@ -97,9 +100,12 @@ func analyseRegisters(ctx context.Context, log *history.Log, limits Limits, open
 	search, cancel := context.WithTimeout(ctx, limits.Time)
 	defer cancel()
 	var delta atomic.Int64
+	told := newGate(limits.Findings)
+	rooms := sync.Pool{New: func() any { return new(values) }}
 	parallel(ctx, limits.Workers, len(all), func(i int) {
-		g := &all[i]
-		k := analyse(log, g.ops, false)
+		g, k := &all[i], rooms.Get().(*values)
+		defer rooms.Put(k)
+		k.analyse(log, g.ops, false)
 		st := &found[i]
 		st.group = *g
 		st.linear = decide(ctx, search, w, g, limits, k)
@@ -108,9 +114,10 @@ func analyseRegisters(ctx context.Context, log *history.Log, limits Limits, open
 			st.linear.flip = flip(w, g, k, a, b)
 		}
 		st.sessions = tallySessions(w, g, limits.Findings, k)
-		st.sessions.shelves.write() // before the analysis changes
+		st.sessions.shelves.write(told) // before the analysis changes
 		k.addFinals()
 		st.register = tallyRegister(w, g, limits.Findings, k)
+		st.register.shelves.write(told) // before its memory is used again
 	})
 	return found
 }

@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -62,10 +63,18 @@ func run(ctx context.Context, log *history.Log, limits Limits, table []Checker) 
 	var all Result
 	for _, c := range table {
 		r := contained(ctx, c, log, limits)
-		all.Findings = append(all.Findings, r.Findings...)
-		all.Values = append(all.Values, r.Values...)
+		all.add(r)
 	}
 	return all
+}
+
+// add takes in what another checker found.
+func (r *Result) add(o Result) {
+	r.Findings = append(r.Findings, o.Findings...)
+	r.Values = append(r.Values, o.Values...)
+	r.Stale = append(r.Stale, o.Stale...)
+	r.Staleness = append(r.Staleness, o.Staleness...)
+	r.Isolation = cmp.Or(r.Isolation, o.Isolation)
 }
 
 // contained runs one checker and turns its panic, or the end of ctx, into

@@ -103,14 +103,47 @@ func TestInterruptedIsUnknown(t *testing.T) {
 	}
 }
 
-// hardLog has a value written twice and so much concurrency that the general
+// TestRunGathers: what each checker found is in the whole result.
+func TestRunGathers(t *testing.T) {
+	log := logOf(registerType, write(1, 0, 10), write(2, 20, 30), read(1, 50, 60, by(1)))
+	txn := txnOf(t, "0-10 p0 ok a1.1")
+	txn.Workload = 1
+	log.Meta.Workloads, log.Ops = append(log.Meta.Workloads, history.WorkloadMeta{Name: appendType, Type: appendType, Keys: 1, Workers: 1}), append(log.Ops, txn)
+	r := Run(context.Background(), log, Limits{})
+	if len(r.Stale) != 1 || len(r.Staleness) == 0 || r.Isolation == nil || r.Isolation.Txns != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestUnknownFactsOnce: facts of a fault are there once, however often it took
+// effect, and there are none of what was no fault.
+func TestUnknownFactsOnce(t *testing.T) {
+	log := faulted(logOf(registerType), killed("f1", "n1", 5), healed("f1", 6), killed("f1", "n1", 7), phase("measure", 8))
+	c := availabilityChecker()
+	var names []string
+	for _, v := range c.unknown(log, "because") {
+		names = append(names, v.Name)
+	}
+	slices.Sort(names)
+	if len(names) != len(c.Facts) || len(slices.Compact(slices.Clone(names))) != len(names) || !slices.Contains(names, "errors.rate.f1.after") {
+		t.Errorf("%v", names)
+	}
+}
+
+func TestLimitsHaveDefaults(t *testing.T) {
+	if got := (Limits{}).orDefault(); got != DefaultLimits {
+		t.Errorf("%+v", got)
+	}
+}
+
+// hardLog has a value written twice, and then replaced by a compare-and-set, and so much concurrency that the general
 // search does not end.
 func hardLog() *history.Log {
 	ops := []history.Op{write(1, 0, 1), write(1, 2, 3)}
 	for i := range int64(400) {
 		ops = append(ops, write(10+i, 10, 1000, by(uint32(i))), read(10+(i*7919)%400, 10, 1000, by(uint32(500+i))))
 	}
-	return logOf(registerType, append(ops, read(1, 2000, 2001), read(10, 2002, 2003))...)
+	return logOf(registerType, append(ops, cas(1, 9, 1500, 1600, unknown), read(1, 2000, 2001), read(10, 2002, 2003))...)
 }
 
 func TestLimitsMakeUnknown(t *testing.T) {

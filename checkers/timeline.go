@@ -37,7 +37,7 @@ func newTimeline(log *history.Log) *timeline {
 	})
 	begin, end, ok := log.MeasureSpan()
 	if !ok {
-		begin, end = loadSpan(log)
+		begin, end = log.ClientSpan()
 	}
 	t.measured = stretch{begin, max(begin, end)}
 	for _, w := range t.windows {
@@ -48,22 +48,6 @@ func newTimeline(log *history.Log) *timeline {
 		t.active = append(t.active, stretch{w.Begin, w.End})
 	}
 	return t
-}
-
-// loadSpan is the time from the first to the last measured operation.
-func loadSpan(log *history.Log) (begin, end int64) {
-	first := true
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		switch {
-		case op.Final() || op.Flags&history.Warmup != 0:
-		case first:
-			begin, end, first = from(op), until(op), false
-		default:
-			begin, end = min(begin, from(op)), max(end, until(op))
-		}
-	}
-	return begin, end
 }
 
 // moment is where an operation stands to the faults.

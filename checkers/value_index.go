@@ -7,13 +7,14 @@ type valueIndex struct {
 	used  int
 }
 
-// reserve makes room for n values.
+// reserve empties the index and makes room for n values.
 func (x *valueIndex) reserve(n int) {
 	size := 16
 	for size < 2*n {
 		size *= 2
 	}
-	x.slots = make([]int32, size)
+	x.slots, x.used = grown(x.slots, size), 0
+	clear(x.slots)
 }
 
 // slot is where the search for v begins (Fibonacci hashing).

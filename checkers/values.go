@@ -58,26 +58,44 @@ func (v *value) written() bool {
 // values is the analysed history of one register.
 type values struct {
 	log   *history.Log
-	ops   []int32    // indexes into log.Ops, in order
-	all   []value    // all[0] is the initial one
-	read  []int32    // by position: index of the value that the operation saw, none
-	wrote []int32    // by position: index of the value that the operation writes, none
-	twice bool       // some value was written more than once
-	index valueIndex // of all, by value
+	ops   []int32      // indexes into log.Ops, in order
+	rows  []history.Op // the operations themselves, side by side
+	room  []history.Op // for rows that are not so in the log
+	all   []value      // all[0] is the initial one
+	read  []int32      // by position: index of the value that the operation saw, none
+	wrote []int32      // by position: index of the value that the operation writes, none
+	twice bool         // some value was written more than once
+	index valueIndex   // of all, by value
 
 	superseded supersession // filled in by supersede
+	chained    *chained     // filled in by chain
 }
 
 // analyse reads the history of one register. Final reads are left out unless
 // asked for. It takes time and memory linear in the operations, but for a sort
 // of the compare-and-sets.
 func analyse(log *history.Log, ops []int32, finals bool) *values {
-	k := &values{log: log, ops: ops, read: make([]int32, len(ops)), wrote: make([]int32, len(ops))}
-	k.all = append(make([]value, 0, len(ops)/2+1), value{
+	k := new(values)
+	k.analyse(log, ops, finals)
+	return k
+}
+
+// analyse takes the place of what was analysed before, and of its memory.
+func (k *values) analyse(log *history.Log, ops []int32, finals bool) {
+	*k = values{log: log, ops: ops, room: k.room, read: grown(k.read, len(ops)), wrote: grown(k.wrote, len(ops)),
+		all: k.all, index: k.index, superseded: k.superseded}
+	k.gather()
+	writes := 0
+	for i := range k.rows {
+		if k.rows[i].Kind != history.Read {
+			writes++
+		}
+	}
+	k.all = append(grown(k.all, writes+1)[:0], value{
 		v: history.Nil, fate: initial, write: none, old: none, start: beginning, end: beginning,
 		readEnd: never, readStart: beginning, readEndOp: none, readStartOp: none,
 	})
-	k.index.reserve(len(ops)/2 + 2)
+	k.index.reserve(writes + 2)
 	k.index.put(k.all, 0)
 	for p := range ops {
 		k.read[p], k.wrote[p] = none, none
@@ -87,7 +105,29 @@ func analyse(log *history.Log, ops []int32, finals bool) *values {
 		k.addRead(int32(p), finals)
 	}
 	k.settle()
-	return k
+}
+
+// gather puts the operations side by side: they are gone through many times,
+// and one key's are far apart in a log of many keys.
+func (k *values) gather() {
+	n := len(k.ops)
+	if n > 0 && int(k.ops[n-1]-k.ops[0]) == n-1 && slices.IsSorted(k.ops) {
+		k.rows = k.log.Ops[k.ops[0] : int(k.ops[0])+n]
+		return
+	}
+	k.room = grown(k.room, n)
+	k.rows = k.room
+	for p, i := range k.ops {
+		k.rows[p] = k.log.Ops[i]
+	}
+}
+
+// grown is n elements in the memory of s if it has room for them. They are not cleared.
+func grown[T any](s []T, n int) []T {
+	if cap(s) >= n {
+		return s[:n]
+	}
+	return make([]T, n)
 }
 
 // addFinals takes the final reads into an analysis that was made without.
@@ -101,6 +141,7 @@ func (k *values) addFinals() {
 	}
 	if added {
 		k.settle()
+		k.chained = nil
 	}
 }
 
@@ -113,7 +154,7 @@ func (k *values) settle() {
 	k.boundReplaced()
 }
 
-func (k *values) op(position int32) *history.Op { return &k.log.Ops[k.ops[position]] }
+func (k *values) op(position int32) *history.Op { return &k.rows[position] }
 
 // at is the index into the log of a position, none of none.
 func (k *values) at(position int32) int32 {
@@ -133,6 +174,14 @@ func (k *values) addWrite(p int32) {
 		k.wrote[p] = i
 		return
 	}
+	k.wrote[p] = int32(len(k.all))
+	k.all = append(k.all, k.written(p))
+	k.index.put(k.all, k.wrote[p])
+}
+
+// written is the value that an operation writes, before anyone has seen it.
+func (k *values) written(p int32) value {
+	op := k.op(p)
 	v := value{v: op.Value, write: p, old: none, start: from(op), end: never, readEnd: never, readStart: beginning,
 		readEndOp: none, readStartOp: none}
 	switch op.Outcome {
@@ -143,9 +192,7 @@ func (k *values) addWrite(p int32) {
 	default:
 		v.fate = unsure
 	}
-	k.wrote[p] = int32(len(k.all))
-	k.all = append(k.all, v)
-	k.index.put(k.all, k.wrote[p])
+	return v
 }
 
 // addRead takes what is read by an acknowledged read, or by a compare-and-set
@@ -163,10 +210,13 @@ func (k *values) addRead(p int32, finals bool) {
 	default:
 		return
 	}
-	i := k.find(seen)
-	k.read[p] = i
-	v := &k.all[i]
-	v.seen = true
+	k.see(p, k.find(seen))
+}
+
+// see takes an operation that saw a value.
+func (k *values) see(p, i int32) {
+	op, v := k.op(p), &k.all[i]
+	k.read[p], v.seen = i, true
 	if end := until(op); end < v.readEnd || v.readEndOp == none {
 		v.readEnd, v.readEndOp = end, p
 	}

@@ -2,15 +2,15 @@ package checkers
 
 import (
 	"cmp"
-	"slices"
 	"sort"
 )
 
-// staleRead is a read whose value had certainly been superseded when it began.
-type staleRead struct {
-	gap      int64 // the time by which it had been
-	versions int32 // how many values had certainly superseded it; at least 1
-	op       int32 // index into the log
+// StaleSample is one read of a register that returned a value which had
+// certainly been superseded when the read began.
+type StaleSample struct {
+	Staleness int64 // nanoseconds by which it had been superseded
+	Versions  int32 // values that had certainly superseded it; at least 1
+	Op        int32 // index into the log
 }
 
 // countVersions fills in the version lag of stale reads: a read r of v lags by
@@ -23,7 +23,7 @@ type staleRead struct {
 // It goes through the reads in order of their starts and keeps, in a Fenwick
 // tree over the values in order of their writes, those that were there: time
 // n·log(n).
-func (k *values) countVersions(stale []staleRead) {
+func (k *values) countVersions(stale []StaleSample) {
 	if len(stale) == 0 {
 		return
 	}
@@ -36,25 +36,25 @@ func (k *values) countVersions(stale []staleRead) {
 	for j, i := range writes {
 		there[j] = sight{k.all[i].f, j}
 	}
-	slices.SortFunc(there, func(a, b sight) int { return cmp.Compare(a.f, b.f) })
+	sortNear(there, func(a, b sight) int { return cmp.Compare(a.f, b.f) })
 	reads := make([]int32, len(stale))
 	for n := range reads {
 		reads[n] = int32(n)
 	}
-	begun := func(n int32) int64 { return from(&k.log.Ops[stale[n].op]) }
-	slices.SortFunc(reads, func(a, b int32) int { return cmp.Compare(begun(a), begun(b)) })
+	begun := func(n int32) int64 { return from(&k.log.Ops[stale[n].Op]) }
+	sortNear(reads, func(a, b int32) int { return cmp.Compare(begun(a), begun(b)) })
 	replaced := k.replacedEarly()
 	tree, passed := make(fenwick, len(writes)+1), 0
 	for _, n := range reads {
 		for ; passed < len(there) && there[passed].f < begun(n); passed++ {
 			tree.add(there[passed].place)
 		}
-		i := k.index.find(k.all, k.log.Ops[stale[n].op].Value)
+		i := k.index.find(k.all, k.log.Ops[stale[n].Op].Value)
 		older := sort.Search(len(writes), func(j int) bool { return k.all[writes[j]].start > k.all[i].f })
-		stale[n].versions = int32(passed - tree.below(older))
+		stale[n].Versions = int32(passed - tree.below(older))
 		for _, by := range replaced[i] {
 			if k.all[by].f < begun(n) {
-				stale[n].versions++
+				stale[n].Versions++
 			}
 		}
 	}

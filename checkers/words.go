@@ -79,6 +79,11 @@ func (w *words) op(op *history.Op) string {
 		if op.Flags&history.Seen != 0 {
 			what += ", which found " + content(op.Observed) + ","
 		}
+	case history.Write:
+		what = "write of " + content(op.Value)
+		if op.Value == history.Nil {
+			what = "delete"
+		}
 	default:
 		what = fmt.Sprintf("%s of %s", op.Kind, content(op.Value))
 	}

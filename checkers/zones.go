@@ -123,9 +123,26 @@ func (k *values) replacedAmong(positions []int32, i int32) bool {
 	})
 }
 
-// blocks chains the values. Values that no operation is known to have seen or
-// set are left out.
+// chained is what blocks found.
+type chained struct {
+	torn   bool
+	blocks []block
+	flaw   contradiction
+	found  bool
+}
+
+// blocks chains the values, once for all who ask. Values that no operation is
+// known to have seen or set are left out.
 func (k *values) blocks(torn bool) ([]block, contradiction, bool) {
+	if k.chained == nil || k.chained.torn != torn {
+		c := &chained{torn: torn}
+		c.blocks, c.flaw, c.found = k.chain(torn)
+		k.chained = c
+	}
+	return k.chained.blocks, k.chained.flaw, k.chained.found
+}
+
+func (k *values) chain(torn bool) ([]block, contradiction, bool) {
 	next := make([]int32, len(k.all))
 	for i := range next {
 		next[i] = none
@@ -262,7 +279,7 @@ func opposed(blocks []block) (a, b int, found bool) {
 			forward = append(forward, int32(i))
 		}
 	}
-	slices.SortFunc(forward, func(a, b int32) int {
+	sortNear(forward, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(blocks[a].f, blocks[b].f), cmp.Compare(a, b))
 	})
 	for i := 1; i < len(forward); i++ {

@@ -51,16 +51,7 @@ func BenchmarkSize(b *testing.B) {
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{1_000_000, 10_000_000} {
 		b.Run(fmt.Sprintf("ops=%d", n), func(b *testing.B) {
-			s := newSimulation(20_000)
-			path := filepath.Join(b.TempDir(), FileName)
-			file, err := os.Create(path)
-			if err != nil {
-				b.Fatal(err)
-			}
-			writeInBatches(b, file, s.meta(), s.ops(n), 5000)
-			if err := file.Close(); err != nil {
-				b.Fatal(err)
-			}
+			path := benchFile(b, n)
 			for b.Loop() {
 				if log, err := Load(path); err != nil || len(log.Ops) != n || log.Torn {
 					b.Fatal(err)
@@ -69,4 +60,40 @@ func BenchmarkLoad(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/operation")
 		})
 	}
+}
+
+// BenchmarkPass measures a pass over a history that stays on disk, in ns per
+// operation.
+func BenchmarkPass(b *testing.B) {
+	const n = 1_000_000
+	log, err := Open(benchFile(b, n), func(Meta, Size) bool { return false })
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		left := n
+		for range log.All() {
+			left--
+		}
+		if left != 0 || log.Err() != nil {
+			b.Fatal(left, log.Err())
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/operation")
+}
+
+// benchFile is the path of a history of n operations.
+func benchFile(b *testing.B, n int) string {
+	s := newSimulation(20_000)
+	path := filepath.Join(b.TempDir(), FileName)
+	file, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	writeInBatches(b, file, s.meta(), s.ops(n), 5000)
+	if err := file.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return path
 }

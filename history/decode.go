@@ -71,8 +71,8 @@ func (d *decoder) batch(f *frame) ([]Op, error) {
 	return d.ops, d.check()
 }
 
-// layout reads the RecordBatch table.
-func (d *decoder) layout(f *frame) (rows, elements int, err error) {
+// rows reads a record batch's size from the RecordBatch table.
+func (f *frame) rows() (rows, elements int, err error) {
 	defer recoverBounds(&err)
 	if f.kind != messageRecordBatch {
 		return 0, 0, fmt.Errorf("a message of type %d is not a record batch", f.kind)
@@ -103,6 +103,17 @@ func (d *decoder) layout(f *frame) (rows, elements int, err error) {
 			return 0, 0, fmt.Errorf("column %d has nulls", i)
 		}
 	}
+	return int(length), elements, nil
+}
+
+// layout reads the RecordBatch table.
+func (d *decoder) layout(f *frame) (rows, elements int, err error) {
+	defer recoverBounds(&err)
+	if rows, elements, err = f.rows(); err != nil {
+		return 0, 0, err
+	}
+	h := &f.header
+	buffers := h.Offset(8)
 	d.body, d.codec = f.body, codecNone
 	if err := d.spans(h, h.Vector(flatbuffers.UOffsetT(buffers))); err != nil {
 		return 0, 0, err
@@ -113,7 +124,7 @@ func (d *decoder) layout(f *frame) (rows, elements int, err error) {
 			return 0, 0, fmt.Errorf("compression %d is not zstd", d.codec)
 		}
 	}
-	return int(length), elements, nil
+	return rows, elements, nil
 }
 
 // spans reads the buffers' places, which must follow one another in the body.

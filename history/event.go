@@ -49,13 +49,16 @@ type WorkloadMeta struct {
 	Workers int    `json:"workers"` // Op.Worker is below this
 }
 
-// Log is a whole history in memory, sorted by Less.
+// Log is a whole history, sorted by Less: in memory, or in its file if it is
+// too large (see Open).
 type Log struct {
 	Meta   Meta
-	Ops    []Op
+	Ops    []Op // of a log on disk, those that Keep brought in
 	Events []Event
 	// Torn is true when the history ends without its end mark: the harness
 	// died, and the last operations of each worker are missing. A checker must
 	// not conclude anything from the absence of an operation in a torn log.
 	Torn bool
+
+	stored *stored // nil: it is in memory
 }

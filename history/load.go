@@ -16,34 +16,51 @@ import (
 // before the cut and Torn. Everything else that is wrong is an error that
 // wraps ErrFormat or the operating system's.
 func Load(path string) (*Log, error) {
-	info, err := os.Stat(path)
+	path, err := findFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("load a history: %w", err)
-	}
-	if info.IsDir() {
-		path = filepath.Join(path, FileName)
+		return nil, err
 	}
 	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("load a history: %w (name a run directory or its %s)", err, FileName)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("load a history: %w", err)
 	}
 	defer file.Close()
-	if info, err = file.Stat(); err != nil {
+	info, err := file.Stat()
+	if err != nil {
 		return nil, fmt.Errorf("load a history: %w", err)
 	}
 	log, err := read(file, path, info.Size())
 	if err != nil {
 		return nil, err
 	}
-	log.Events, err = ReadEvents(filepath.Join(filepath.Dir(path), EventsFileName))
+	log.Events, err = readEventsOf(path)
+	return log, err
+}
+
+// findFile is the file of a history, given it or its run directory.
+func findFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		path = filepath.Join(path, FileName)
+		_, err = os.Stat(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("load a history: %w (name a run directory or its %s)", err, FileName)
+	}
+	if err != nil {
+		return "", fmt.Errorf("load a history: %w", err)
+	}
+	return path, nil
+}
+
+// readEventsOf reads the events beside a history, if there are any, by time.
+func readEventsOf(path string) ([]Event, error) {
+	events, err := ReadEvents(filepath.Join(filepath.Dir(path), EventsFileName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	slices.SortStableFunc(log.Events, func(a, b Event) int { return cmp64(a.At, b.At) })
-	return log, nil
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp64(a.At, b.At) })
+	return events, nil
 }
 
 // read reads a history of size bytes without its events.

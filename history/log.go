@@ -75,10 +75,7 @@ func (l *Log) inOrder() []Event {
 
 // End is the time of the last thing that the log tells, 0 if it is empty.
 func (l *Log) End() int64 {
-	var end int64
-	for i := range l.Ops {
-		end = max(end, l.Ops[i].End)
-	}
+	end := l.extents().end
 	for i := range l.Events {
 		end = max(end, l.Events[i].At)
 	}

@@ -22,7 +22,7 @@ type Kind uint8
 const (
 	// Read returns the Value of Key (register).
 	Read Kind = iota
-	// Write sets Key to Value (register).
+	// Write sets Key to Value (register). To Nil it deletes the key.
 	Write
 	// CAS sets Key to Value if it holds Old. A CAS whose comparison failed is
 	// Fail with ErrCompare; if the server told the current value it is in

@@ -26,6 +26,7 @@ const (
 	LatencyFile   = "latency.hlog"
 	LagFile       = "lag.hlog"
 	StalenessFile = "staleness.hlog"
+	VersionsFile  = "versions.hlog"
 	HarnessLog    = "harness.log"
 	NodesDir      = "nodes" // one folder for each node, with its server's output
 	LatestLink    = "latest"
@@ -188,13 +189,19 @@ func (d *Dir) WriteSchedule(schedule any) error { return d.writeJSON(ScheduleFil
 func (d *Dir) WriteVerdict(v *Verdict) error { return d.writeJSON(VerdictFile, v) }
 
 // WriteHistograms writes the histogram logs of latency and, if the run measured
-// them, of staleness and of lag. started is when the run's clock read zero.
-func (d *Dir) WriteHistograms(log *history.Log, started time.Time) error {
+// them, of staleness in time and in versions, and of lag. m is what was measured of the log; started is
+// when the run's clock read zero. Of a log on disk it leaves out what the memory
+// did not suffice to measure.
+func (d *Dir) WriteHistograms(log *history.Log, m *Measured, started time.Time) error {
+	values := m.ByName()
+	lacks := func(name string) bool { return log.OnDisk() && (!values[name].Known || values[name].AtLeast) }
 	err := d.Write(LatencyFile, func(w io.Writer) error { return WriteLatencyLog(w, log, started) })
-	if len(log.WorkloadIndex("register")) > 0 {
-		err = errors.Join(err, d.Write(StalenessFile, func(w io.Writer) error { return WriteStalenessLog(w, log, started) }))
+	if values["reads.ok"].Known && !lacks("reads.staleness.max") { // else there are no registers, or their checking was cut short
+		err = errors.Join(err, d.Write(StalenessFile, func(w io.Writer) error {
+			return d.Write(VersionsFile, func(versions io.Writer) error { return WriteStalenessLogs(w, versions, log, m.Stale, started) })
+		}))
 	}
-	if len(log.WorkloadIndex("lag")) == 0 {
+	if len(log.WorkloadIndex("lag")) == 0 || lacks("lag.markers") {
 		return err
 	}
 	return errors.Join(err, d.Write(LagFile, func(w io.Writer) error { return WriteLagLog(w, log, started) }))

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -181,7 +183,7 @@ func TestWriteHistograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := sampleLog()
-	if err := d.WriteHistograms(log, sampleStart); err != nil {
+	if err := d.WriteHistograms(log, Measure(t.Context(), log, checkers.Limits{}, 1<<30), sampleStart); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(d.File(LatencyFile))
@@ -191,17 +193,24 @@ func TestWriteHistograms(t *testing.T) {
 	if counts, _ := readHlog(t, text); counts["write/before/n2"] == 0 {
 		t.Errorf("the log holds %v", counts)
 	}
-	for _, name := range []string{LagFile, StalenessFile} {
+	for _, name := range []string{LagFile, StalenessFile, VersionsFile} {
 		if _, err := os.Stat(d.File(name)); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := os.Remove(d.File(LagFile)); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{LagFile, StalenessFile, VersionsFile} {
+		if err := os.Remove(d.File(name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	log.Meta.Workloads = log.Meta.Workloads[:1]
-	if err := d.WriteHistograms(log, sampleStart); err != nil {
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.WriteHistograms(log, Measure(interrupted, log, checkers.Limits{}, 1<<30), sampleStart); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.File(StalenessFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a run whose registers were not checked has a log of staleness: %v", err)
 	}
 	if _, err := os.Stat(d.File(LagFile)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a run without markers has a log of lag: %v", err)

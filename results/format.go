@@ -26,6 +26,14 @@ func FormatValue(unit checkers.Unit, n float64) string {
 	return digits(n)
 }
 
+// String is the value for people.
+func (v FactValue) String() string {
+	if !v.Known {
+		return "unknown"
+	}
+	return FormatValue(v.Unit, v.N)
+}
+
 // FormatNanos shows a duration in nanoseconds with three significant digits,
 // from a minute on to the tenth of a second.
 func FormatNanos(ns int64) string { return formatNanos(float64(ns)) }

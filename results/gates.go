@@ -37,7 +37,7 @@ func plannedGate(log *history.Log) Gate {
 
 // faultGate is met when the fault took effect while operations were in flight,
 // and, of a partition, when its rules dropped packets.
-func faultGate(p PlannedFault, faults []Fault, log *history.Log) Gate {
+func faultGate(p PlannedFault, faults []Fault) Gate {
 	g := Gate{Name: strings.TrimSpace(fmt.Sprintf("fault %s %s", p.ID, p.Kind))}
 	i := indexFault(faults, p.ID)
 	if i < 0 {
@@ -49,7 +49,7 @@ func faultGate(p PlannedFault, faults []Fault, log *history.Log) Gate {
 		g.Detail = "it did not take effect: " + f.Error
 		return g
 	}
-	if !inFlight(log, f) {
+	if !f.met {
 		g.Detail = fmt.Sprintf("no operation was in flight when it took effect at %s or until it ended", seconds(f.At))
 		return g
 	}
@@ -75,17 +75,8 @@ func isPartition(planned, actual string) bool {
 	return planned == "partition"
 }
 
-// inFlight tells whether some operation of the load ran when the fault took
+// inFlight tells whether an operation of the load ran when the fault took
 // effect, or began while it lasted.
-func inFlight(log *history.Log, f *Fault) bool {
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		if op.Final() {
-			continue
-		}
-		if op.Start <= f.At && f.At <= op.End || f.At <= op.Start && op.Start <= f.End {
-			return true
-		}
-	}
-	return false
+func inFlight(op *history.Op, f *Fault) bool {
+	return !op.Final() && (op.Start <= f.At && f.At <= op.End || f.At <= op.Start && op.Start <= f.End)
 }

@@ -1,8 +1,10 @@
 package results
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -23,20 +25,13 @@ const maxIntervals = 7 * 24 * 3600
 // one histogram for each tag <operation>/<phase>/<node>.
 func WriteLatencyLog(w io.Writer, log *history.Log, started time.Time) error {
 	t := newTimeline(log)
-	tags := newTagTable(log.Meta.Nodes)
-	points := make([]hlogPoint, 0, len(log.Ops))
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		if !isLoad(op) || op.Outcome != history.OK {
-			continue
+	l := newHlog(w, "latency", log, started)
+	for op := range log.All() {
+		if isLoad(op) && op.Outcome == history.OK {
+			l.add(op.End, l.tags.id(op.Kind.String(), t.of(op), op.Node), since(op.End, op.Intended), op.Start)
 		}
-		points = append(points, hlogPoint{
-			second: secondOf(op.End),
-			tag:    tags.id(op.Kind.String(), t.of(op), op.Node),
-			value:  clampLatency(since(op.End, op.Intended)),
-		})
 	}
-	return writeHlog(w, "latency", points, tags.names, started)
+	return l.end()
 }
 
 // WriteLagLog writes the replication lag of every marker that a replica
@@ -50,37 +45,52 @@ func WriteLagLog(w io.Writer, log *history.Log, started time.Time) error {
 
 func writeLagLog(w io.Writer, log *history.Log, samples []checkers.LagSample, started time.Time) error {
 	t := newTimeline(log)
-	tags := newTagTable(log.Meta.Nodes)
-	points := make([]hlogPoint, 0, 2*len(samples))
+	l := newHlog(w, "lag", log, started)
 	for _, s := range samples {
-		second, phase := secondOf(s.At), t.at(s.At)
-		points = append(points,
-			hlogPoint{second, tags.id("ack-to-visible", phase, s.Node), clampLatency(s.AckToVisible)},
-			hlogPoint{second, tags.id("write-to-visible", phase, s.Node), clampLatency(s.StartToVisible)})
+		phase := t.at(s.At)
+		l.add(s.At, l.tags.id("ack-to-visible", phase, s.Node), s.AckToVisible, 0)
+		l.add(s.At, l.tags.id("write-to-visible", phase, s.Node), s.StartToVisible, 0)
 	}
-	return writeHlog(w, "lag", points, tags.names, started)
+	return l.end()
 }
 
-// WriteStalenessLog writes how stale every answered read of a register was, in
+// WriteStalenessLogs writes how stale every answered read of a register was, in
 // nanoseconds, as an HdrHistogram V2 interval log: one interval a second, by
 // the time at which the read began, and in it one histogram for each tag
-// staleness/<phase>/<node>. Fresh reads count as 0; final reads are left out.
-func WriteStalenessLog(w io.Writer, log *history.Log, started time.Time) error {
-	t := newTimeline(log)
-	tags := newTagTable(log.Meta.Nodes)
-	registers := log.WorkloadIndex("register")
-	stale := checkers.StaleSamples(log)
-	var points []hlogPoint
-	for i := range log.Ops {
-		op, gap := &log.Ops[i], int64(0)
-		if len(stale) > 0 && stale[0].Op == i {
-			gap, stale = stale[0].Staleness, stale[1:]
+// staleness/<phase>/<node>. stale are the stale reads, in order of the log; the
+// others count as 0, and final reads are left out.
+//
+// versions gets the same by the number of newer values that had certainly been
+// there before the read began, with tags versions/<phase>/<node>. One pass over
+// the log makes both.
+func WriteStalenessLogs(w, versions io.Writer, log *history.Log, stale []checkers.StaleSample, started time.Time) error {
+	times := newHlog(w, "staleness", log, started)
+	behind := newHlogOf(versions, "versions", "[versions behind, maximum in millions, one interval a second]", log, started)
+	behind.h = hdrhistogram.New(1, math.MaxInt32, latencyDigits)
+	t, registers := newTimeline(log), log.WorkloadIndex("register")
+	next := 0 // in log.Ops
+	for op := range log.All() {
+		var s checkers.StaleSample
+		if next < len(log.Ops) && same(op, &log.Ops[next]) {
+			if len(stale) > 0 && int(stale[0].Op) == next {
+				s, stale = stale[0], stale[1:]
+			}
+			next++
 		}
 		if op.Kind == history.Read && op.Outcome == history.OK && !op.Final() && slices.Contains(registers, int(op.Workload)) {
-			points = append(points, hlogPoint{secondOf(op.Start), tags.id("staleness", t.of(op), op.Node), clampLatency(gap)})
+			phase := t.of(op)
+			times.add(op.Start, times.tags.id("staleness", phase, op.Node), s.Staleness, op.Start)
+			behind.add(op.Start, behind.tags.id("versions", phase, op.Node), int64(s.Versions), op.Start)
 		}
 	}
-	return writeHlog(w, "staleness", points, tags.names, started)
+	return errors.Join(times.end(), behind.end())
+}
+
+// same tells whether two operations are one: of a log on disk, one was read
+// from the file and the other was kept.
+func same(a, b *history.Op) bool {
+	return a == b || a.Start == b.Start && a.End == b.End && a.Process == b.Process && a.Workload == b.Workload && a.Key == b.Key &&
+		a.Kind == b.Kind && a.Value == b.Value && a.Node == b.Node && a.Outcome == b.Outcome && a.Flags == b.Flags
 }
 
 // hlogPoint is one value of a histogram log.
@@ -129,38 +139,88 @@ func (t *tagTable) node(i int8) string {
 	return fileName(t.nodes[i])
 }
 
-// writeHlog sorts the points and writes one line for each second and tag.
-func writeHlog(w io.Writer, what string, points []hlogPoint, tags []string, started time.Time) error {
-	rank := ranks(tags)
-	slices.SortFunc(points, func(a, b hlogPoint) int {
+// hlog writes a histogram log: one line for each second and tag.
+type hlog struct {
+	out     *hdrhistogram.HistogramLogWriter
+	what    string
+	started time.Time
+	onDisk  bool // points come as they are read, in order of start
+	tags    *tagTable
+	points  []hlogPoint
+	unripe  int   // length of points after the last look
+	written int32 // seconds before this have been written
+	h       *hdrhistogram.Histogram
+	err     error // the first
+}
+
+// newHlog begins a log of times.
+func newHlog(w io.Writer, what string, log *history.Log, started time.Time) *hlog {
+	return newHlogOf(w, what, fmt.Sprintf("[%s in nanoseconds, maximum in milliseconds, one interval a second]", what), log, started)
+}
+
+func newHlogOf(w io.Writer, what, comment string, log *history.Log, started time.Time) *hlog {
+	l := &hlog{out: hdrhistogram.NewHistogramLogWriter(w), what: what, started: started, onDisk: log.OnDisk(),
+		tags: newTagTable(log.Meta.Nodes), h: newHistogram()}
+	base := started.Truncate(time.Second).UnixMilli() // the header knows whole seconds only
+	l.err = writeHlogHeader(l.out, comment, base)
+	return l
+}
+
+// add takes a value of a time. Of a log on disk, what comes later is of no time
+// before floor, so that the seconds before it can be written.
+func (l *hlog) add(at int64, tag int32, value, floor int64) {
+	l.points = append(l.points, hlogPoint{max(secondOf(at), l.written), tag, clampLatency(value)})
+	if l.onDisk && len(l.points) > 2*l.unripe+1<<16 {
+		l.write(secondOf(floor))
+		l.unripe = len(l.points)
+	}
+}
+
+// write writes the seconds before one.
+func (l *hlog) write(before int32) {
+	rank := ranks(l.tags.names)
+	slices.SortFunc(l.points, func(a, b hlogPoint) int {
 		if a.second != b.second {
 			return int(a.second) - int(b.second)
 		}
 		return rank[a.tag] - rank[b.tag]
 	})
-	base := started.Truncate(time.Second).UnixMilli() // the header knows whole seconds only
-	log := hdrhistogram.NewHistogramLogWriter(w)
-	if err := writeHlogHeader(log, what, base); err != nil {
-		return fmt.Errorf("write the %s log: %w", what, err)
-	}
-	h := newHistogram()
-	for begin := 0; begin < len(points); {
+	begin := 0
+	for begin < len(l.points) && l.points[begin].second < before {
 		end := begin
-		h.Reset()
-		for end < len(points) && points[end].second == points[begin].second && points[end].tag == points[begin].tag {
-			if err := h.RecordValue(points[end].value); err != nil {
-				return fmt.Errorf("write the %s log: %w", what, err)
-			}
+		for end < len(l.points) && l.points[end].second == l.points[begin].second && l.points[end].tag == l.points[begin].tag {
 			end++
 		}
-		from := started.UnixMilli() + int64(points[begin].second)*1000
-		h.SetTag(tags[points[begin].tag])
-		h.SetStartTimeMs(from)
-		h.SetEndTimeMs(from + 1000)
-		if err := log.OutputIntervalHistogram(h); err != nil {
-			return fmt.Errorf("write the %s log: %w", what, err)
-		}
+		l.line(l.points[begin:end])
 		begin = end
+	}
+	l.points = slices.Delete(l.points, 0, begin)
+	l.written = max(l.written, before)
+}
+
+// line writes the points of one second and tag.
+func (l *hlog) line(points []hlogPoint) {
+	if l.err != nil {
+		return
+	}
+	l.h.Reset()
+	for _, p := range points {
+		if l.err = l.h.RecordValue(p.value); l.err != nil {
+			return
+		}
+	}
+	from := l.started.UnixMilli() + int64(points[0].second)*1000
+	l.h.SetTag(l.tags.names[points[0].tag])
+	l.h.SetStartTimeMs(from)
+	l.h.SetEndTimeMs(from + 1000)
+	l.err = l.out.OutputIntervalHistogram(l.h)
+}
+
+// end writes the rest.
+func (l *hlog) end() error {
+	l.write(maxIntervals)
+	if l.err != nil {
+		return fmt.Errorf("write the %s log: %w", l.what, l.err)
 	}
 	return nil
 }
@@ -179,9 +239,9 @@ func ranks(tags []string) []int {
 	return rank
 }
 
-func writeHlogHeader(log *hdrhistogram.HistogramLogWriter, what string, base int64) error {
+func writeHlogHeader(log *hdrhistogram.HistogramLogWriter, comment string, base int64) error {
 	log.SetBaseTime(base)
-	if err := log.OutputComment(fmt.Sprintf("[%s in nanoseconds, maximum in milliseconds, one interval a second]", what)); err != nil {
+	if err := log.OutputComment(comment); err != nil {
 		return err
 	}
 	if err := log.OutputLogFormatVersion(); err != nil {

@@ -105,8 +105,8 @@ func TestStalenessLogRoundTrip(t *testing.T) {
 		Ops: []history.Op{op(history.Write, 1, 0, 10, 0), op(history.Write, 2, 20, 30, 0), op(history.Read, 2, 40, 50, 0),
 			op(history.Read, 1, 130, 140, 1), op(history.Read, 1, 1230, 1240, 1)},
 	}
-	var b bytes.Buffer
-	if err := WriteStalenessLog(&b, log, sampleStart); err != nil {
+	var b, versions bytes.Buffer
+	if err := WriteStalenessLogs(&b, &versions, log, checkers.Run(t.Context(), log, checkers.Limits{}).Stale, sampleStart); err != nil {
 		t.Fatal(err)
 	}
 	got, histograms := readHlog(t, b.Bytes())
@@ -116,6 +116,15 @@ func TestStalenessLogRoundTrip(t *testing.T) {
 	for i, want := range []int64{0, 100 * ms, 1200 * ms} {
 		if got := histograms[i].Max(); got < want-want/500-1000 || got > want+want/500+1024 {
 			t.Errorf("interval %d: staleness is %d, want %d", i, got, want)
+		}
+	}
+	got, histograms = readHlog(t, versions.Bytes())
+	if len(got) != 2 || got["versions/before/n1"] != 1 || got["versions/before/n2"] != 2 || len(histograms) != 3 {
+		t.Fatalf("the log of versions holds %v", got)
+	}
+	for i, want := range []int64{0, 1, 1} {
+		if got := histograms[i].Max(); got != want {
+			t.Errorf("interval %d: %d versions behind, want %d", i, got, want)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
 )
 
 //go:embed assets
@@ -30,11 +32,22 @@ type band struct {
 // page is what the template shows.
 type page struct {
 	V        *Verdict
-	Findings []Finding // in the order of their gravity
+	Findings []shownFinding // in the order of their gravity, Decisive aside
 	Unmet    []Gate
 	Met      int
 	Lag      []lagLine
 	Data     chartData
+
+	StaleWords string
+	Stale      []checkers.StaleReads
+	SomeStale  bool // the picture leaves nodes with stale reads out
+	Guarantees []guarantee
+	SetTimes   []setRow
+	SetNodes   []setNode
+	Isolation  string
+	Anomalies  []anomalyRow
+	Decisive   *shownFinding // what rules the next level of isolation out, at its shortest
+
 	CSS      template.CSS
 	UPlotCSS template.CSS
 	UPlotJS  template.JS
@@ -48,7 +61,11 @@ func HTML(w io.Writer, v *Verdict, m *Measured) error {
 	if err != nil {
 		return fmt.Errorf("read the report's template: %w", err)
 	}
-	p := page{V: v, Findings: examples(v.Findings, len(v.Findings)), Lag: lagLines(v)}
+	p := page{
+		V: v, Lag: lagLines(v), StaleWords: staleWords(v), Stale: staleRows(v),
+		Guarantees: guarantees(v), SetTimes: setRows(v), SetNodes: setNodes(v), Isolation: isolationWords(v), Anomalies: anomalyRows(v),
+	}
+	p.addFindings(v)
 	for _, g := range v.Gates {
 		if g.Met {
 			p.Met++
@@ -58,6 +75,7 @@ func HTML(w io.Writer, v *Verdict, m *Measured) error {
 	}
 	if m != nil {
 		p.Data = chartData{Series: m.Series, Bands: bands(v)}
+		p.SomeStale = len(m.Series.Stale) < staleNodes(v)
 	}
 	if err := p.embed(); err != nil {
 		return err
@@ -66,6 +84,30 @@ func HTML(w io.Writer, v *Verdict, m *Measured) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// shownFinding is a finding whose operations are listed at once, or when asked for.
+type shownFinding struct {
+	Finding
+	Open bool
+}
+
+// openFindings is how many findings' operations are listed at once.
+const openFindings = 3
+
+// addFindings takes the findings in. A cycle is drawn with its operations.
+func (p *page) addFindings(v *Verdict) {
+	i := decisive(v)
+	if i >= 0 {
+		p.Decisive = &shownFinding{Finding: v.Findings[i]}
+	}
+	rest := slices.Clone(v.Findings)
+	if i >= 0 {
+		rest = slices.Delete(rest, i, i+1)
+	}
+	for n, f := range examples(rest, len(rest)) {
+		p.Findings = append(p.Findings, shownFinding{f, n < openFindings && f.Cycle == nil})
+	}
 }
 
 // lagLine is one replica's lag as clients saw it and as the system told it;
@@ -132,7 +174,7 @@ var pageFuncs = template.FuncMap{
 	"bytes":   func(n *int64) string { return FormatBytes(float64(*n)) },
 	"seconds": seconds,
 	"signed":  signed,
-	"when":    func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
+	"started": func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
 	"mark":    func(a Answer) string { return a.mark() },
 	"count":   plural,
 	"join":    func(s []string) string { return strings.Join(s, ", ") },
@@ -141,7 +183,17 @@ var pageFuncs = template.FuncMap{
 	"title":   func(f Fault) string { return f.title() },
 	"value":   func(v FactValue) string { return FormatValue(v.Unit, v.N) },
 	"phase":   pagePhase,
-	"meaning": meaning,
+	"when":    func(when string) string { return pagePhase(Phase(when)) },
+	"last":    func(i int, steps []checkers.Step) bool { return i == len(steps)-1 },
+
+	"cycleHead": cycleHead,
+	"meaning":   meaning,
+}
+
+// cycleHead is what a finding says of a cycle as a whole.
+func cycleHead(f shownFinding) string {
+	head, _, _ := strings.Cut(f.Text, ": ")
+	return head + ", each of which must precede the next:"
 }
 
 func pagePhase(p Phase) string {

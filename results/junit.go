@@ -145,7 +145,10 @@ const maxJUnitExamples = 5
 // evidenceLine tells one operation in one line.
 func evidenceLine(e *Evidence) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s key %d", e.What, e.Key)
+	b.WriteString(e.What)
+	if e.Txn == "" { // a transaction names its keys itself
+		fmt.Fprintf(&b, " key %d", e.Key)
+	}
 	if value := evidenceValue(e); value != "" {
 		fmt.Fprintf(&b, " %s", value)
 	}

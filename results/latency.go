@@ -91,26 +91,18 @@ type latencies struct {
 	late  distribution
 }
 
-func measureLatency(log *history.Log, t *timeline) *latencies {
-	l := &latencies{}
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		if !isLoad(op) {
-			continue
-		}
-		phase := t.of(op)
-		if !measured(phase) {
-			continue
-		}
-		if phase == PhaseBefore {
-			l.late.record(since(op.Start, op.Intended))
-		}
-		l.tried[op.Kind] = true
-		if op.Outcome == history.OK {
-			l.cells[op.Kind][phaseIndex(phase)].record(since(op.End, op.Intended))
-		}
+// take takes an operation of a phase.
+func (l *latencies) take(op *history.Op, phase Phase) {
+	if !isLoad(op) || !measured(phase) {
+		return
 	}
-	return l
+	if phase == PhaseBefore {
+		l.late.record(since(op.Start, op.Intended))
+	}
+	l.tried[op.Kind] = true
+	if op.Outcome == history.OK {
+		l.cells[op.Kind][phaseIndex(phase)].record(since(op.End, op.Intended))
+	}
 }
 
 func phaseIndex(p Phase) int {

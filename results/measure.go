@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -18,9 +19,14 @@ type Measured struct {
 	Told     []ToldRow
 	LagNotes []string // where told and seen lag differ
 	Series   Series
-	Faults   []Fault
-	Phases   []Span // the run's phases, in order
-	Counts   Counts
+
+	Stale     []checkers.StaleSample // every stale read, in order of the log
+	Staleness []checkers.StaleReads
+	Isolation *checkers.Isolation // nil: there were no transactions on lists
+
+	Faults []Fault
+	Phases []Span // the run's phases, in order
+	Counts Counts
 
 	begin, end int64 // of the measured phase
 }
@@ -62,24 +68,83 @@ type LagRow struct {
 
 // Measure runs every checker on the log and adds the facts of latency and of
 // the faults themselves. What a cancelled ctx or a limit cuts short is unknown.
-func Measure(ctx context.Context, log *history.Log, limits checkers.Limits) *Measured {
-	return measure(log, checkers.Run(ctx, log, limits))
+// A log on disk is judged by a checkers.Pass, in about so many bytes of memory;
+// nothing that is measured then counts if ctx has ended, or log.Err is not nil.
+func Measure(ctx context.Context, log *history.Log, limits checkers.Limits, memory uint64) *Measured {
+	if !log.OnDisk() {
+		return measure(log, checkers.Run(ctx, log, limits))
+	}
+	pass, t := checkers.NewPass(log, memory), newTally(log)
+	for op := range log.All() {
+		if t.counts.Ops%passCheck == 0 && ctx.Err() != nil {
+			break
+		}
+		pass.Add(op)
+		t.take(op)
+	}
+	return t.measured(log, pass.Run(ctx, limits))
 }
+
+// passCheck is how many operations pass between two looks at the context.
+const passCheck = 1 << 16
 
 // measure adds this package's facts to what the checkers found.
 func measure(log *history.Log, found checkers.Result) *Measured {
-	t := newTimeline(log)
-	m := &Measured{Faults: t.faults, Phases: t.spans, begin: t.begin, end: t.end}
-	m.count(log, t)
-	lat := measureLatency(log, t)
+	t := newTally(log)
+	for i := range log.Ops {
+		t.take(&log.Ops[i])
+	}
+	return t.measured(log, found)
+}
+
+// tally is what one pass over a log's operations measures.
+type tally struct {
+	line      *timeline
+	load      bool // the log has load
+	counts    Counts
+	latencies latencies
+	series    *seriesTally
+	unmet     []*Fault // without an operation in flight so far, by At
+}
+
+func newTally(log *history.Log) *tally {
+	line := newTimeline(log)
+	t := &tally{line: line, load: hasLoad(log), counts: Counts{Torn: log.Torn}, series: newSeriesTally(log, line)}
+	for i := range line.faults {
+		t.unmet = append(t.unmet, &line.faults[i])
+	}
+	slices.SortStableFunc(t.unmet, func(a, b *Fault) int { return cmp.Compare(a.At, b.At) })
+	return t
+}
+
+func (t *tally) take(op *history.Op) {
+	phase := t.line.of(op)
+	t.counts.take(op, phase, t.load)
+	t.latencies.take(op, phase)
+	t.series.take(op)
+	for i := 0; i < len(t.unmet) && t.unmet[i].At <= max(op.Start, op.End); i++ {
+		if f := t.unmet[i]; inFlight(op, f) {
+			f.met = true
+			t.unmet = slices.Delete(t.unmet, i, i+1)
+			i--
+		}
+	}
+}
+
+func (t *tally) measured(log *history.Log, found checkers.Result) *Measured {
+	m := &Measured{
+		Stale: found.Stale, Staleness: found.Staleness, Isolation: found.Isolation,
+		Faults: t.line.faults, Phases: t.line.spans, Counts: t.counts, begin: t.line.begin, end: t.line.end,
+	}
+	lat := &t.latencies
 	m.Latency = lat.rows()
-	m.Series = measureSeries(log, t)
+	m.Series = t.series.series(log, found.Stale)
 	m.Findings = found.Findings
 	m.Values = append(m.Values, found.Values...)
-	if hasLoad(log) {
+	if t.load {
 		m.Values = append(m.Values, lat.values()...)
 	}
-	m.Values = append(m.Values, faultValues(t.faults)...)
+	m.Values = append(m.Values, faultValues(m.Faults)...)
 	for i := range m.Values {
 		m.Values[i] = finite(m.Values[i])
 	}
@@ -108,25 +173,21 @@ func hasLoad(log *history.Log) bool {
 	return slices.ContainsFunc(log.Meta.Workloads, func(w history.WorkloadMeta) bool { return w.Type != "lag" })
 }
 
-func (m *Measured) count(log *history.Log, t *timeline) {
-	load := hasLoad(log)
-	m.Counts = Counts{Ops: len(log.Ops), Torn: log.Torn}
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		switch op.Outcome {
-		case history.OK:
-			m.Counts.OK++
-		case history.Fail:
-			m.Counts.Fail++
-		default:
-			m.Counts.Unknown++
-		}
-		if op.Final() {
-			m.Counts.Final++
-		}
-		if op.Outcome == history.OK && isLoad(op) == load && measured(t.of(op)) {
-			m.Counts.Acked++
-		}
+func (c *Counts) take(op *history.Op, phase Phase, load bool) {
+	c.Ops++
+	switch op.Outcome {
+	case history.OK:
+		c.OK++
+	case history.Fail:
+		c.Fail++
+	default:
+		c.Unknown++
+	}
+	if op.Final() {
+		c.Final++
+	}
+	if op.Outcome == history.OK && isLoad(op) == load && measured(phase) {
+		c.Acked++
 	}
 }
 

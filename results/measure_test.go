@@ -223,7 +223,15 @@ func TestHostileHistories(t *testing.T) {
 				Detail: rapid.SampledFrom([]string{"warmup", "measure", "heal", "final", "end", ""}).Draw(t, "detail"),
 			})
 		}
-		m := measure(log, sampleResult())
+		found := sampleResult()
+		found.Stale = nil
+		for i := range log.Ops {
+			found.Stale = append(found.Stale, checkers.StaleSample{Staleness: times.Draw(t, "staleness"), Op: int32(i)})
+		}
+		m := measure(log, found)
+		if _, err := json.Marshal(m.Series); err != nil {
+			t.Fatal(err)
+		}
 		v := Judge(Input{Log: log, Measured: m, Planned: []PlannedFault{{ID: "f1", Kind: "partition"}}})
 		if _, err := json.Marshal(v); err != nil {
 			t.Fatal(err)
@@ -238,7 +246,7 @@ func TestHostileHistories(t *testing.T) {
 }
 
 func TestMeasureRunsTheCheckers(t *testing.T) {
-	m := Measure(context.Background(), sampleLog(), checkers.DefaultLimits)
+	m := Measure(context.Background(), sampleLog(), checkers.DefaultLimits, 0)
 	if v := m.ByName()["faults.count"]; v.N != 2 || len(m.Latency) == 0 {
 		t.Errorf("measured %+v", m.Values)
 	}

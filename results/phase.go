@@ -49,6 +49,8 @@ type Fault struct {
 	Dropped   uint64   `json:"dropped,omitempty"` // packets, of a partition
 	Executed  bool     `json:"executed"`          // took effect on some victim
 	Error     string   `json:"error,omitempty"`   // why it did not, or not everywhere
+
+	met bool // some operation was in flight, see inFlight
 }
 
 // timeline is what the events tell of a run's order.

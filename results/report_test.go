@@ -45,6 +45,7 @@ func TestGolden(t *testing.T) {
 func crowded(t *testing.T) *Verdict {
 	v := sampleVerdict(t)
 	v.Notes = []string{"one", "two", "three"}
+	v.Isolation.Why = strings.Repeat("it is not known ", 20)
 	for i := range 30 {
 		v.Claims = append(v.Claims, ClaimResult{Claim: fmt.Sprintf("lag.p99 < %dms", i), Answer: Holds, Detail: strings.Repeat("long ", 60)})
 		v.Gates = append(v.Gates, Gate{Name: fmt.Sprint("fault ", i), Detail: "it was never put into effect"})
@@ -92,6 +93,9 @@ func hostileVerdict(t *testing.T) *Verdict {
 	in.Log.Meta.Nodes, in.Log.Meta.Run = []string{hostile, hostile, hostile}, hostile
 	found := sampleResult()
 	found.Findings[0].Text, found.Findings[0].Workload, found.Findings[0].Class = hostile, hostile, hostile
+	cycle := found.Findings[2].Cycle
+	cycle[0].Name, cycle[0].Why, cycle[0].Edge = hostile, hostile, hostile
+	found.Findings[3].Text, found.Staleness[4].Node, found.Isolation.Level, found.Isolation.Why = hostile, hostile, hostile, hostile
 	found.Values = append(found.Values, checkers.Value{Name: hostile, Why: hostile})
 	for i := range in.Log.Events {
 		e := &in.Log.Events[i]
@@ -136,6 +140,10 @@ func TestHTMLShowsEverything(t *testing.T) {
 	for _, want := range []string{
 		"violated", "writes.lost = 17", "reads.staleness.p99 &lt; 1s", "4711", "isolate replica", "&#43;1.2ms", "-300µs", "412",
 		"name: postgres-async", "no write was acknowledged after f1", "f1 kill n1", "prefers-color-scheme",
+		"20 of 1800 reads returned a value that had certainly been superseded", `id="staleness"`, "✗ read your writes",
+		"although it had written the newer 4711", "? writes follow reads", "it was not looked for",
+		"At most snapshot isolation, not serializable: write skew (G2-item), the first at 2.003 s.",
+		"<b>rw</b> T1 read list 2 without 8, which T0 appended, where the cycle closes", "read 2 = [], append 9 to 1",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)

@@ -73,17 +73,42 @@ func sampleResult() checkers.Result {
 	older := history.Op{Intended: 2800 * ms, Start: 2800 * ms, End: 2801 * ms, Value: 4702, Key: 3, Process: 1, Kind: history.Write, Outcome: history.OK}
 	final := history.Op{Intended: 9500 * ms, Start: 9500 * ms, End: 9501 * ms, Value: 4702, Key: 3, Process: 9, Outcome: history.OK, Flags: history.FinalRead, Node: 1}
 	stale := history.Op{Intended: 6 * sec, Start: 6 * sec, End: 6001 * ms, Value: history.Nil, Key: 3, Process: 4, Outcome: history.OK, Node: 2}
+	early := history.Op{Intended: 6500 * ms, Start: 6500 * ms, End: 6501 * ms, Value: history.Nil, Key: 3, Process: 1, Outcome: history.OK, Node: 2}
+	skew := [...]history.Op{{Start: 2 * sec, End: 2002 * ms, Kind: history.Txn, Process: 5, Outcome: history.OK}, {Start: 2001 * ms, End: 2003 * ms, Kind: history.Txn, Process: 6, Outcome: history.OK, Node: 1}}
+	for i, micros := range [...][2]history.Micro{{{Key: 1, Read: true, Known: true}, {Key: 2, Value: 8}}, {{Key: 2, Read: true, Known: true}, {Key: 1, Value: 9}}} {
+		for _, m := range micros {
+			skew[i].Elements = history.AppendMicro(skew[i].Elements, m)
+		}
+	}
 	return checkers.Result{
+		Stale: []checkers.StaleSample{{Staleness: 12300 * 1000, Versions: 2, Op: 1000}},
+		Staleness: []checkers.StaleReads{
+			{Reads: 1800, Stale: 20, P99: 12300 * 1000, Max: 700 * ms, Versions: 2},
+			{When: "before", Reads: 600}, {When: "during", Reads: 600, Stale: 20, P99: 600 * ms, Max: 700 * ms, Versions: 2}, {When: "after", Reads: 600},
+			{Node: "n1", Reads: 900}, {Node: "n1", When: "before", Reads: 600}, {Node: "n1", When: "after", Reads: 300},
+			{Node: "n3", Reads: 600, Stale: 20, P99: 600 * ms, Max: 700 * ms, Versions: 2},
+			{Node: "n3", When: "during", Reads: 600, Stale: 20, P99: 600 * ms, Max: 700 * ms, Versions: 2},
+		},
+		Isolation: &checkers.Isolation{Level: "snapshot isolation", Not: "serializable", Txns: 300,
+			Anomalies: []checkers.ClassCount{{Class: checkers.G2, N: 1, Not: "serializable"}}},
 		Findings: []checkers.Finding{
 			{Class: checkers.StaleRead, Workload: "register", Key: 3, At: 6 * sec, Gap: 12300 * 1000, Evidence: []history.Op{write, stale},
 				Text: "read of key 3 at n3 returned nothing at 6.000 s although 4711 had been acknowledged 12.3ms before"},
 			{Class: checkers.LostWrite, Workload: "register", Key: 3, At: 9500 * ms, Evidence: []history.Op{older, write, final},
 				Text: "write of 4711 to key 3 was acknowledged by n1 at 2.902 s (0.1 s before n1 was killed by f1) and is missing from all 3 nodes at the end; they hold 4702, written at 2.801 s"},
+			{Class: checkers.G2, Workload: "append", Key: 1, At: 2003 * ms, Evidence: skew[:],
+				Text: "a cycle of 2 transactions: T0 read list 1 without 9, which T1 appended; T1 read list 2 without 8, which T0 appended: a contradiction",
+				Cycle: []checkers.Step{{Name: "T0", Op: 0, Edge: "rw", Why: "T0 read list 1 without 9, which T1 appended"},
+					{Name: "T1", Op: 1, Edge: "rw", Why: "T1 read list 2 without 8, which T0 appended"}}},
+			{Class: checkers.ReadYourWrites, Workload: "register", Key: 3, At: 6500 * ms, Evidence: []history.Op{write, early},
+				Text: "process 1 read nothing from key 3 at n3 at 6.501 s, although it had written the newer 4711 at n1 at 2.902 s"},
 		},
 		Values: []checkers.Value{
 			known("writes.lost", 17), known("reads.staleness.p99", 12.3e6), known("ops.rate", 380.25), known("linearizable", 0),
 			known("lag.p50", 1.5e6), known("lag.p99", 40e6), known("lag.max", 900e6),
 			known("lag.n2.p50", 1.2e6), known("lag.n2.p99", 35e6), known("lag.n2.max", 900e6), known("lag.n2.unseen", 4),
+			known("sessions.read_your_writes", 6), known("sessions.monotonic_reads", 0), known("sessions.monotonic_writes", 0),
+			{Name: "sessions.writes_follow_reads", Why: "it was not looked for"},
 			{Name: "failover.max", Why: "no write was acknowledged after f1"},
 		},
 	}

@@ -6,26 +6,30 @@ import (
 	"slices"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
 // Series is the run over time in buckets of equal width, for the picture.
 // Latencies belong to the bucket in which the operation was intended, so that
-// an outage shows when it began; answers belong to the bucket in which they
+// an outage shows when it began, staleness to that in which the read began; answers belong to the bucket in which they
 // came. A dequeue counts as a read. All columns have the same length.
 type Series struct {
-	Width    int64  `json:"width_ns"`
-	T        Column `json:"t"` // middle of the bucket, seconds of the run's clock
-	ReadP50  Column `json:"read_p50"`
-	ReadP99  Column `json:"read_p99"`
-	ReadMax  Column `json:"read_max"`
-	WriteP50 Column `json:"write_p50"`
-	WriteP99 Column `json:"write_p99"`
-	WriteMax Column `json:"write_max"` // latencies in milliseconds
-	Acked    Column `json:"acked"`     // acknowledged operations per second
-	Errors   Column `json:"errors"`    // failed and unknown operations per second
-	LagSeen  Column `json:"lag_seen"`  // how far the furthest replica was behind, in milliseconds: for clients
-	LagTold  Column `json:"lag_told"`  // the same in the system's own words
+	Width    int64        `json:"width_ns"`
+	T        Column       `json:"t"` // middle of the bucket, seconds of the run's clock
+	ReadP50  Column       `json:"read_p50"`
+	ReadP99  Column       `json:"read_p99"`
+	ReadMax  Column       `json:"read_max"`
+	WriteP50 Column       `json:"write_p50"`
+	WriteP99 Column       `json:"write_p99"`
+	WriteMax Column       `json:"write_max"`       // latencies in milliseconds
+	Acked    Column       `json:"acked"`           // acknowledged operations per second
+	Errors   Column       `json:"errors"`          // failed and unknown operations per second
+	LagSeen  Column       `json:"lag_seen"`        // how far the furthest replica was behind, in milliseconds: for clients
+	LagTold  Column       `json:"lag_told"`        // the same in the system's own words
+	Stale    []NodeColumn `json:"stale,omitempty"` // greatest staleness of reads of registers, by node, in milliseconds
 }
 
 // Column is a list of numbers; what was not measured is NaN, and null in JSON.
@@ -67,14 +71,59 @@ func bucketWidth(span int64) int64 {
 
 // cell gathers one bucket.
 type cell struct {
-	reads, writes []int64
+	reads, writes sample
 	acked, errors int
 }
 
-func measureSeries(log *history.Log, t *timeline) Series {
-	first, last, any := seriesSpan(log)
+// sample is latencies, exact up to a number of them. From there on they are
+// counted in a histogram of one digit, which is enough for the picture.
+type sample struct {
+	all    []int64
+	counts *hdrhistogram.Histogram
+	most   int64
+}
+
+// keptSamples is how many latencies a bucket of a log on disk keeps.
+const keptSamples = 512
+
+func (s *sample) add(ns int64, limited bool) {
+	s.most = max(s.most, ns)
+	if s.counts == nil && (!limited || len(s.all) < keptSamples) {
+		s.all = append(s.all, ns)
+		return
+	}
+	if s.counts == nil {
+		s.counts = hdrhistogram.New(lowestLatency, highestLatency, 1)
+		for _, ns := range s.all {
+			_ = s.counts.RecordValue(clampLatency(ns)) // in range
+		}
+		s.all = nil
+	}
+	_ = s.counts.RecordValue(clampLatency(ns))
+}
+
+// at is a percentile in milliseconds.
+func (s *sample) at(percent float64) float64 {
+	switch {
+	case s.counts == nil:
+		return exact(s.all, percent)
+	case percent >= 100:
+		return float64(s.most) / 1e6
+	}
+	return float64(min(s.counts.ValueAtPercentile(percent), s.most)) / 1e6
+}
+
+// seriesTally gathers a series from the operations in any order.
+type seriesTally struct {
+	first, width int64
+	cells        []cell // empty: there is no load
+	limited      bool
+}
+
+func newSeriesTally(log *history.Log, t *timeline) *seriesTally {
+	first, last, any := log.LoadSpan()
 	if !any {
-		return Series{Width: fineWidth}
+		return &seriesTally{width: fineWidth}
 	}
 	if n := len(t.spans); n > 0 {
 		first = min(first, t.spans[0].Begin)
@@ -82,42 +131,39 @@ func measureSeries(log *history.Log, t *timeline) Series {
 	first = max(first, 0) // the clock starts at zero; an earlier time is damaged
 	span := since(max(last, first), first)
 	width := bucketWidth(span)
-	cells := make([]cell, span/width+1)
-	bucket := func(at int64) *cell {
-		return &cells[min(max(since(at, first), 0)/width, int64(len(cells)-1))]
-	}
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		if !isLoad(op) || op.Final() {
-			continue
-		}
-		switch {
-		case op.Outcome == history.OK:
-			bucket(op.End).acked++
-			c, latency := bucket(op.Intended), max(since(op.End, op.Intended), 0)
-			if op.Kind.Writes() {
-				c.writes = append(c.writes, latency)
-			} else {
-				c.reads = append(c.reads, latency)
-			}
-		case op.Error != history.ErrCompare:
-			bucket(op.End).errors++
-		}
-	}
-	s := seriesOf(cells, first, width)
-	s.addLag(log, first)
-	return s
+	return &seriesTally{first: first, width: width, cells: make([]cell, span/width+1), limited: log.OnDisk()}
 }
 
-func seriesSpan(log *history.Log) (first, last int64, any bool) {
-	first = math.MaxInt64
-	for i := range log.Ops {
-		op := &log.Ops[i]
-		if isLoad(op) && !op.Final() {
-			first, last, any = min(first, op.Intended), max(last, op.End, op.Intended), true
-		}
+func (s *seriesTally) bucket(at int64) *cell {
+	return &s.cells[min(max(since(at, s.first), 0)/s.width, int64(len(s.cells)-1))]
+}
+
+func (s *seriesTally) take(op *history.Op) {
+	if len(s.cells) == 0 || !isLoad(op) || op.Final() {
+		return
 	}
-	return first, last, any
+	switch {
+	case op.Outcome == history.OK:
+		s.bucket(op.End).acked++
+		c, latency := s.bucket(op.Intended), max(since(op.End, op.Intended), 0)
+		if op.Kind.Writes() {
+			c.writes.add(latency, s.limited)
+		} else {
+			c.reads.add(latency, s.limited)
+		}
+	case op.Error != history.ErrCompare:
+		s.bucket(op.End).errors++
+	}
+}
+
+func (s *seriesTally) series(log *history.Log, stale []checkers.StaleSample) Series {
+	if len(s.cells) == 0 {
+		return Series{Width: s.width}
+	}
+	series := seriesOf(s.cells, s.first, s.width)
+	series.addLag(log, s.first)
+	series.addStaleness(log, stale, s.first)
+	return series
 }
 
 func seriesOf(cells []cell, first, width int64) Series {
@@ -126,14 +172,14 @@ func seriesOf(cells []cell, first, width int64) Series {
 	for i := range cells {
 		c := &cells[i]
 		s.T = append(s.T, (float64(first)+(float64(i)+0.5)*float64(width))/1e9)
-		slices.Sort(c.reads)
-		slices.Sort(c.writes)
-		s.ReadP50 = append(s.ReadP50, exact(c.reads, 50))
-		s.ReadP99 = append(s.ReadP99, exact(c.reads, 99))
-		s.ReadMax = append(s.ReadMax, exact(c.reads, 100))
-		s.WriteP50 = append(s.WriteP50, exact(c.writes, 50))
-		s.WriteP99 = append(s.WriteP99, exact(c.writes, 99))
-		s.WriteMax = append(s.WriteMax, exact(c.writes, 100))
+		slices.Sort(c.reads.all)
+		slices.Sort(c.writes.all)
+		s.ReadP50 = append(s.ReadP50, c.reads.at(50))
+		s.ReadP99 = append(s.ReadP99, c.reads.at(99))
+		s.ReadMax = append(s.ReadMax, c.reads.at(100))
+		s.WriteP50 = append(s.WriteP50, c.writes.at(50))
+		s.WriteP99 = append(s.WriteP99, c.writes.at(99))
+		s.WriteMax = append(s.WriteMax, c.writes.at(100))
 		s.Acked = append(s.Acked, float64(c.acked)*perSecond)
 		s.Errors = append(s.Errors, float64(c.errors)*perSecond)
 	}

@@ -17,11 +17,11 @@ type TextOptions struct {
 // The bounds that keep a text report on one screen: with every section full it
 // has maxTextLines lines.
 const (
-	maxTextLines  = 30
+	maxTextLines  = 40
 	maxClaimsText = 5
 	maxGatesText  = 2
 	maxExamples   = 3
-	maxTextRows   = 6 // of latency and lag
+	maxTextRows   = 8 // of latency, staleness and lag
 	maxFaultsText = 3
 )
 
@@ -46,8 +46,8 @@ type text struct {
 
 // Text writes a run's summary, at most maxTextLines lines of at most Width
 // columns (but for the path at the end): the verdict, each claim with its measured value, the gates that are
-// not met, examples of what went wrong, latency, lag, faults, and where the
-// run directory is.
+// not met, examples of what went wrong, latency, staleness, lag, session
+// guarantees, isolation, faults, and where the run directory is.
 func Text(w io.Writer, v *Verdict, o TextOptions) error {
 	t := &text{color: o.Color, width: o.Width}
 	if t.width == 0 {
@@ -59,6 +59,7 @@ func Text(w io.Writer, v *Verdict, o TextOptions) error {
 	t.gates(v)
 	t.examples(v)
 	t.tables(v)
+	t.promises(v)
 	t.faults(v)
 	if v.Dir != "" {
 		t.width = max(t.width, utf8.RuneCountInString(v.Dir)+5) // a path that is cut cannot be copied

@@ -11,7 +11,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/checkers"
 )
 
-// tables writes latency and lag under common percentiles.
+// tables writes latency, staleness, the times of sets and lag under common
+// percentiles.
 func (t *text) tables(v *Verdict) {
 	rows := [][]string{}
 	for _, r := range v.Latency {
@@ -19,22 +20,13 @@ func (t *text) tables(v *Verdict) {
 			rows = append(rows, []string{r.Kind, fmt.Sprint(r.Count), FormatNanos(r.P50), FormatNanos(r.P99), FormatNanos(r.P999), FormatNanos(r.Max), ""})
 		}
 	}
-	for _, r := range v.Lag {
-		name := "lag " + plain(r.Node)
-		if r.Node == "" {
-			name = "lag"
-		}
-		unseen := ""
-		if r.Unseen > 0 {
-			unseen = fmt.Sprintf("%d unseen", r.Unseen)
-		}
-		rows = append(rows, []string{name, "", formatLag(r.P50), formatLag(r.P99), "", formatLag(r.Max), unseen})
+	if r := v.staleTotal(); r != nil && r.Stale > 0 {
+		rows = append(rows, []string{"staleness", fmt.Sprint(r.Reads), FormatNanos(r.P50), FormatNanos(r.P99), "", FormatNanos(r.Max), fmt.Sprintf("%d stale", r.Stale)})
 	}
-	for _, r := range v.Told {
-		if r.Node == "" && r.P50 != nil {
-			rows = append(rows, []string{"lag as told", "", formatTold(r.P50), formatTold(r.P99), "", formatTold(r.Max), ""})
-		}
+	for _, r := range setRows(v) {
+		rows = append(rows, []string{r.Name, "", r.P50.String(), r.P99.String(), "", r.Max.String(), ""})
 	}
+	rows = append(rows, lagTexts(v)...)
 	if len(rows) == 0 {
 		return
 	}
@@ -54,6 +46,66 @@ func (t *text) tables(v *Verdict) {
 	}
 	if more > 0 {
 		t.line(styleDim, fmt.Sprintf("  and %d more in the report", more))
+	}
+}
+
+// lagTexts are the rows of lag.
+func lagTexts(v *Verdict) [][]string {
+	var rows [][]string
+	for _, r := range v.Lag {
+		name := "lag " + plain(r.Node)
+		if r.Node == "" {
+			name = "lag"
+		}
+		unseen := ""
+		if r.Unseen > 0 {
+			unseen = fmt.Sprintf("%d unseen", r.Unseen)
+		}
+		rows = append(rows, []string{name, "", formatLag(r.P50), formatLag(r.P99), "", formatLag(r.Max), unseen})
+	}
+	for _, r := range v.Told {
+		if r.Node == "" && r.P50 != nil {
+			rows = append(rows, []string{"lag as told", "", formatTold(r.P50), formatTold(r.P99), "", formatTold(r.Max), ""})
+		}
+	}
+	return rows
+}
+
+// promises tells which session guarantees reads kept, and how isolated
+// transactions were.
+func (t *text) promises(v *Verdict) {
+	all, isolation := guarantees(v), isolationWords(v)
+	if len(all) > 0 || isolation != "" {
+		t.line()
+	}
+	broken := slices.ContainsFunc(all, func(g guarantee) bool { return g.Answer() != Holds })
+	if len(all) > 0 && !broken {
+		t.line(Holds.style(), "  "+Holds.mark()+" ", styleNone, fmt.Sprintf("every session guarantee kept in %s", plural(all[0].Reads, "read", "reads")))
+	}
+	if broken {
+		rows := [][]string{{"session guarantee", "reads", "broken", "", ""}}
+		for _, g := range all {
+			first := ""
+			if g.First != nil {
+				first = fmt.Sprintf("first at %s, key %d", seconds(g.First.At), g.First.Key)
+			}
+			rows = append(rows, []string{g.Name, fmt.Sprint(g.Reads), g.Times(), "", first})
+		}
+		for i, line := range align(rows) {
+			if i == 0 {
+				t.line(styleDim, "    "+line)
+				continue
+			}
+			answer := all[i-1].Answer()
+			t.line(answer.style(), "  "+answer.mark()+" ", styleNone, line)
+		}
+	}
+	for i, line := range wrap(plain(isolation), t.width-13, 2) {
+		head := "             "
+		if i == 0 {
+			head = "  isolation  "
+		}
+		t.line(styleDim, head, styleNone, line)
 	}
 }
 

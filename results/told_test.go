@@ -65,7 +65,7 @@ func laggingLog() *history.Log {
 func laggingVerdict() (*Verdict, *Measured) {
 	in := sampleInput()
 	in.Log = laggingLog()
-	in.Measured = Measure(context.Background(), in.Log, checkers.DefaultLimits)
+	in.Measured = Measure(context.Background(), in.Log, checkers.DefaultLimits, 0)
 	return Judge(in), in.Measured
 }
 
@@ -94,7 +94,7 @@ func TestLagNotes(t *testing.T) {
 	}
 	log := laggingLog()
 	log.Events = slices.DeleteFunc(log.Events, func(e history.Event) bool { return e.Kind == history.EventLag && e.At > 7*sec })
-	m := Measure(context.Background(), log, checkers.DefaultLimits)
+	m := Measure(context.Background(), log, checkers.DefaultLimits, 0)
 	if len(m.LagNotes) != 2 || !strings.HasSuffix(m.LagNotes[1], "in that time the system told nothing of it.") {
 		t.Errorf("notes are %q", m.LagNotes)
 	}
@@ -191,7 +191,7 @@ func TestHostileTolds(t *testing.T) {
 			*e.Lag, *e.Bytes = anything.Draw(t, "lag"), anything.Draw(t, "bytes")
 			log.Events = append(log.Events, e)
 		}
-		m := Measure(t.Context(), log, checkers.DefaultLimits)
+		m := Measure(t.Context(), log, checkers.DefaultLimits, 0)
 		if err := HTML(&bytes.Buffer{}, Judge(Input{Log: log, Measured: m}), m); err != nil {
 			t.Fatal(err)
 		}

@@ -104,8 +104,7 @@ func TestInFlight(t *testing.T) {
 		{50, 99, 0, false}, {50, 100, 0, true}, {50, 300, 0, true}, {100, 110, 0, true}, {199, 300, 0, true}, {201, 300, 0, false},
 		{150, 160, history.FinalRead, false},
 	} {
-		log := &history.Log{Ops: []history.Op{{Start: tc.start, End: tc.end, Flags: tc.flags}}}
-		if got := inFlight(log, f); got != tc.want {
+		if got := inFlight(&history.Op{Start: tc.start, End: tc.end, Flags: tc.flags}, f); got != tc.want {
 			t.Errorf("an operation from %d to %d (flags %d) in flight: %v", tc.start, tc.end, tc.flags, got)
 		}
 	}

@@ -16,6 +16,7 @@ func checkCommand() *cobra.Command {
 	var format string
 	var options aftershock.CheckOptions
 	var explain bool
+	var memory memoryFlag
 	c := &cobra.Command{
 		Use:   "check RUN|HISTORY…",
 		Short: "Judge the recorded history of earlier runs again",
@@ -30,6 +31,10 @@ they are about is inferred, or said with --model:
 ` + foreign.Help() + `
 Without --claim, what the model promises is claimed.
 
+A recorded run that does not fit into memory is judged from disk: registers are
+decided all the same, and what is violated is analysed as far as it fits; what
+else needs the whole history at once is unknown.
+
 Exit codes are those of run.`,
 		Example: `  aftershock check runs/latest
   aftershock check runs/latest --claim 'writes.lost == 0' --claim 'lag.p99 < 50ms'
@@ -40,6 +45,7 @@ Exit codes are those of run.`,
 			if err != nil {
 				return err
 			}
+			options.Memory = uint64(memory)
 			var verdicts []*results.Verdict
 			var failures []error
 			var explanation bytes.Buffer
@@ -72,6 +78,7 @@ Exit codes are those of run.`,
 	c.Flags().StringArrayVar(&options.Claims, "claim", nil, "judge this claim in place of the plan's (repeatable)")
 	c.Flags().BoolVar(&options.Write, "write", false, "write verdict.json and report.html into the run directory")
 	c.Flags().StringVar(&options.Model, "model", "", "what a history from elsewhere is about; see above (default: inferred)")
+	memory.register(c)
 	c.Flags().BoolVar(&explain, "explain", false, "tell of each violation in words, with its operations; draw those of registers next to the history")
 	c.Flags().StringVar(&format, "format", "text", "text, json, junit, table or markdown")
 	return c

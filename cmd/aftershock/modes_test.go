@@ -133,7 +133,7 @@ func modePlan(info targets.Info, mode targets.Mode, host string) string {
 	if has(history.Mark, history.Poll) && mode.Replicas > 0 {
 		b.WriteString("  - {name: lag, every: 50ms}\n")
 	}
-	b.WriteString("warmup: 500ms\nduration: 5s\nfaults:\n  - {at: 1s, kill: primary, for: 2s}\nsettle: 25s\ngates: {min_ops: 20}\nclaims:\n")
+	b.WriteString("warmup: 500ms\nduration: 5s\nfaults:\n  - {at: 1s, kill: primary, for: 2s}\nsettle: 60s\ngates: {min_ops: 20}\nclaims:\n")
 	for _, c := range claims {
 		fmt.Fprintf(&b, "  - %s\n", c)
 	}

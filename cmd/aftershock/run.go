@@ -26,6 +26,7 @@ type runFlags struct {
 	format  string
 	quiet   bool
 	verbose bool
+	memory  memoryFlag
 }
 
 func runCommand() *cobra.Command {
@@ -48,6 +49,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	c.Flags().StringVar(&f.replay, "replay", "", "execute the saved plan and schedule of an earlier run again")
 	c.Flags().StringVarP(&f.out, "out", "o", "runs", "folder in which run directories are made")
 	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: text, json, junit, table or markdown")
+	f.memory.register(c)
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
 	return c
@@ -74,7 +76,7 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 	var verdicts []*results.Verdict
 	var failures []error
 	for i, j := range jobs {
-		options := aftershock.Options{RunsDir: f.out, Varied: j.varied, Logger: log, Progress: live.show}
+		options := aftershock.Options{RunsDir: f.out, Varied: j.varied, Memory: uint64(f.memory), Logger: log, Progress: live.show}
 		if j.replay != nil {
 			options.Replay = j.replay.Schedule
 		}

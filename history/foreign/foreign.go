@@ -7,7 +7,8 @@
 // its operations mean, and then operation by operation. What stays in memory is
 // the history itself: about 100 bytes per operation, 8 per element of a set or
 // list that was read, and each distinct value that is no integer once. While it
-// grows, a history needs as much again for a moment.
+// grows, a history needs as much again for a moment. With judging, 1 GB of EDN
+// takes 1.4 GiB of registers and 3.2 GiB of transactions on lists.
 package foreign
 
 import (

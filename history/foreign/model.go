@@ -42,6 +42,7 @@ const (
 var (
 	readOne = action{kind: history.Read, tells: oneValue}
 	write   = action{kind: history.Write, asks: oneValue}
+	remove  = action{kind: history.Write} // of nothing
 	cas     = action{kind: history.CAS, asks: twoValues}
 	addOne  = action{kind: history.Add, asks: oneValue}
 	more    = action{kind: history.Increment, asks: amount, factor: 1}
@@ -52,11 +53,11 @@ var (
 // models is the table of all models.
 var models = []*model{
 	{"register", "register", "registers that are read and written", []string{"linearizable"},
-		map[string]action{"read": readOne, "write": write}},
+		map[string]action{"read": readOne, "write": write, "delete": remove}},
 	{"cas-register", "register", "registers with compare-and-set, such as Maelstrom's lin-kv", []string{"linearizable"},
-		map[string]action{"read": readOne, "write": write, "cas": cas}},
+		map[string]action{"read": readOne, "write": write, "delete": remove, "cas": cas}},
 	{"kv", "register", "porcupine's key-value store: get, put, and append to a string", []string{"linearizable"},
-		map[string]action{"get": readOne, "put": write, "append": {kind: history.CAS, asks: piece}}},
+		map[string]action{"get": readOne, "put": write, "delete": remove, "append": {kind: history.CAS, asks: piece}}},
 	{"set", "set", "sets that grow, such as Maelstrom's g-set and broadcast", []string{"set.lost == 0", "set.phantom == 0"},
 		map[string]action{"add": addOne, "broadcast": addOne, "read": {kind: history.ReadSet, tells: manyValues}}},
 	{"queue", "queue", "queues of messages", []string{"queue.lost == 0", "queue.unexpected == 0"},

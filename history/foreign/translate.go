@@ -21,6 +21,10 @@ func (b *builder) ask(p *pending, e *entry) error {
 		return errorAt(b.name, e.line, "process %d invokes :%s with %s; expected %s", e.process, e.function, v.describe(), b.withKey(want))
 	}
 	switch p.action.asks {
+	case noValue:
+		if op.Kind == history.Write {
+			op.Value = history.Nil
+		}
 	case oneValue:
 		op.Value = b.number(v)
 	case twoValues:

@@ -120,6 +120,15 @@
       chart("lag", 190, above, logAxis(), [series.lag_seen, series.lag_told].map(positive),
         [line("seen by clients", "--read", milliseconds), line("told by the system", "--write", milliseconds)], bands(false));
     }
+    if (document.getElementById("staleness")) {
+      // Dots, for stale reads come one by one; the first replicas' are larger, so that dots in one place all show.
+      var n = series.stale.length, step = Math.min(1.5, 4 / n);
+      chart("staleness", 190, log, logAxis(), series.stale.map(function (s) { return positive(s.max); }), series.stale.map(function (s, i) {
+        return line(s.node, "--n" + i, milliseconds, {
+          paths: function () { return null; }, points: { show: true, size: 3 + step * (n - 1 - i), width: 0, fill: color("--n" + i) },
+        });
+      }), bands(false));
+    }
   }
 
   if (!series.t || !series.t.length || typeof uPlot === "undefined") return;
