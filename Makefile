@@ -36,8 +36,8 @@ bench: build ## the figures of BENCHMARKS.md
 bench-checkers: ## the checkers' table of BENCHMARKS.md; takes minutes, on an idle machine
 	scripts/bench-checkers
 
-bugs: build ## every plan of plans/bugs must find its defect: RUNS runs each
-	scripts/bugs $(or $(RUNS),1)
+bugs: build ## every plan of plans/bugs must find its defect as what it is, RUNS times; SOUND=1 switches the defects off
+	$(GO) run ./scripts/bugs -runs $(or $(RUNS),1) $(if $(SOUND),-sound)
 
 soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)

@@ -1,18 +1,16 @@
 // Command mutate breaks the checkers in small ways, one at a time, and tells
-// which of them the tests catch. The list is mutants.txt; the sources are left
-// as they are (go build -overlay).
+// which of them the tests catch. The lists are the texts beside it; the sources
+// are left as they are (go build -overlay).
 //
-//	go run ./scripts/mutate [-parallel 2] [-only text] [list]
+//	go run ./scripts/mutate [-parallel 2] [-only text] [list…]
 //
-// It fails if a mutant does not apply any more or does not build, or if one
-// that is not marked as equivalent survives.
+// A mutant meets the tests that the list names for its file, and all others if
+// it survives these. It fails if a mutant does not apply any more or does not
+// build, or if one that is not marked as equivalent survives.
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -29,13 +27,15 @@ import (
 func main() {
 	jobs := flag.Int("parallel", 2, "mutants at once")
 	only := flag.String("only", "", "only mutants whose file or reason contains this")
-	quick := flag.Bool("quick", false, "try only the tests that the list names for a file, not all of them then")
 	limit := flag.Duration("limit", 90*time.Second, "for the tests of one mutant; one that takes longer is caught")
 	flag.Parse()
-	list := cmp.Or(flag.Arg(0), "scripts/mutate/mutants.txt")
+	lists := flag.Args()
+	if len(lists) == 0 {
+		lists, _ = filepath.Glob("scripts/mutate/*.txt")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, list, *only, *jobs, *limit, *quick); err != nil {
+	if err := run(ctx, os.Stdout, lists, *only, *jobs, *limit); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		stop()
 		os.Exit(1)
@@ -50,14 +50,18 @@ type verdict struct {
 	took time.Duration
 }
 
-func run(ctx context.Context, out io.Writer, list, only string, jobs int, limit time.Duration, quick bool) error {
-	text, err := os.ReadFile(list)
-	if err != nil {
-		return err
-	}
-	mutants, err := parse(string(text))
-	if err != nil {
-		return fmt.Errorf("%s: %w", list, err)
+func run(ctx context.Context, out io.Writer, lists []string, only string, jobs int, limit time.Duration) error {
+	var mutants []mutant
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			return err
+		}
+		more, err := parse(filepath.Base(list), string(text))
+		if err != nil {
+			return fmt.Errorf("%s: %w", list, err)
+		}
+		mutants = append(mutants, more...)
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !strings.Contains(m.file+" "+m.why, only) })
 	dir, err := os.MkdirTemp("", "mutants-")
@@ -65,17 +69,26 @@ func run(ctx context.Context, out io.Writer, list, only string, jobs int, limit 
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if v := (&mutant{pkg: "./checkers", tests: "."}).try(ctx, filepath.Join(dir, "none"), limit, quick); v.name != "survived" {
-		return fmt.Errorf("the tests fail without any mutant: %s %s", v.name, v.by)
+	for i := range mutants {
+		mutants[i].id = i + 1
 	}
-	found, began := make([]verdict, len(mutants)), time.Now()
+	began := time.Now()
+	binary, err := prepare(ctx, dir, mutants)
+	if err != nil {
+		return fmt.Errorf("build the tests with all mutants: %w", err)
+	}
+	if caught, by := test(ctx, binary, 0, ".", limit); caught {
+		return fmt.Errorf("the tests fail without any mutant: %s", by)
+	}
+	fmt.Fprintf(os.Stderr, "built and tried without a mutant in %s\n", time.Since(began).Round(time.Second))
+	found := make([]verdict, len(mutants))
 	var group sync.WaitGroup
 	slots := make(chan struct{}, max(jobs, 1))
 	for i := range mutants {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			found[i] = mutants[i].try(ctx, filepath.Join(dir, fmt.Sprint(i)), limit, quick)
+			found[i] = mutants[i].try(ctx, dir, binary, limit)
 			fmt.Fprintf(os.Stderr, "%s:%d %s\n", mutants[i].file, mutants[i].line, found[i].name)
 		})
 	}
@@ -121,46 +134,43 @@ func report(out io.Writer, mutants []mutant, found []verdict, took time.Duration
 	return nil
 }
 
-// try builds the tests with the mutant and runs them: first those that its
-// entry names, then all. dir is its own and need not exist.
-func (m *mutant) try(ctx context.Context, dir string, limit time.Duration, quick bool) (v verdict) {
+// try runs the tests that the list names with the mutant, and then, unless it
+// is said to be equivalent, all.
+func (m *mutant) try(ctx context.Context, dir, common string, limit time.Duration) (v verdict) {
+	if m.unfit != "" {
+		return verdict{name: "unapplied", by: m.unfit, bad: true}
+	}
 	began := time.Now()
 	defer func() { v.took = time.Since(began) }()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return verdict{name: "error", by: err.Error(), bad: true}
-	}
-	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(dir)
+	binary, err := m.built(ctx, dir, common)
 	if err != nil {
-		return verdict{name: "unapplied", by: err.Error(), bad: true}
+		return verdict{name: "unbuilt", by: err.Error(), bad: true}
 	}
-	binary := filepath.Join(dir, "test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, m.pkg)
-	if output, err := build.CombinedOutput(); err != nil {
-		return verdict{name: "unbuilt", by: string(output), bad: true}
+	if m.alone {
+		defer os.RemoveAll(filepath.Dir(binary))
 	}
-	tries := slices.Compact([]string{m.tests, "."})
-	if quick {
-		tries = tries[:1]
+	caught, by := test(ctx, binary, m.id, m.tests, limit)
+	if !caught && m.equivalent == "" {
+		caught, by = test(ctx, binary, m.id, ".", limit)
+		by = strings.TrimSpace("at last " + by)
 	}
-	for _, tests := range tries {
-		if caught, by := m.test(ctx, binary, tests, limit); caught {
-			return verdict{name: "caught", by: by, bad: m.equivalent != ""}
-		}
-	}
-	if m.equivalent != "" {
+	switch {
+	case caught:
+		return verdict{name: "caught", by: by, bad: m.equivalent != ""}
+	case m.equivalent != "":
 		return verdict{name: "equivalent"}
 	}
 	return verdict{name: "survived", bad: true}
 }
 
-// test runs a test binary in its package's directory, as go test would.
-func (m *mutant) test(ctx context.Context, binary, tests string, limit time.Duration) (caught bool, by string) {
+// test runs a test binary in its package's directory, as go test would, with a
+// mutant in force.
+func test(ctx context.Context, binary string, id int, tests string, limit time.Duration) (caught bool, by string) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	test := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.run", tests)
-	test.Dir = m.pkg
-	output, err := test.CombinedOutput()
+	run := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.run", tests, "-rapid.nofailfile")
+	run.Dir, run.Env = pkg, append(os.Environ(), fmt.Sprintf("%s=%d", chosen, id))
+	output, err := run.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
 		return true, "time"
@@ -174,35 +184,4 @@ func (m *mutant) test(ctx context.Context, binary, tests string, limit time.Dura
 	}
 	first, _, _ := strings.Cut(string(output), "\n")
 	return true, first
-}
-
-// overlay writes the broken file and the overlay that puts it in its place.
-func (m *mutant) overlay(dir string) (string, error) {
-	replace := map[string]string{}
-	if m.file != "" {
-		path, err := filepath.Abs(filepath.Join(m.pkg, m.file))
-		if err != nil {
-			return "", err
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return "", err
-		}
-		switch n := strings.Count(string(source), m.old); {
-		case n == 0:
-			return "", errors.New("the text is not in the file any more")
-		case n > 1:
-			return "", fmt.Errorf("the text is in the file %d times", n)
-		}
-		replace[path] = filepath.Join(dir, "broken.go")
-		if err := os.WriteFile(replace[path], []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o644); err != nil {
-			return "", err
-		}
-	}
-	b, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, b, 0o644)
 }

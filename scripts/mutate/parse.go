@@ -7,11 +7,18 @@ import (
 
 // mutant is one small defect.
 type mutant struct {
-	pkg, file, tests string
-	line             int // in the list
-	why              string
-	old, new         string
-	equivalent       string // why it changes nothing that a test could see; empty: it must be caught
+	id         int // from 1
+	list       string
+	line       int // in the list
+	file       string
+	tests      string
+	why        string
+	old, new   string
+	equivalent string // why it changes nothing that a test could see; empty: it must be caught
+
+	source string // of the file
+	unfit  string // why it cannot be tried
+	alone  bool   // it needs a binary of its own
 }
 
 // parse reads a list of mutants:
@@ -21,9 +28,9 @@ type mutant struct {
 //	- the exact text that is replaced          once in the file; several lines are one text
 //	+ its replacement
 //	= why it is equivalent                     only if no test can tell
-func parse(text string) ([]mutant, error) {
+func parse(list, text string) ([]mutant, error) {
 	var all []mutant
-	at := mutant{pkg: "./checkers"}
+	at := mutant{list: list}
 	var m *mutant
 	number := 0
 	for line := range strings.Lines(text) {
