@@ -126,7 +126,7 @@ func fewValues(ops []history.Op, n int64) {
 
 // agreement counts what a differential test has seen.
 type agreement struct {
-	good, bad, repeated, unclear, hasty, evidence atomic.Int64
+	good, bad, repeated, unclear, evidence atomic.Int64
 }
 
 // compareOne puts one history to the checker, to a Stream and to porcupine,
@@ -151,8 +151,6 @@ func (n *agreement) compareOne(r *rand.Rand, ops []history.Op) string {
 		n.unclear.Add(1)
 	case got == Unknown:
 		return "the stream is undecided though every value is unique"
-	case got == False && want && twice:
-		n.hasty.Add(1) // it was certain only as long as the value was not written again
 	case (got == True) != want:
 		return fmt.Sprintf("the stream says %v (%v), porcupine linearizable: %v", got, s.Violations(), want)
 	}
@@ -264,8 +262,8 @@ func TestDifferential(t *testing.T) {
 		}
 	})
 	good, bad := n.good.Load(), n.bad.Load()
-	t.Logf("%d histories in %s: %d linearizable, %d not (%.1f operations of evidence), %d with repeated values; the stream left %d undecided and was hasty in %d",
-		good+bad, time.Since(began).Round(time.Millisecond), good, bad, float64(n.evidence.Load())/float64(max(bad, 1)), n.repeated.Load(), n.unclear.Load(), n.hasty.Load())
+	t.Logf("%d histories in %s: %d linearizable, %d not (%.1f operations of evidence), %d with repeated values; the stream left %d undecided",
+		good+bad, time.Since(began).Round(time.Millisecond), good, bad, float64(n.evidence.Load())/float64(max(bad, 1)), n.repeated.Load(), n.unclear.Load())
 	if !failed.Load() && (good < int64(rounds)/4 || bad < int64(rounds)/4 || n.repeated.Load() < int64(rounds)/50) {
 		t.Errorf("AFTERSHOCK_SEED=%d: the histories are one-sided", seed)
 	}

@@ -74,6 +74,8 @@ var knownRegisters = []struct {
 	{"lost update of unknown outcome", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 100, unknown), cas(1, 3, 20, 100, by(1), unknown), read(2, 30, 200, by(2)), read(3, 30, 200, by(3))), "linearizable=0 writes.lost_updates=1", "lost-update not-linearizable"},
 	{"lost updates, not one of them right", with(finals(4, 4, 4), write(1, 0, 10), write(2, 20, 30), cas(1, 3, 40, 100), cas(1, 4, 40, 100, by(1))), "linearizable=0 writes.lost_updates=2", "lost-update not-linearizable"},
 	{"no lost update, for the write may have come first", with(finals(3, 3, 3), write(1, 0, 100), write(2, 20, 30, by(1)), cas(1, 3, 40, 50, by(2))), "writes.lost_updates=0 linearizable=1", ""},
+	{"replaced in a circle that nobody saw", []history.Op{cas(2, 1, 0, 10, unknown), cas(1, 2, 0, 10, by(1), unknown), read(history.Nil, 20, 30)}, "linearizable=1", ""},
+	{"replaced in a circle, and read", []history.Op{cas(2, 1, 0, 10, unknown), cas(1, 2, 0, 10, by(1), unknown), read(1, 20, 30, by(2))}, "linearizable=0", "not-linearizable"},
 	{"replaced in a circle", []history.Op{cas(2, 1, 0, 10), cas(1, 2, 0, 10, by(1))}, "linearizable=0", "not-linearizable"},
 	{"let a failed comparison through", with(finals(3, 3, 3), write(1, 0, 10), write(2, 20, 30), cas(1, 3, 40, 50)), "linearizable=0 writes.lost_updates=1 writes.lost=0", "lost-update not-linearizable"},
 	{"a link out of place", with(finals(3, 3, 3), write(1, 0, 10), cas(1, 2, 20, 30), cas(2, 3, 40, 50), read(2, 60, 70, by(1))), "linearizable=0 reads.stale=1", "not-linearizable stale-read"},

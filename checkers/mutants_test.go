@@ -19,6 +19,15 @@ func TestWatchCases(t *testing.T) {
 		{"at one start", watching, []history.Op{write(1, 10, 20), write(2, 10, 30, by(1))}},
 		{"written twice while it can be read", ambiguous, []history.Op{write(1, 0, 10), write(1, 5, 20, by(1))}},
 		{"written twice, the first outcome unknown", ambiguous, []history.Op{write(1, 0, 10, unknown), write(1, 20, 30, by(1))}},
+		{"written again while a read of it is under way", ambiguous, []history.Op{
+			write(1, 0, 3), write(2, 2, 4, by(1)), read(1, 5, 30, by(2)), read(2, 10, 12, by(1)), write(1, 20, 21, by(3))}},
+		{"written again as that read ends", ambiguous, []history.Op{
+			write(1, 0, 3), write(2, 2, 4, by(1)), read(1, 5, 20, by(2)), read(2, 10, 12, by(1)), write(1, 20, 21, by(3))}},
+		{"written again when that read has ended", violated, []history.Op{
+			write(1, 0, 3), write(2, 2, 4, by(1)), read(1, 5, 19, by(2)), read(2, 10, 12, by(1)), write(1, 20, 21, by(3))}},
+		{"written again before the contradiction", ambiguous, []history.Op{
+			write(1, 0, 3), write(2, 2, 4, by(1)), read(1, 5, 30, by(2)), read(2, 5, 22, by(1)), write(3, 6, 7, by(3)),
+			write(1, 20, 21, by(3)), read(1, 31, 32)}},
 		{"a read before the compare-and-set began that wrote its value", violated, []history.Op{
 			write(1, 0, 100), read(2, 1, 5, by(1)), cas(1, 2, 2, 60, by(2)), write(3, 10, 20, by(3)), read(2, 30, 40, by(1))}},
 	} {

@@ -34,7 +34,6 @@ type Pass struct {
 	index     *keyIndex
 	keys      []*scanned
 	finals    history.Log // final reads of registers
-	writers   writers
 	added     int
 	full      bool // the open values of the registers outgrew the memory
 	kept      kept
@@ -45,7 +44,7 @@ type Pass struct {
 func NewPass(log *history.Log, memory uint64) *Pass {
 	line := newTimeline(log)
 	return &Pass{log: log, line: line, memory: memory, load: newAvailabilityTally(log, line), registers: registersOf(log),
-		index: newKeyIndex(), finals: history.Log{Meta: log.Meta, Torn: log.Torn}, writers: writers{}}
+		index: newKeyIndex(), finals: history.Log{Meta: log.Meta, Torn: log.Torn}}
 }
 
 // Add takes the next operation.
@@ -70,7 +69,6 @@ func (p *Pass) Add(op *history.Op) {
 	if op.Final() {
 		p.finals.Ops = append(p.finals.Ops, *op)
 	}
-	p.writers.take(op)
 }
 
 // lookEvery is how many operations pass between two looks at the memory.

@@ -77,8 +77,8 @@ func (p *Pass) unclear() []*scanned {
 }
 
 // studyLeft is what the pass tells of a register whose operations do not fit.
-// That it is violated is certain only if no value was written twice, and if the
-// write of no value can be among what a torn history lacks.
+// That it is violated is certain only if the write of no value can be among
+// what a torn history lacks.
 func (p *Pass) studyLeft(s *scanned) study {
 	var st study
 	st.group = group{workload: s.workload, key: s.key}
@@ -88,7 +88,7 @@ func (p *Pass) studyLeft(s *scanned) study {
 	switch {
 	case s.watch.state == watching:
 		l.truth = True
-	case s.watch.state == violated && !p.log.Torn && p.writers.unique(s.workload):
+	case s.watch.state == violated && !p.log.Torn:
 		l.truth = False
 		l.finding = &Finding{Class: NotLinear, Workload: p.log.Meta.Workloads[s.workload].Name, Key: s.key, At: s.watch.at,
 			Text: s.watch.text(s.key) + "; its " + opsText(int64(s.ops)) + " did not fit into memory to say which contradict each other"}
@@ -124,49 +124,4 @@ func bytesText(n uint64) string {
 		}
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", size), ".0") + unit
-}
-
-// writers tell, by workload, whether all values written to registers differ. It
-// is certain if each worker writes ever greater values, of a range that is not
-// another's, as our own workloads do; that takes no memory.
-type writers [][]written
-
-// written is what one worker wrote.
-type written struct {
-	first, last int64
-	any, twice  bool
-}
-
-func (w *writers) take(op *history.Op) {
-	if op.Kind != history.Write && op.Kind != history.CAS {
-		return
-	}
-	for len(*w) <= int(op.Workload) {
-		*w = append(*w, nil)
-	}
-	of := &(*w)[op.Workload]
-	if n := int(op.Worker) + 1; n > len(*of) {
-		*of = append(*of, make([]written, n-len(*of))...)
-	}
-	o := &(*of)[op.Worker]
-	if !o.any {
-		*o = written{first: op.Value, last: op.Value, any: true, twice: op.Value == history.Nil}
-		return
-	}
-	o.twice = o.twice || op.Value <= o.last
-	o.last = max(o.last, op.Value)
-}
-
-func (w writers) unique(workload uint8) bool {
-	if int(workload) >= len(w) {
-		return true
-	}
-	ranges := slices.DeleteFunc(slices.Clone(w[workload]), func(o written) bool { return !o.any })
-	slices.SortFunc(ranges, func(a, b written) int { return cmp.Compare(a.first, b.first) })
-	for i := range ranges {
-		if ranges[i].twice || i > 0 && ranges[i].first <= ranges[i-1].last {
-			return false
-		}
-	}
-	return true
 }

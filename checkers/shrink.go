@@ -109,9 +109,6 @@ func (k *values) closed(ops []int32) []int32 {
 	for _, i := range ops {
 		in[i] = true
 	}
-	writes := func(op *history.Op) bool {
-		return (op.Kind == history.Write || op.Kind == history.CAS) && op.Outcome != history.Fail
-	}
 	for _, i := range k.ops {
 		if op := &k.log.Ops[i]; !in[i] && writes(op) {
 			missing[op.Value] = true

@@ -10,11 +10,11 @@ import (
 // still being recorded. Its memory is proportional to what is open: operations
 // that wait for slower workers, values that can still be read, and writes of
 // unknown outcome; so it can follow a run of any length. It equals the checker
-// of whole histories, but that it does not tell the evidence, and that it wants
-// values to be unique: a value written twice leaves its key undecided, and if
-// the second write begins only after its value was found where it cannot be,
-// the key is called violated, for a stream cannot take that back. It is used
-// by one goroutine.
+// of whole histories, but that it does not tell the evidence, and that it
+// leaves a key undecided where that needs the whole history: if a value is
+// written again that may still be read, and there may be two ways to see the
+// reads of it, or if a compare-and-set writes the value that it expects. It is
+// used by one goroutine.
 type Stream struct {
 	meta    history.Meta
 	sources map[uint32]*source // by workload and worker
@@ -177,11 +177,15 @@ func (s *Stream) decide(op *history.Op) {
 
 // tell notes that a key is violated or cannot be decided.
 func (s *Stream) tell(k *streamed) {
-	k.told = true
-	if k.watch.state == ambiguous {
+	switch k.watch.state {
+	case suspected:
+		return
+	case ambiguous:
+		k.told, k.watch = true, watch{state: ambiguous} // frees the rest
 		s.unclear++
 		return
 	}
+	k.told = true
 	s.broken++
 	if len(s.found) < keptViolations {
 		s.found = append(s.found, Violation{Workload: s.meta.Workloads[k.workload].Name, Key: k.key, At: k.watch.at, Text: k.watch.text(k.key)})

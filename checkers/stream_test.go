@@ -75,6 +75,34 @@ func TestStreamEqualsBatch(t *testing.T) {
 	}
 }
 
+// TestStreamIsNeverWrong compares the Stream with the checker where values are
+// written again, which it may leave undecided.
+func TestStreamIsNeverWrong(t *testing.T) {
+	verdicts := map[Truth]int{}
+	for seed := range 20000 {
+		r := rand.New(rand.NewPCG(uint64(seed), 25))
+		ops := randomOps(r, shape{ops: 8, length: 30, longest: 12, cas: seed%2 == 0, twice: true, sessions: true})
+		if seed%3 == 0 {
+			for i := range ops {
+				if op := &ops[i]; op.Kind != history.CAS && op.Value > 0 && op.Value%3 == 0 {
+					op.Value = history.Nil // deleted, and read so
+				}
+			}
+		}
+		log := logOf(registerType, ops...)
+		batch := checkLinearizable(context.Background(), log, DefaultLimits).Values[0]
+		s := stream(r, log, 4)
+		verdicts[s.Verdict()]++
+		if got := s.Verdict(); got != Unknown && batch.Known && (batch.N == 1) != (got == True) {
+			t.Fatalf("seed %d: batch %+v, stream %v %v: %v", seed, batch, got, s.Violations(), log.Ops)
+		}
+	}
+	t.Log(verdicts)
+	if verdicts[True] < 500 || verdicts[False] < 500 {
+		t.Errorf("one-sided: %v", verdicts)
+	}
+}
+
 // TestStreamAdvances checks that an idle worker does not hold up the others
 // for ever, and that a violation is told before the end.
 func TestStreamAdvances(t *testing.T) {

@@ -1,6 +1,10 @@
 package checkers
 
-import "github.com/aftershock-chaos/aftershock/history"
+import (
+	"slices"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
 
 // watch decides whether one register is linearizable while its operations come
 // in, in order of their starts. It keeps only what is still open: values that
@@ -20,9 +24,14 @@ import "github.com/aftershock-chaos/aftershock/history"
 // contradicts the rest if nobody does before it ends. Within a block a value
 // is dead when one that compare-and-sets made of it is settled.
 //
-// A value may be written again when it is dead; a value that is written again
-// while it is open makes the register ambiguous, and so does a
-// compare-and-set that writes the value that it expects.
+// A value may be written again when it is dead: what sees it from then on sees
+// the later write. But an operation that is under way then, and was put to the
+// earlier one, may have seen either, so a contradiction found afterwards is not
+// certain: the register is ambiguous. For the same reason a contradiction is
+// only suspected until every operation has ended that was under way when it was
+// found. A value that is written again while it is open makes the register
+// ambiguous at once, and so does a compare-and-set that writes the value that
+// it expects.
 type watch struct {
 	state   watchState
 	flaw    flaw
@@ -43,6 +52,9 @@ type watch struct {
 
 	first, second greatest // of the settled blocks, by s
 	moved         bool     // first or second changed since the last sweep
+
+	leaving []leaving // forgotten values that operations under way have seen
+	guessed bool      // one of them was written again meanwhile
 }
 
 type watchState uint8
@@ -51,6 +63,7 @@ const (
 	watching  watchState = iota
 	violated             // not linearizable
 	ambiguous            // the method does not apply: a value came twice, or the order is wrong
+	suspected            // violated, unless a value is written again that operations under way have seen
 )
 
 // entry is one open value.
@@ -58,6 +71,7 @@ type entry struct {
 	v             int64
 	f             int64 // least end of the operations on it; never: no certain end yet
 	old           int64 // maybe: the value that the compare-and-set expected
+	until         int64 // greatest end of the operations that saw it
 	block         int32
 	parent, child int32 // by compare-and-sets that took effect; none
 	written       bool
@@ -74,6 +88,12 @@ type openBlock struct {
 	id      uint64 // never used again
 	entries int32
 	settled bool
+}
+
+// leaving is a value that operations have seen of which the last ends at until.
+type leaving struct {
+	v, until int64
+	written  bool
 }
 
 // greatest is the greatest start among the operations on a settled block.
@@ -95,10 +115,10 @@ func newWatch() watch {
 	return k
 }
 
-// add takes the next operation. It is false when nothing more can be learnt:
-// the register is violated or ambiguous.
+// add takes the next operation. It is false when the register is violated, if
+// only suspected, or ambiguous.
 func (k *watch) add(op *history.Op) bool {
-	if k.state != watching {
+	if k.state != watching && k.state != suspected {
 		return false
 	}
 	start, end := from(op), until(op)
@@ -107,8 +127,12 @@ func (k *watch) add(op *history.Op) bool {
 		return false
 	}
 	k.now = start
-	if k.least < start {
+	if k.state == watching && k.least < start {
 		k.settle(start)
+	}
+	if k.state != watching {
+		k.suspect(op)
+		return false
 	}
 	switch op.Kind {
 	case history.Read:
@@ -133,13 +157,69 @@ func (k *watch) finish() watchState {
 	if k.state == watching {
 		k.settle(never)
 	}
+	if k.state == suspected {
+		k.state = violated
+	}
 	return k.state
 }
 
 func (k *watch) violate(f flaw, v int64) {
-	if k.state == watching {
-		k.state, k.flaw, k.value, k.at = violated, f, v, k.now
+	switch {
+	case k.state != watching:
+		return
+	case k.guessed:
+		k.state = ambiguous
+		return
 	}
+	k.state, k.flaw, k.value, k.at = suspected, f, v, k.now
+	for _, at := range k.table {
+		if at != 0 {
+			k.leave(&k.entries[at-1])
+		}
+	}
+	k.stay()
+}
+
+// suspect takes an operation after a contradiction was found.
+func (k *watch) suspect(op *history.Op) {
+	k.stay()
+	if k.state == suspected && writes(op) && k.again(op.Value) {
+		k.state = ambiguous
+	}
+}
+
+// leave notes a value that is about to be forgotten.
+func (k *watch) leave(e *entry) {
+	if e.until >= k.now {
+		k.leaving = append(k.leaving, leaving{e.v, e.until, e.written})
+	}
+}
+
+// stay keeps of the forgotten values those that operations under way have
+// seen. If there are none, what was suspected is certain.
+func (k *watch) stay() {
+	k.leaving = slices.DeleteFunc(k.leaving, func(l leaving) bool { return l.until < k.now })
+	if k.state == suspected && len(k.leaving) == 0 {
+		k.state, k.at = violated, k.now
+	}
+}
+
+// writes tells whether an operation wrote its value, or may have.
+func writes(op *history.Op) bool {
+	return (op.Kind == history.Write || op.Kind == history.CAS) && op.Outcome != history.Fail
+}
+
+// again tells whether a write of v is not the first of it that an operation
+// under way may have seen.
+func (k *watch) again(v int64) bool {
+	second := false
+	for i := range k.leaving {
+		if l := &k.leaving[i]; l.v == v {
+			second = second || l.written
+			l.written = true
+		}
+	}
+	return second
 }
 
 // see takes an operation that saw v.
@@ -148,8 +228,10 @@ func (k *watch) see(v, start, end int64) {
 	if i == none {
 		i = k.open(v)
 	}
-	if k.entries[i].maybe {
-		k.replace(i, k.entries[i].old)
+	e := &k.entries[i]
+	e.until = max(e.until, end)
+	if e.maybe {
+		k.replace(i, e.old, end)
 	}
 	k.touch(i, start, end)
 }
@@ -157,6 +239,10 @@ func (k *watch) see(v, start, end int64) {
 // write takes the write of op's value.
 func (k *watch) write(op *history.Op, start, end int64) {
 	i := k.find(op.Value)
+	if len(k.leaving) > 0 {
+		k.stay()
+		k.guessed = k.again(op.Value) || k.guessed
+	}
 	seen := i != none
 	switch {
 	case !seen:
@@ -172,7 +258,7 @@ func (k *watch) write(op *history.Op, start, end int64) {
 			k.state = ambiguous
 			return
 		case seen || end != never:
-			k.replace(i, op.Old)
+			k.replace(i, op.Old, min(end, k.entries[i].f))
 		default:
 			k.entries[i].maybe, k.entries[i].old = true, op.Old
 		}
@@ -206,16 +292,17 @@ func (k *watch) touch(i int32, start, end int64) {
 	k.least = min(k.least, end)
 }
 
-// replace links the value of a compare-and-set that took effect with the one
-// that it replaced, which has then been seen itself.
-func (k *watch) replace(i int32, old int64) {
+// replace links the value of a compare-and-set that took effect, until end,
+// with the one that it replaced, which has then been seen itself.
+func (k *watch) replace(i int32, old, end int64) {
 	k.entries[i].maybe = false
 	p := k.find(old)
 	if p == none {
 		p = k.open(old)
 	}
+	k.entries[p].until = max(k.entries[p].until, end)
 	if k.entries[p].maybe {
-		k.replace(p, k.entries[p].old)
+		k.replace(p, k.entries[p].old, end)
 	}
 	e, parent := &k.entries[i], &k.entries[p]
 	switch {
@@ -343,6 +430,7 @@ func (k *watch) sweep() {
 func (k *watch) drop(i int32) {
 	k.remove(i)
 	e := &k.entries[i]
+	k.leave(e)
 	if e.child != none {
 		k.entries[e.child].parent = none
 	}

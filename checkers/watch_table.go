@@ -43,7 +43,7 @@ func (k *watch) open(v int64) int32 {
 	}
 	k.ids++
 	k.blocks[b] = openBlock{f: never, s: beginning, id: k.ids, entries: 1}
-	k.entries[i] = entry{v: v, f: never, block: b, parent: none, child: none}
+	k.entries[i] = entry{v: v, f: never, until: beginning, block: b, parent: none, child: none}
 	if k.used*2 >= len(k.table) {
 		k.grow()
 	}

@@ -192,9 +192,18 @@ func (k *values) circle(next, chained []int32) contradiction {
 			continue
 		}
 		c := contradiction{flaw: flawCycle}
+		certain, read := false, none // some compare-and-set of the circle took effect, or what shows that
 		for j := int32(i); !in[j]; j = next[j] {
+			v := &k.all[j]
 			in[j] = true
-			c.positions = append(c.positions, k.all[j].write)
+			c.positions = append(c.positions, v.write)
+			certain = certain || v.fate == acked
+			if v.readEndOp != none {
+				read = v.readEndOp
+			}
+		}
+		if !certain {
+			c.positions = append(c.positions, read)
 		}
 		return c
 	}
