@@ -28,6 +28,15 @@ func TestWatchCases(t *testing.T) {
 		{"written again before the contradiction", ambiguous, []history.Op{
 			write(1, 0, 3), write(2, 2, 4, by(1)), read(1, 5, 30, by(2)), read(2, 5, 22, by(1)), write(3, 6, 7, by(3)),
 			write(1, 20, 21, by(3)), read(1, 31, 32)}},
+		{"written again, and then another value, before the contradiction", ambiguous, []history.Op{
+			write(1, 0, 3), write(2, 2, 4, by(1)), read(1, 5, 30, by(2)), read(2, 5, 22, by(1)), write(3, 6, 7, by(3)),
+			write(1, 20, 21, by(3)), write(4, 21, 25), read(1, 31, 32)}},
+		{"replaced twice, and written twice after that", ambiguous, []history.Op{
+			cas(1, 3, 0, 10), read(history.Nil, 1, 7, by(1)), cas(1, 2, 2, 9, by(2)), cas(history.Nil, 1, 8, 11, by(1)), cas(2, 1, 9, 12, by(3))}},
+		{"replaced twice, and written once", violated, []history.Op{
+			cas(1, 3, 0, 10), read(history.Nil, 1, 7, by(1)), cas(1, 2, 2, 9, by(2)), cas(history.Nil, 1, 8, 11, by(1))}},
+		{"written again under way of a compare-and-set whose value had been seen", violated, []history.Op{
+			write(1, 0, 1), read(2, 2, 6, by(2)), cas(1, 2, 3, 30, by(1)), read(1, 10, 12, by(3)), write(1, 15, 16)}},
 		{"a read before the compare-and-set began that wrote its value", violated, []history.Op{
 			write(1, 0, 100), read(2, 1, 5, by(1)), cas(1, 2, 2, 60, by(2)), write(3, 10, 20, by(3)), read(2, 30, 40, by(1))}},
 	} {

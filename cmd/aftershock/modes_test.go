@@ -101,7 +101,7 @@ func modePlan(info targets.Info, mode targets.Mode, host string) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %s-%s\nseed: 1\nhost: %s\n", info.Name, mode.Name, host)
-	fmt.Fprintf(&b, "target:\n  name: %s\n  replicas: %d\n  failover: {after: 500ms, choose: most-advanced}\n  options:\n", info.Name, mode.Replicas)
+	fmt.Fprintf(&b, "target:\n  name: %s\n  replicas: %d\n  failover: {after: 1s, choose: most-advanced}\n  options:\n", info.Name, mode.Replicas)
 	for name, value := range mode.Options {
 		fmt.Fprintf(&b, "    %s: %q\n", name, value)
 	}
