@@ -10,11 +10,10 @@ import (
 // still being recorded. Its memory is proportional to what is open: operations
 // that wait for slower workers, values that can still be read, and writes of
 // unknown outcome; so it can follow a run of any length. It equals the checker
-// of whole histories, but that it does not tell the evidence, and that it
-// leaves a key undecided where that needs the whole history: if a value is
-// written again that may still be read, and there may be two ways to see the
-// reads of it, or if a compare-and-set writes the value that it expects. It is
-// used by one goroutine.
+// of whole histories, but that it does not tell the evidence. Where values are
+// written again that may still be read it keeps a key's operations since it was
+// last at rest, see episode; if these become too many the key is left
+// undecided. It is used by one goroutine.
 type Stream struct {
 	meta    history.Meta
 	sources map[uint32]*source // by workload and worker
@@ -22,10 +21,10 @@ type Stream struct {
 	heads   []*source          // heap by the start of their first operation
 	index   *keyIndex
 	keys    []streamed
-	decided uint64 // operations passed to a watch
+	decided uint64 // operations taken in order
 	found   []Violation
 	broken  int // keys violated
-	unclear int // keys that the method does not decide
+	unclear int // keys that are not decided, for good or until they are at rest
 }
 
 // Violation is a contradiction that a Stream found.
@@ -46,8 +45,11 @@ type source struct {
 type streamed struct {
 	workload uint8
 	key      uint32
-	told     bool
+	told     bool // it is decided, or given up
+	open     bool // the watch does not decide it: that is left to the episode
+	newest   int64
 	watch    watch
+	since    episode
 }
 
 // keptViolations bounds how many violations a Stream tells.
@@ -165,32 +167,101 @@ func (s *Stream) down() {
 func (s *Stream) decide(op *history.Op) {
 	at := s.index.of(op.Workload, op.Key)
 	if *at == 0 {
-		s.keys = append(s.keys, streamed{workload: op.Workload, key: op.Key, watch: newWatch()})
+		s.keys = append(s.keys, streamed{workload: op.Workload, key: op.Key, newest: beginning, watch: newWatch(),
+			since: episode{base: history.Nil, last: beginning}})
 		*at = int32(len(s.keys))
 	}
 	k := &s.keys[*at-1]
 	s.decided++
-	if !k.watch.add(op) && !k.told {
+	now := from(op)
+	switch {
+	case k.told:
+		return
+	case now < k.newest: // the order is wrong
+		s.giveUp(k)
+		return
+	}
+	k.newest = now
+	if k.since.last < now {
+		s.rest(k, now)
+	}
+	if k.since.add(op); k.open && k.since.full {
+		s.giveUp(k)
+	}
+	if !k.told && !k.open && !k.watch.add(op) {
 		s.tell(k)
 	}
 }
 
-// tell notes that a key is violated or cannot be decided.
+// rest takes note that a register is at rest.
+func (s *Stream) rest(k *streamed, now int64) {
+	if !k.open {
+		if v, certain := k.watch.rest(now); certain {
+			k.since.begin(v)
+			return
+		}
+		if !k.watch.guessed || k.since.full {
+			return
+		}
+		s.leave(k)
+	}
+	if len(k.since.ops) >= 2*k.since.tried {
+		s.judge(k)
+	}
+}
+
+// leave leaves a register to its episode.
+func (s *Stream) leave(k *streamed) {
+	k.open, k.watch = true, watch{}
+	s.unclear++
+}
+
+// judge decides a register by its episode, and begins anew if it can.
+func (s *Stream) judge(k *streamed) {
+	k.since.tried = len(k.since.ops)
+	switch k.since.judge() {
+	case False:
+		s.violated(k, k.since.last, k.since.text(k.key))
+	case Unknown:
+		s.giveUp(k)
+	case True:
+		if v, certain := k.since.value(); certain {
+			s.unclear--
+			k.open, k.watch = false, newWatchOf(v)
+			k.since.begin(v)
+		}
+	}
+}
+
+// giveUp leaves a register undecided for good.
+func (s *Stream) giveUp(k *streamed) {
+	if !k.open {
+		s.leave(k)
+	}
+	k.told, k.since = true, episode{}
+}
+
+// tell notes what a watch found.
 func (s *Stream) tell(k *streamed) {
 	switch k.watch.state {
-	case suspected:
-		return
+	case violated:
+		s.violated(k, k.watch.at, k.watch.text(k.key))
 	case ambiguous:
-		k.told, k.watch = true, watch{state: ambiguous} // frees the rest
-		s.unclear++
-		return
+		if s.leave(k); k.since.full {
+			s.giveUp(k)
+		}
 	}
-	k.told = true
+}
+
+func (s *Stream) violated(k *streamed, at int64, text string) {
+	if k.open {
+		s.unclear--
+	}
 	s.broken++
 	if len(s.found) < keptViolations {
-		s.found = append(s.found, Violation{Workload: s.meta.Workloads[k.workload].Name, Key: k.key, At: k.watch.at, Text: k.watch.text(k.key)})
+		s.found = append(s.found, Violation{Workload: s.meta.Workloads[k.workload].Name, Key: k.key, At: at, Text: text})
 	}
-	k.watch = watch{state: violated, flaw: k.watch.flaw, at: k.watch.at, value: k.watch.value} // frees the rest
+	k.told, k.open, k.watch, k.since = true, false, watch{}, episode{}
 }
 
 // text tells why a register is violated.
@@ -203,14 +274,21 @@ func (s *Stream) Finish() {
 	s.Advance(never)
 	for i := range s.keys {
 		k := &s.keys[i]
-		if k.watch.finish() != watching && !k.told {
+		if !k.told && !k.open && k.watch.finish() != watching {
 			s.tell(k)
+		}
+		if k.open && !k.told {
+			s.judge(k)
+		}
+		if k.open && !k.told { // linearizable, whichever value is there at the end
+			k.open = false
+			s.unclear--
 		}
 	}
 }
 
 // Verdict tells what is known so far: False as soon as one key is violated,
-// Unknown while there is none but some key that the method does not decide.
+// Unknown while there is none but some key that is not decided.
 func (s *Stream) Verdict() Truth {
 	switch {
 	case s.broken > 0:

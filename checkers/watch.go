@@ -102,9 +102,12 @@ type greatest struct {
 	id uint64
 }
 
-func newWatch() watch {
+func newWatch() watch { return newWatchOf(history.Nil) }
+
+// newWatchOf is the watch of a register that holds v.
+func newWatchOf(v int64) watch {
 	k := watch{least: never, now: beginning, table: make([]int32, 16)}
-	i := k.open(history.Nil)
+	i := k.open(v)
 	e := &k.entries[i]
 	e.written, e.settled, e.f = true, true, beginning
 	b := &k.blocks[e.block]
@@ -150,6 +153,18 @@ func (k *watch) add(op *history.Op) bool {
 		}
 	}
 	return k.state == watching
+}
+
+// rest tells which value is there at the time now, at which no operation is
+// under way, if that is certain.
+func (k *watch) rest(now int64) (v int64, certain bool) {
+	if k.state == watching && k.least < now {
+		k.settle(now)
+	}
+	if k.state != watching || k.guessed || k.used != 1 || len(k.settled) != 1 {
+		return 0, false
+	}
+	return k.entries[k.settled[0]].v, true
 }
 
 // finish takes the end of the history.

@@ -1,0 +1,114 @@
+package checkers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// episode is what was done to a register since it last was at rest: nobody was
+// at work on it, and only one value could be there. What came before is decided
+// then, and tells nothing of what comes after but that value. So a register
+// that a watch cannot decide, as values are written again, is decided by its
+// episode, with all that the checker of whole histories does.
+type episode struct {
+	base  int64        // the value that was there before
+	ops   []history.Op // in order of start
+	full  bool         // there were too many to keep
+	last  int64        // greatest certain end of the operations
+	tried int          // how many there were when they were judged last
+}
+
+const (
+	// episodeOps is how many operations of a register are kept at most.
+	episodeOps = 1 << 14
+	// episodeTime and episodeMemory bound the general search among them.
+	episodeTime   = 100 * time.Millisecond
+	episodeMemory = 64 << 20
+	// episodeValues is how many values may be the last one for it to be looked for.
+	episodeValues = 32
+)
+
+// begin starts anew from a value.
+func (e *episode) begin(v int64) {
+	*e = episode{base: v, ops: e.ops[:0], last: beginning}
+}
+
+// add takes the next operation.
+func (e *episode) add(op *history.Op) {
+	switch {
+	case op.Outcome == history.OK, op.Flags&history.Seen != 0:
+		e.last = max(e.last, until(op))
+	case !writes(op):
+		return // tells nothing
+	}
+	switch {
+	case e.full:
+	case len(e.ops) == episodeOps:
+		e.ops, e.full = nil, true
+	default:
+		e.ops = append(e.ops, *op)
+	}
+}
+
+// judge tells whether the episode, with the operations after it, is linearizable.
+func (e *episode) judge(after ...history.Op) Truth {
+	log := &history.Log{Meta: history.Meta{Workloads: []history.WorkloadMeta{{Type: registerType}}}}
+	log.Ops = make([]history.Op, 0, len(e.ops)+2)
+	if e.base != history.Nil && len(e.ops) > 0 {
+		begun := from(&e.ops[0]) - 1 // after all before, for the register was at rest
+		log.Ops = append(log.Ops, history.Op{Kind: history.Write, Outcome: history.OK, Value: e.base, Start: begun, End: begun})
+	}
+	log.Ops = append(append(log.Ops, e.ops...), after...)
+	g := group{ops: make([]int32, len(log.Ops))}
+	for i := range log.Ops {
+		log.Ops[i].Workload, log.Ops[i].Key = 0, 0
+		g.ops[i] = int32(i)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), episodeTime)
+	defer cancel()
+	limits := Limits{Time: episodeTime, Memory: episodeMemory, Findings: 1, Workers: 1}
+	return decide(ctx, ctx, newWords(log), &g, limits, analyse(log, g.ops, false)).truth
+}
+
+// value is the value that is there when all operations have ended, the only one
+// that is not refuted by a read of it then; false if several may be, or if a
+// write of unknown outcome may still take effect.
+func (e *episode) value() (v int64, certain bool) {
+	bound := beginning // a write that ended before this one began is not the last
+	for i := range e.ops {
+		if op := &e.ops[i]; writes(op) {
+			if op.Outcome != history.OK {
+				return 0, false
+			}
+			bound = max(bound, from(op))
+		}
+	}
+	able := map[int64]bool{}
+	for i := range e.ops {
+		if op := &e.ops[i]; writes(op) && until(op) >= bound {
+			able[op.Value] = true
+		}
+	}
+	if len(able) > episodeValues {
+		return 0, false
+	}
+	at := e.last + 1
+	for may := range able {
+		if e.judge(history.Op{Kind: history.Read, Outcome: history.OK, Value: may, Start: at, End: at}) == False {
+			continue
+		}
+		if certain {
+			return 0, false
+		}
+		v, certain = may, true
+	}
+	return v, certain
+}
+
+// text tells of a contradiction in the episode.
+func (e *episode) text(key uint32) string {
+	return fmt.Sprintf("key %d: no single order explains its last %s (certain at %s)", key, plural(len(e.ops), "operation", "operations"), clock(e.last))
+}
