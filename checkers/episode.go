@@ -22,8 +22,10 @@ type episode struct {
 }
 
 const (
-	// episodeOps is how many operations of a register are kept at most.
+	// episodeOps is how many operations of a register are kept at most, and
+	// streamOps of all.
 	episodeOps = 1 << 14
+	streamOps  = 1 << 18
 	// episodeTime and episodeMemory bound the general search among them.
 	episodeTime   = 100 * time.Millisecond
 	episodeMemory = 64 << 20
@@ -36,8 +38,8 @@ func (e *episode) begin(v int64) {
 	*e = episode{base: v, ops: e.ops[:0], last: beginning}
 }
 
-// add takes the next operation.
-func (e *episode) add(op *history.Op) {
+// add takes the next operation, if there is room for it.
+func (e *episode) add(op *history.Op, room bool) {
 	switch {
 	case op.Outcome == history.OK, op.Flags&history.Seen != 0:
 		e.last = max(e.last, until(op))
@@ -46,7 +48,7 @@ func (e *episode) add(op *history.Op) {
 	}
 	switch {
 	case e.full:
-	case len(e.ops) == episodeOps:
+	case len(e.ops) == episodeOps || !room:
 		e.ops, e.full = nil, true
 	default:
 		e.ops = append(e.ops, *op)

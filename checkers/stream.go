@@ -22,6 +22,7 @@ type Stream struct {
 	index   *keyIndex
 	keys    []streamed
 	decided uint64 // operations taken in order
+	kept    int    // operations in episodes
 	found   []Violation
 	broken  int // keys violated
 	unclear int // keys that are not decided, for good or until they are at rest
@@ -173,6 +174,13 @@ func (s *Stream) decide(op *history.Op) {
 	}
 	k := &s.keys[*at-1]
 	s.decided++
+	before := len(k.since.ops)
+	s.take(k, op)
+	s.kept += len(k.since.ops) - before
+}
+
+// take takes the next operation on a register.
+func (s *Stream) take(k *streamed, op *history.Op) {
 	now := from(op)
 	switch {
 	case k.told:
@@ -185,7 +193,7 @@ func (s *Stream) decide(op *history.Op) {
 	if k.since.last < now {
 		s.rest(k, now)
 	}
-	if k.since.add(op); k.open && k.since.full {
+	if k.since.add(op, s.kept < streamOps); k.open && k.since.full {
 		s.giveUp(k)
 	}
 	if !k.told && !k.open && !k.watch.add(op) {
@@ -305,7 +313,7 @@ func (s *Stream) Violations() []Violation { return s.found }
 // Decided counts the operations that the verdict rests on.
 func (s *Stream) Decided() uint64 { return s.decided }
 
-// Open counts what is kept: operations that wait for other workers, and open values.
+// Open counts the operations that wait for other workers, and the open values.
 func (s *Stream) Open() (operations, values int) {
 	for _, src := range s.heads {
 		operations += len(src.queue) - src.first

@@ -188,6 +188,25 @@ func TestStreamGivesUp(t *testing.T) {
 	if s.Finish(); s.Verdict() != Unknown || s.keys[0].since.ops != nil {
 		t.Errorf("verdict %v, %d operations are kept", s.Verdict(), len(s.keys[0].since.ops))
 	}
+	// Of many registers there are not many either: a write of unknown outcome
+	// leaves each without a rest.
+	s = NewStream(logOf(registerType).Meta)
+	const keys = 100
+	for i := range int64(2 * streamOps) {
+		op := history.Op{Kind: history.Write, Outcome: history.OK, Key: uint32(i % keys), Value: 1 + i, Start: i * 10, End: i*10 + 25}
+		if i < keys {
+			op.Outcome = history.Unknown
+		}
+		if s.decide(&op); s.kept > streamOps {
+			t.Fatalf("%d operations are kept", s.kept)
+		}
+	}
+	if s.kept < streamOps/2 {
+		t.Errorf("%d operations are kept, far less than there is room for", s.kept)
+	}
+	if s.Finish(); s.Verdict() != True {
+		t.Errorf("many registers: %v", s.Verdict())
+	}
 	// Unique values need no rest.
 	s = NewStream(logOf(registerType).Meta)
 	for i := range int64(2 * episodeOps) {
