@@ -13,7 +13,6 @@ type scanned struct {
 	watch    watch
 	counts   registerCounts
 	finals   []int32 // indexes of the final reads
-	last     int64   // start of the last acknowledged write
 	ops      int     // all operations
 }
 
@@ -123,7 +122,7 @@ func scanShare(ctx context.Context, log *history.Log, registers []bool, share, s
 
 // newScanned begins with the register of op.
 func newScanned(op *history.Op) *scanned {
-	return &scanned{workload: op.Workload, key: op.Key, watch: newWatch(), last: beginning}
+	return &scanned{workload: op.Workload, key: op.Key, watch: newWatch()}
 }
 
 func (s *scanned) take(op *history.Op, i int32) {
@@ -134,9 +133,6 @@ func (s *scanned) take(op *history.Op, i int32) {
 			s.finals = append(s.finals, i)
 		}
 		return
-	}
-	if op.Outcome == history.OK && op.Kind != history.Read {
-		s.last = max(s.last, from(op))
 	}
 	s.watch.add(op)
 }

@@ -73,15 +73,13 @@ func (s *scanned) study(log *history.Log) (st study, clean bool) {
 	st.linear = linearity{truth: True, ops: s.counts.placed, ignored: s.counts.ignored}
 	st.register.registerCounts = s.counts
 	finals := finalReads(log, s.finals, history.Read)
-	judged := st.register.finals.count(log, finals, s.counts.acked > 0)
-	bound := beginning
+	st.register.finals.count(log, finals, s.counts.acked > 0)
 	for _, p := range finals {
 		op := &log.Ops[s.finals[p]]
 		i := k.find(op.Value)
 		if i == none || !k.entries[i].settled || op.Value != log.Ops[s.finals[finals[0]]].Value {
 			return study{}, false
 		}
-		bound = max(bound, k.entries[i].f)
 	}
 	// Every answered final read must be among those looked at, and come after all else.
 	for _, f := range s.finals {
@@ -89,7 +87,7 @@ func (s *scanned) study(log *history.Log) (st study, clean bool) {
 			return study{}, false
 		}
 	}
-	return st, !judged || s.last <= bound
+	return st, true
 }
 
 // analyseRegisters studies the registers that are open, or all in a torn log.
