@@ -55,6 +55,14 @@ func (r *recorded) explain(ctx context.Context, w io.Writer, findings []checkers
 func (r *recorded) table(w io.Writer, ops []history.Op) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "  start\tend\tprocess\tnode\toperation\toutcome")
+	digits, ends := 6, int64(0)
+	for i := range ops {
+		ends = max(ends, ops[i].End)
+	}
+	if ends < int64(time.Millisecond) {
+		digits = 9
+	}
+	seconds := func(ns int64) string { return fmt.Sprintf("%.*f s", digits, time.Duration(ns).Seconds()) }
 	for i := range ops {
 		op := &ops[i]
 		outcome := op.Outcome.String()
@@ -68,8 +76,6 @@ func (r *recorded) table(w io.Writer, ops []history.Op) error {
 	}
 	return t.Flush()
 }
-
-func seconds(ns int64) string { return fmt.Sprintf("%.6f s", time.Duration(ns).Seconds()) }
 
 func (r *recorded) node(i int8) string {
 	if i < 0 || int(i) >= len(r.log.Meta.Nodes) {

@@ -34,10 +34,15 @@ func (w *words) workload(i uint8) string {
 	return w.log.Meta.Workloads[i].Name
 }
 
-// clock is a time on the run's clock, as "8.013 s".
-func clock(ns int64) string { return fmt.Sprintf("%.3f s", float64(ns)/float64(time.Second)) }
+// clock is a time on the run's clock, as "8.013 s", or "45 µs" in the first millisecond.
+func clock(ns int64) string {
+	if 0 < ns && ns < int64(time.Millisecond) {
+		return lapse(ns)
+	}
+	return fmt.Sprintf("%.3f s", float64(ns)/float64(time.Second))
+}
 
-// lapse is a length of time, as "0.8 s", "12.3 ms" or "45 µs".
+// lapse is a length of time, as "0.8 s", "12.3 ms", "45 µs" or "10 ns".
 func lapse(ns int64) string {
 	d := time.Duration(ns)
 	switch {
@@ -45,8 +50,10 @@ func lapse(ns int64) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d >= 100*time.Microsecond:
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
-	default:
+	case d >= time.Microsecond:
 		return fmt.Sprintf("%.0f µs", d.Seconds()*1e6)
+	default:
+		return fmt.Sprintf("%d ns", ns)
 	}
 }
 

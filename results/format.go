@@ -95,8 +95,13 @@ func digits(n float64) string {
 	return strconv.FormatFloat(n, 'g', 3, 64)
 }
 
-// seconds shows a reading of the run's clock: 8.013 s.
-func seconds(ns int64) string { return fmt.Sprintf("%.3f s", float64(ns)/1e9) }
+// seconds shows a reading of the run's clock: 8.013 s, or 45µs in the first millisecond.
+func seconds(ns int64) string {
+	if 0 < ns && ns < 1e6 {
+		return FormatNanos(ns)
+	}
+	return fmt.Sprintf("%.3f s", float64(ns)/1e9)
+}
 
 // signed shows a deviation with its sign.
 func signed(ns int64) string {

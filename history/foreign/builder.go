@@ -299,7 +299,7 @@ func (b *builder) describe() {
 		return
 	}
 	if len(meta.Nodes) == 0 {
-		meta.Nodes = []string{"unknown"}
+		meta.Nodes = []string{"system"} // which of its nodes the history does not tell
 		for i := range b.log.Ops {
 			b.log.Ops[i].Node = 0
 		}
@@ -334,7 +334,7 @@ func (b *builder) markFinals() {
 		}
 	}
 	if marked > 0 {
-		b.note("%d reads began after the last acknowledged addition to what they read: they count as final reads, which tell what is lost", marked)
+		b.note("reads that began after the last acknowledged addition to what they read count as final reads, which tell what is lost: %d here", marked)
 	}
 }
 
