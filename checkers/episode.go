@@ -55,8 +55,9 @@ func (e *episode) add(op *history.Op, room bool) {
 	}
 }
 
-// judge tells whether the episode, with the operations after it, is linearizable.
-func (e *episode) judge(after ...history.Op) Truth {
+// judge tells whether the episode, with the operations after it, is
+// linearizable, if that is known within limit.
+func (e *episode) judge(limit time.Duration, after ...history.Op) Truth {
 	log := &history.Log{Meta: history.Meta{Workloads: []history.WorkloadMeta{{Type: registerType}}}}
 	log.Ops = make([]history.Op, 0, len(e.ops)+2)
 	if e.base != history.Nil && len(e.ops) > 0 {
@@ -69,16 +70,16 @@ func (e *episode) judge(after ...history.Op) Truth {
 		log.Ops[i].Workload, log.Ops[i].Key = 0, 0
 		g.ops[i] = int32(i)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), episodeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	limits := Limits{Time: episodeTime, Memory: episodeMemory, Findings: 1, Workers: 1}
+	limits := Limits{Time: limit, Memory: episodeMemory, Findings: 1, Workers: 1}
 	return decide(ctx, ctx, newWords(log), &g, limits, analyse(log, g.ops, false)).truth
 }
 
 // value is the value that is there when all operations have ended, the only one
 // that is not refuted by a read of it then; false if several may be, or if a
 // write of unknown outcome may still take effect.
-func (e *episode) value() (v int64, certain bool) {
+func (e *episode) value(limit time.Duration) (v int64, certain bool) {
 	bound := beginning // a write that ended before this one began is not the last
 	for i := range e.ops {
 		if op := &e.ops[i]; writes(op) {
@@ -99,7 +100,7 @@ func (e *episode) value() (v int64, certain bool) {
 	}
 	at := e.last + 1
 	for may := range able {
-		if e.judge(history.Op{Kind: history.Read, Outcome: history.OK, Value: may, Start: at, End: at}) == False {
+		if e.judge(limit, history.Op{Kind: history.Read, Outcome: history.OK, Value: may, Start: at, End: at}) == False {
 			continue
 		}
 		if certain {

@@ -2,6 +2,7 @@ package checkers
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -21,8 +22,9 @@ type Stream struct {
 	heads   []*source          // heap by the start of their first operation
 	index   *keyIndex
 	keys    []streamed
-	decided uint64 // operations taken in order
-	kept    int    // operations in episodes
+	decided uint64        // operations taken in order
+	kept    int           // operations in episodes
+	search  time.Duration // bound of each general search in an episode
 	found   []Violation
 	broken  int // keys violated
 	unclear int // keys that are not decided, for good or until they are at rest
@@ -58,7 +60,7 @@ const keptViolations = 10
 
 // NewStream makes a Stream for the workloads of meta.
 func NewStream(meta history.Meta) *Stream {
-	s := &Stream{meta: meta, sources: map[uint32]*source{}, index: newKeyIndex()}
+	s := &Stream{meta: meta, sources: map[uint32]*source{}, index: newKeyIndex(), search: episodeTime}
 	for i := range min(len(meta.Workloads), 256) {
 		if w := &meta.Workloads[i]; w.Type == registerType {
 			for worker := range min(w.Workers, 1<<16) {
@@ -227,13 +229,13 @@ func (s *Stream) leave(k *streamed) {
 // judge decides a register by its episode, and begins anew if it can.
 func (s *Stream) judge(k *streamed) {
 	k.since.tried = len(k.since.ops)
-	switch k.since.judge() {
+	switch k.since.judge(s.search) {
 	case False:
 		s.violated(k, k.since.last, k.since.text(k.key))
 	case Unknown:
 		s.giveUp(k)
 	case True:
-		if v, certain := k.since.value(); certain {
+		if v, certain := k.since.value(s.search); certain {
 			s.unclear--
 			k.open, k.watch = false, newWatchOf(v)
 			k.since.begin(v)
