@@ -43,7 +43,8 @@ type linearity struct {
 // do not, as they are sent to replicas on purpose. A register with unique
 // values is decided by a watch in one pass, and, if that finds a contradiction,
 // again by contradict, which tells the evidence; one with a value written
-// twice is decided by porcupine, within the limits.
+// twice, if the watch does not clear it, by epochs, see part, and only where
+// these do not decide it by porcupine, within the limits.
 func checkLinearizable(ctx context.Context, log *history.Log, limits Limits) Result {
 	found := registers(ctx, log, limits)
 	var r Result

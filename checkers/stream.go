@@ -13,8 +13,8 @@ import (
 // unknown outcome; so it can follow a run of any length. It equals the checker
 // of whole histories, but that it does not tell the evidence. Where values are
 // written again that may still be read it keeps a key's operations since it was
-// last at rest, see episode; if these become too many the key is left
-// undecided. It is used by one goroutine.
+// last at rest, see episode; if these become too many (episodeOps, and
+// streamOps of all keys) the key is left undecided. It is used by one goroutine.
 type Stream struct {
 	meta    history.Meta
 	sources map[uint32]*source // by workload and worker
@@ -195,10 +195,13 @@ func (s *Stream) take(k *streamed, op *history.Op) {
 	if k.since.last < now {
 		s.rest(k, now)
 	}
+	if k.told {
+		return
+	}
 	if k.since.add(op, s.kept < streamOps); k.open && k.since.full {
 		s.giveUp(k)
 	}
-	if !k.told && !k.open && !k.watch.add(op) {
+	if !k.open && !k.watch.add(op) {
 		s.tell(k)
 	}
 }
@@ -312,7 +315,8 @@ func (s *Stream) Verdict() Truth {
 // Violations are the first few.
 func (s *Stream) Violations() []Violation { return s.found }
 
-// Decided counts the operations that the verdict rests on.
+// Decided counts the operations that were taken in order of start; the verdict
+// rests on them.
 func (s *Stream) Decided() uint64 { return s.decided }
 
 // Open counts the operations that wait for other workers, and the open values.
