@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test race lint fuzz differential mutants bench bench-checkers bugs soak plans table images servers test-targets clean
+.PHONY: build demo test race lint fuzz differential mutants bench bench-checkers bench-peers bugs soak calm kills ab plans table study reference images servers test-targets same clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -24,10 +24,11 @@ lint:
 fuzz: ## each fuzz target for FUZZTIME
 	scripts/fuzz $(FUZZTIME)
 
-differential: ## checkers, stream and porcupine on random histories; SEED=random takes new ones, SEED=N those of a failure
-	AFTERSHOCK_SEED=$(or $(SEED),random) $(GO) test -count=1 -v -run TestDifferential ./checkers
+differential: ## checkers against porcupine, brute force, simulated worlds and themselves with less evidence, on HISTORIES random histories each; SEED=random takes new ones, SEED=N those of a failure
+	AFTERSHOCK_SEED=$(or $(SEED),random) AFTERSHOCK_HISTORIES=$(or $(HISTORIES),200000) $(GO) test -count=1 -v -timeout 2h -run TestDifferential \
+		./checkers/register/stream ./checkers/transactions ./checkers/all
 
-mutants: ## breaks each checker in small ways; every one must be caught by the tests. ONLY=zones.go is one file alone
+mutants: ## breaks each checker in small ways; every one must be caught by the tests. ONLY=zones.go is one file alone, ONLY=set/ one room
 	$(GO) run ./scripts/mutate -only '$(ONLY)'
 
 bench: build ## the figures of BENCHMARKS.md
@@ -36,26 +37,49 @@ bench: build ## the figures of BENCHMARKS.md
 bench-checkers: ## the checkers' table of BENCHMARKS.md; takes minutes, on an idle machine
 	scripts/bench-checkers
 
-bugs: build ## every plan of plans/bugs must find its defect as what it is, RUNS times; SOUND=1 switches the defects off
-	$(GO) run ./scripts/bugs -runs $(or $(RUNS),1) $(if $(SOUND),-sound)
+bench-peers: ## our clients beside redis-benchmark, pgbench and sysbench on the same server; medians of RUNS (5) runs of SECONDS_EACH (4)
+	scripts/bench-peers
+
+bugs: build ## every plan of plans/bugs must find its defect as what it is, RUNS times; SOUND=1 switches the defects off, PIPELINE=16 has each client of the first workload so many operations under way
+	$(GO) run ./scripts/bugs -runs $(or $(RUNS),1) $(if $(SOUND),-sound) $(if $(PIPELINE),-pipeline $(PIPELINE))
 
 soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)
 
+kills: build ## kills N runs with SIGKILL at random instants, on both hosts: nothing may be left of them. SEED=7 takes the same again
+	$(GO) run ./scripts/kills -n $(or $(N),60) $(if $(SEED),-seed $(SEED))
+
+calm: build ## the sound store is never accused of what the harness did: N runs beside busy loops, with naps of the harness; SEED=1000 are those again
+	SEED=$(SEED) HOST=$(or $(HOST),local) scripts/calm $(or $(N),20)
+
+ab: build ## whether comparing and searching can be trusted here: A/A, A/B, and RUNS searches for a known capacity
+	scripts/ab $(or $(RUNS),10)
+
 plans: build ## every plan's claims, RUNS times with new seeds; HOST=docker or local, TARGET=postgres is one target's alone
 	RUNS=$(or $(RUNS),1) HOST=$(HOST) TARGET=$(TARGET) scripts/plans
 
-table: build ## the table of README.md, from RUNS runs of every real target's plans on HOST (docker)
+table: build ## the table of docs/compared.md, from RUNS runs of every real target's plans on HOST (docker)
 	RUNS=$(or $(RUNS),1) HOST=$(HOST) scripts/table
 
-images: ## stand-ins for the official images, where no registry can be reached
+study: build ## the ten sentences of docs/replicas.md, measured on TARGET (ripple) and HOST, one or several; QUICK=1 in minutes; what comes of it goes into that page. STUDY=cost is one alone
+	$(BINARY) study replicas$(if $(STUDY),/$(STUDY)) --target '$(or $(TARGET),ripple)' $(if $(HOST),--host $(HOST)) $(if $(QUICK),--quick) --into docs/replicas.md --pages docs/replicas
+
+reference: ## docs/plan.md and schema/plan.json, from the tables of a plan's keys
+	$(GO) test -count=1 -run TestShippedSchema ./harness -update-reference
+
+images: ## stand-ins for the official images, of all versions that are tested, where no registry can be reached
 	scripts/images $(TARGET)
 
 servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers
 
-test-targets: build images servers ## every mode of every real target on both hosts, one that fails once more by itself; TARGET=postgres is one alone
-	AFTERSHOCK_TARGETS=$(or $(TARGET),all) $(GO) tool gotestsum --format testname --rerun-fails=1 --packages ./cmd/aftershock -- -count=1 -parallel 2 -timeout 40m -run TestModes
+OLDER = $(if $(filter all,$(VERSIONS)),all,$(shell scripts/sample))
+test-targets: build servers ## every mode of every real target: docker the newest versions, and of the older ones and of local's modes those that are this commit's turn, or all with VERSIONS=all; one that fails runs once more; TARGET=postgres is one alone
+	scripts/images $(if $(filter all,$(OLDER)),$(TARGET),$(or $(TARGET),newest $(OLDER)))
+	AFTERSHOCK_TARGETS=$(or $(TARGET),all) AFTERSHOCK_OLDER="$(if $(TARGET),all,$(OLDER))" AFTERSHOCK_SAMPLE=$(if $(TARGET)$(filter all,$(OLDER)),,$(shell git rev-parse HEAD)) $(GO) tool gotestsum --format testname --rerun-fails=1 --packages ./cmd/aftershock -- -count=1 -parallel 2 -timeout 40m -run TestModes
+
+same: build ## what is built here does as the program OLD on the runs in DIR (runs) and on foreign histories, those of FOREIGN too
+	$(GO) run ./scripts/same -old '$(OLD)' -new $(BINARY) -runs $(or $(DIR),runs) -foreign history/foreign/testdata $(FOREIGN)
 
 clean:
 	rm -rf bin runs

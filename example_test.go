@@ -24,8 +24,8 @@ func ExampleRun() {
 	plan := &aftershock.Plan{
 		Name:      "kill-the-primary",
 		Seed:      7,
-		Target:    aftershock.TargetPlan{Name: "ripple", Replicas: 2, Options: map[string]string{"replication": "sync"}},
-		Workloads: []workloads.Spec{{Type: "register", Keys: 64, Clients: 4, Rate: 500}},
+		Target:    aftershock.Target{Name: "ripple", Replicas: 2, Options: map[string]string{"replication": "sync"}},
+		Workloads: []workloads.Spec{{Type: "register", Clients: 4, Rate: 500}},
 		Warmup:    200 * time.Millisecond,
 		Duration:  3 * time.Second,
 		Faults:    []faults.Spec{{At: time.Second, For: time.Second, Kind: "kill", Victim: "primary"}},

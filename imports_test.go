@@ -11,20 +11,150 @@ import (
 
 const module = "github.com/aftershock-chaos/aftershock"
 
-// allowed says which of our packages each package may import, by the first
-// part of their path; "" is the root package.
+// layers lists the packages in the order of the data, the rim first. A package
+// imports only what stands after it, and of that only what allowed names.
+var layers = []string{
+	"cmd/aftershock",
+	"plans",
+	"",
+	"harness/studies",
+	"harness/series",
+	"harness",
+	"harness/machine",
+	"harness/livewatch",
+	"harness/settle",
+	"harness/look",
+	"harness/link",
+	"harness/operator",
+	"results/judge",
+	"results/study/page",
+	"results/study",
+	"results/compare",
+	"results/report",
+	"results/rundir",
+	"results",
+	"harness/plan",
+	"harness/question",
+	"results/claims",
+	"harness/metrics",
+	"harness/preflight",
+	"harness/watchdog",
+	"harness/meter",
+	"checkers/all",
+	"checkers/register/stream",
+	"checkers/register",
+	"checkers/register/watch",
+	"checkers/register/reign",
+	"checkers/*",
+	"checkers/kit",
+	"checkers",
+	"harness/demand",
+	"workloads",
+	"workloads/keys",
+	"workloads/pace",
+	"faults/engine",
+	"faults",
+	"targets/all",
+	"targets/*",
+	"targets/kit",
+	"targets/kit/resp",
+	"targets",
+	"cluster/probe",
+	"cluster/docker",
+	"cluster/local",
+	"cluster/reaper",
+	"cluster/owner",
+	"cluster/agent",
+	"cluster/agent/process",
+	"cluster/agent/network",
+	"cluster/agent/usage",
+	"cluster/agent/root",
+	"cluster",
+	"history/foreign/export",
+	"history/foreign",
+	"payload",
+	"history",
+	"history/usage",
+	"schema",
+	"internal",
+}
+
+// allowed says which of our packages each package may import. A name ending
+// in /* stands for all packages below; internal is free to all.
 var allowed = map[string][]string{
-	"history":   {"history"}, // history/foreign
-	"internal":  {},
-	"scripts":   {"checkers", "results"},
-	"cluster":   {"cluster"},
-	"checkers":  {"history"},
-	"workloads": {"history", "checkers"},
-	"targets":   {"history", "cluster", "targets"},
-	"faults":    {"history", "cluster"},
-	"results":   {"history", "checkers"},
-	"":          {"history", "cluster", "checkers", "workloads", "targets", "faults", "results"},
-	"cmd":       {"", "history", "cluster", "checkers", "workloads", "targets", "faults", "results"},
+	"cmd/aftershock": {"plans", "harness", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
+		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
+	"plans":                            {},
+	"":                                 {"harness", "harness/plan", "results/judge"},
+	"harness":                          {"harness/plan", "harness/livewatch", "harness/settle", "harness/look", "harness/link", "harness/demand", "harness/preflight", "harness/watchdog", "results", "results/judge", "results/rundir", "checkers", "workloads", "workloads/pace", "faults", "faults/engine", "targets", "targets/all", "targets/kit", "cluster", "cluster/docker", "cluster/local", "cluster/owner", "cluster/reaper", "history", "checkers/register/stream", "harness/machine", "harness/meter", "history/usage", "harness/metrics", "harness/operator", "payload"},
+	"harness/livewatch":                {"harness/plan", "checkers", "checkers/register/stream", "history"},
+	"harness/settle":                   {"cluster", "history", "targets"},
+	"harness/look":                     {"history", "workloads"},
+	"harness/link":                     {"history", "targets"},
+	"harness/demand":                   {"history", "workloads/pace"},
+	"harness/machine":                  {"results"},
+	"harness/meter":                    {"cluster", "history", "history/usage"},
+	"harness/series":                   {"harness", "harness/plan", "results", "results/claims", "results/compare", "results/judge", "results/rundir"},
+	"harness/studies":                  {"harness", "harness/plan", "harness/question", "harness/series", "results", "results/rundir", "results/study", "workloads", "workloads/pace"},
+	"harness/metrics":                  {"history"},
+	"harness/operator":                 {"cluster", "harness/plan", "harness/watchdog", "history", "targets"},
+	"harness/preflight":                {},
+	"harness/watchdog":                 {"cluster", "history"},
+	"results/judge":                    {"results", "results/report", "results/rundir", "results/claims", "harness/plan", "checkers", "faults", "history", "history/foreign", "history/foreign/export", "checkers/all"},
+	"results/compare":                  {"results", "results/claims", "checkers"},
+	"results/study/page":               {"checkers", "results/compare", "results/report", "results/study"},
+	"results/study":                    {"checkers", "harness/question", "results", "results/claims", "results/compare"},
+	"results/report":                   {"results", "results/claims", "checkers", "history"},
+	"results/rundir":                   {"results", "checkers/lag", "checkers/kit", "checkers", "history"},
+	"results":                          {"results/claims", "faults", "checkers/all", "checkers/lag", "checkers/kit", "checkers", "history"},
+	"results/resultstest":              {"checkers/availability", "checkers/latency", "checkers", "history"},
+	"harness/question":                 {"results/claims", "schema"},
+	"harness/plan":                     {"harness/question", "results/claims", "schema", "checkers", "workloads", "workloads/keys", "workloads/pace", "faults", "targets", "targets/all", "cluster", "history", "payload", "checkers/lag", "history/usage"},
+	"results/claims":                   {"checkers/all", "checkers/latency", "checkers", "history"},
+	"checkers/all":                     {"checkers", "checkers/*", "history"},
+	"checkers/register/stream":         {"checkers", "checkers/kit", "checkers/register", "checkers/register/watch", "history"},
+	"checkers/register":                {"checkers", "checkers/kit", "checkers/register/watch", "checkers/register/reign", "history"},
+	"checkers/register/reign":          {"checkers/kit", "faults", "history"},
+	"checkers/register/watch":          {"checkers/kit", "history"},
+	"checkers/*":                       {"checkers", "checkers/kit", "history"},
+	"checkers/objectives":              {"checkers", "checkers/kit", "faults", "history"},
+	"checkers/cost":                    {"checkers", "checkers/kit", "history", "history/usage"},
+	"checkers/kit":                     {"checkers", "faults", "history"},
+	"checkers/checktest":               {"checkers", "history"},
+	"history/foreign/foreigntest":      {"checkers", "checkers/all", "history"},
+	"checkers":                         {"history"},
+	"workloads":                        {"history", "payload", "schema", "workloads/keys", "workloads/pace"},
+	"payload":                          {"history", "schema"},
+	"workloads/keys":                   {"schema"},
+	"workloads/pace":                   {},
+	"faults/engine":                    {"faults", "history", "cluster"},
+	"faults":                           {"history", "cluster", "schema"},
+	"targets/all":                      {"targets", "targets/*"},
+	"targets/*":                        {"schema", "targets", "targets/kit", "targets/kit/resp", "targets/ripple/server", "cluster", "history", "payload"},
+	"targets/kit":                      {"schema", "targets", "cluster", "history"},
+	"targets/kit/resp":                 {"history", "payload"},
+	"targets":                          {"cluster", "history", "payload", "schema"},
+	"cluster/probe":                    {"cluster/local"},
+	"cluster/docker":                   {"cluster", "cluster/agent", "cluster/owner"},
+	"cluster/docker/internal/testnode": {"cluster/agent"},
+	"cluster/local":                    {"cluster", "cluster/agent", "cluster/agent/root", "cluster/owner"},
+	"cluster/owner":                    {},
+	"cluster/reaper":                   {},
+	"cluster/agent":                    {"cluster", "cluster/agent/network", "cluster/agent/process", "cluster/agent/root", "cluster/agent/usage", "history/usage"},
+	"cluster/agent/root":               {},
+	"cluster/agent/usage":              {"history/usage"},
+	"cluster/agent/network":            {"cluster"},
+	"cluster/agent/process":            {"cluster"},
+	"cluster/agent/internal/nodetest":  {"cluster", "cluster/agent", "cluster/local"},
+	"cluster":                          {"history/usage"},
+	"history/foreign/export":           {"history/foreign", "history"},
+	"history/foreign":                  {"history"},
+	"history":                          {"history/usage"},
+	"history/usage":                    {},
+	"schema":                           {},
+	"internal/*":                       {},
+	"scripts/kills":                    {"cluster/docker", "cluster/local"},
+	"scripts/*":                        {"checkers", "results", "results/*", "targets/ripple/server"},
 }
 
 // drivers are imported in the folders of their targets only.
@@ -35,6 +165,7 @@ var drivers = map[string][]string{
 	"github.com/jackc/pgx":           {module + "/targets/postgres"},
 	"github.com/nats-io":             {module + "/targets/nats"},
 	"github.com/rabbitmq/amqp091-go": {module + "/targets/rabbitmq"},
+	"github.com/spf13/cobra":         {module + "/cmd/aftershock"}, // no driver, but the command line's alone
 	"github.com/tidwall/redcon":      {module + "/targets/ripple"},
 	"go.etcd.io/etcd":                {module + "/targets/etcd"},
 	"google.golang.org/grpc":         {module + "/targets/etcd"},
@@ -54,8 +185,11 @@ func TestImportDirections(t *testing.T) {
 		if err := decoder.Decode(&p); err != nil {
 			t.Fatal(err)
 		}
-		from := top(p.ImportPath)
-		may, ok := allowed[from]
+		from, ours := local(p.ImportPath)
+		if !ours {
+			t.Fatalf("%s is not of this module", p.ImportPath)
+		}
+		may, ok := rule(from)
 		if !ok {
 			t.Errorf("%s: no rule says what it may import", p.ImportPath)
 		}
@@ -65,27 +199,54 @@ func TestImportDirections(t *testing.T) {
 					t.Errorf("%s imports the driver %s, which belongs to %v", p.ImportPath, imported, homes)
 				}
 			}
-			if strings.HasPrefix(imported, module+"/internal/") {
-				continue
-			}
-			if (imported == module || strings.HasPrefix(imported, module+"/")) && !contains(may, top(imported)) {
+			to, ours := local(imported)
+			if ours && !strings.HasPrefix(to, "internal/") && !slices.ContainsFunc(may, func(name string) bool { return covers(name, to) }) {
 				t.Errorf("%s imports %s: against the way of the data", p.ImportPath, imported)
 			}
 		}
 	}
 }
 
-// top is the first part of a path below the module.
-func top(path string) string {
-	first, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, module), "/"), "/")
-	return first
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
+// TestRulesFollowTheOrder: what the rules allow never points back.
+func TestRulesFollowTheOrder(t *testing.T) {
+	place := func(name string) int {
+		return slices.IndexFunc(layers, func(layer string) bool { return covers(layer, strings.TrimSuffix(name, "/*")) || layer == name })
+	}
+	for from, may := range allowed {
+		if place(from) < 0 {
+			continue // scripts and helpers of tests stand beside the way
+		}
+		for _, to := range may {
+			if !strings.HasSuffix(to, "/*") && place(to) >= 0 && place(to) < place(from) {
+				t.Errorf("%s may import %s, which stands before it", from, to)
+			}
 		}
 	}
-	return false
+}
+
+// local is a package's path below the module.
+func local(path string) (string, bool) {
+	if path == module {
+		return "", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+// rule finds what a package may import: by its own name, else by its folder's.
+func rule(path string) ([]string, bool) {
+	if may, ok := allowed[path]; ok {
+		return may, true
+	}
+	for name, may := range allowed {
+		if strings.HasSuffix(name, "/*") && covers(name, path) {
+			return may, true
+		}
+	}
+	return nil, false
+}
+
+// covers tells whether a name of the rules stands for a package.
+func covers(name, path string) bool {
+	folder, all := strings.CutSuffix(name, "/*")
+	return name == path || all && strings.HasPrefix(path, folder+"/")
 }

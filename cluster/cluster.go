@@ -1,4 +1,4 @@
-// Package cluster launches nodes and gives the harness a hold on each: a node
+// Package cluster launches nodes and gives the harness control of each: a node
 // is a container or a set of Linux namespaces whose PID 1 is the aftershock
 // agent, which supervises the target's server and puts faults into effect.
 package cluster
@@ -48,16 +48,33 @@ type NodeSpec struct {
 	Image string // docker only; "" is the image made FROM scratch of the running binary
 }
 
+// DefaultProcesses is how many processes and threads a node may have where its
+// Limits say nothing.
+const DefaultProcesses = 4096
+
+// Limits bound what one node may take of its machine.
+type Limits struct {
+	Processes int   // and threads; 0: DefaultProcesses
+	Memory    int64 // bytes, without swap; 0: no limit but the machine's
+}
+
 // Spec is a cluster to launch.
 type Spec struct {
 	Run    string // the run's id, unique on this machine
 	Nodes  []NodeSpec
 	Lease  time.Duration // 0 is DefaultLease
 	Binary string        // path of the static aftershock binary to be PID 1
-	Logger *slog.Logger
-	// LockFile is held locked (flock) by the harness for as long as it lives;
-	// it is written into labels and owner files, so that a later `clean` can
-	// tell a dead run's things from a living one's.
+	// Programs are the paths of what the nodes run, on this machine. Nodes that
+	// have no image see of it the system's programs and these.
+	Programs []string
+	Limits   Limits // of each node
+	Logger   *slog.Logger
+	// Launch is this launch's own id, new each time (crypto/rand.Text); it is in
+	// the names of what the launch makes. Empty: the host takes one by chance.
+	Launch string
+	// LockFile is a file of owner.Lock that names Launch, in a folder called Run.
+	// The harness holds it for as long as it lives: by it a later `clean` tells a
+	// dead run's things from a living one's. The local host needs none.
 	LockFile string
 }
 
@@ -80,12 +97,15 @@ type Cluster interface {
 	Close(ctx context.Context) error
 }
 
-// Node is the harness's hold on one node. Its methods other than Dial go over
-// the control channel and work through any network fault.
+// Node is one node, as the harness controls it. All its methods go over the
+// control channel and work through any network fault.
 type Node struct {
 	Name  string
 	Index int
 	Addr  netip.Addr // the servers' address, reachable from the harness
+	// Away says in words what the host knows of a node whose control channel was
+	// lost, such as that its container was removed. It may be nil.
+	Away func(ctx context.Context) string
 	Control
 }
 
@@ -115,6 +135,10 @@ type Control interface {
 	Close() error
 }
 
+// Heard is what a Control can tell besides: when its agent last answered, on the
+// harness's clock. Agents are asked several times a second.
+type Heard interface{ Heard() time.Time }
+
 // ActionKind names what an agent can do.
 type ActionKind string
 
@@ -125,7 +149,7 @@ const (
 	Resume  ActionKind = "resume"  // SIGCONT to every other process of the node
 	Restart ActionKind = "restart" // start the last ServerSpec again (after Kill or Stop)
 	Block   ActionKind = "block"   // add network rules under ID
-	Unblock ActionKind = "unblock" // take the network rules of ID away
+	Unblock ActionKind = "unblock" // remove the network rules of ID
 )
 
 // Rule drops packets between this node and a peer.
@@ -146,7 +170,7 @@ type Action struct {
 
 // Effect is what an action did.
 type Effect struct {
-	At      time.Time     // when it took effect, on the harness's clock
+	At      time.Time     // when it took effect, on the harness's clock; inside the agent, on the agent's
 	Error   time.Duration // bound of At's error from the clocks' synchronisation
 	Dropped uint64        // Unblock: packets that the rules dropped
 	Changed bool          // false when there was nothing to do (killing what does not run)
@@ -154,8 +178,10 @@ type Effect struct {
 
 // Exit is the end of a server process.
 type Exit struct {
-	At      time.Time // on the harness's clock
+	At      time.Time // on the harness's clock; inside the agent, on the agent's
 	Code    int       // exit code, -1 after a signal
 	Signal  string    // "killed", "" if it exited by itself
 	Planned bool      // the harness asked for it (Kill, Stop)
+	By      string    // of a planned one, the ID of the action that asked for it; may be empty
+	Memory  bool      // the kernel killed a process meanwhile as there was no memory left
 }

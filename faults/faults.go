@@ -1,29 +1,36 @@
-// Package faults holds the kinds of faults, how victims are chosen, the
-// schedule of a run and the engine that executes it through the agents.
+// Package faults says what a fault is: its kinds, what a plan may say of each,
+// how victims are chosen, the schedule of a run, what the agents have to do and
+// how one sees afterwards that it was done. It is pure: faults/engine executes
+// a schedule through the agents.
 package faults
 
 import "time"
 
+// table lists the kinds of faults. A kind is a file and a line here; what its
+// Keys set has a place in Spec.
+func table() []Kind {
+	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind()}
+}
+
 // Spec is one entry of a plan's `faults`.
 type Spec struct {
-	Line int // of the plan file, for messages; 0 if unknown
-
 	// Scheduled: At is when, after the start of measuring.
 	At time.Duration
 	// For is how long it lasts; 0 is until the end of the measured phase.
 	For time.Duration
-	// Random: Every > 0 repeats at random instants with that mean distance,
-	// each time one of Pick by equal chance; Kind is empty then.
+	// Repeated: Every > 0 with a Kind repeats that at exactly this distance, from At
+	// on, or if that is 0 from Every on: the cycles of a plan. Random: with Pick, at
+	// random instants with that mean distance, each time one of Pick by equal chance;
+	// Kind is empty then.
 	Every time.Duration
 	Pick  []Spec
 
-	Kind   string // kill, stop, pause, restart, partition
+	Kind   string // a name in the table
 	Victim string // primary, replica, random, all, or a node's name
+	Shape  string // a name among the kind's Shapes; empty for a kind without
 
-	// Partition only.
-	Shape     string // isolate, halves, bridge, majority-ring, one-way
-	From      string // nodes (default), clients, all
-	Direction string // one-way: out (default) or in, seen from the victim
+	From      string // partition: nodes (default), clients, all
+	Direction string // partition one-way: out (default) or in, seen from the victim
 }
 
 // Planned is one fault of a schedule. Resolved victims are filled in when it
@@ -35,4 +42,27 @@ type Planned struct {
 	Spec    Spec          `json:"spec"`
 	Seed    uint64        `json:"seed"`              // of this fault's own random choices
 	Victims []string      `json:"victims,omitempty"` // node names, once resolved
+	// Entry, of a fault that was planned for a repeated entry (Every), is the
+	// number of that entry in the plan, from 1; 0: the plan names its instant.
+	Entry int `json:"entry,omitempty"`
+}
+
+// Kinds describes every kind of fault, in the table's order.
+func Kinds() []KindInfo {
+	var infos []KindInfo
+	for _, k := range table() {
+		infos = append(infos, k.KindInfo)
+	}
+	return infos
+}
+
+// Lookup finds a kind by its name. When there is none, the zero Kind is returned:
+// it has no words, is no outage, and its Verify accepts any evidence.
+func Lookup(name string) (Kind, bool) {
+	for _, k := range table() {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Kind{}, false
 }

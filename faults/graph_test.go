@@ -60,8 +60,7 @@ func draw(t *rapid.T, s shape) *drawn {
 	if d.victims, err = Resolve(p, view); err != nil {
 		t.Fatal(err)
 	}
-	k := partitionKind()
-	d.graph = k.draw(p, d.victims, d.n)
+	d.graph = partitionGraph(p, d.victims, d.n)
 	d.rules = d.graph.Rules(addresses(d.n))
 	return d
 }

@@ -1,23 +1,151 @@
 package faults
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/internal/units"
+	"github.com/aftershock-chaos/aftershock/schema"
+)
+
+// Where a partition cuts, and which way a one-way partition does.
+const (
+	FromNodes   = "nodes"
+	FromClients = "clients"
+	FromAll     = "all"
+
+	Out = "out"
+	In  = "in"
+)
+
 // partitionKind: packets are dropped in the nodes' own networks; connections
 // stay open and stall, as when a switch fails.
-func partitionKind() kind {
-	k := kind{
-		info: KindInfo{Name: "partition", Victims: anyVictim(),
+func partitionKind() Kind {
+	k := Kind{
+		KindInfo: KindInfo{Name: "partition", Victims: anyVictim(),
 			About: "packets between nodes, or between nodes and clients, are dropped; connections stall"},
-		draw: func(p Planned, victims []int, nodes int) Graph {
-			g := NewGraph(nodes)
-			if s, ok := findShape(p.Spec.Shape); ok {
-				s.cut(&g, p.Spec, victims, permutation(p.Seed, streamMembers, nodes))
-			}
-			return g
+		Keys: []schema.Key[Spec]{
+			{Field: schema.Field{Name: "from", Type: schema.Word, Words: fromAny(), Default: FromNodes,
+				Meaning: "whom the victim is cut from"}, At: func(s *Spec) any { return &s.From }},
+			{Field: schema.Field{Name: "direction", Type: schema.Word, Words: []string{Out, In}, Default: Out,
+				Meaning: "one-way: out loses what the victim sends, in what is sent to it"}, At: func(s *Spec) any { return &s.Direction }},
 		},
+		Done:     "partitioned",
+		Outage:   true,
+		Steps:    partitionSteps,
+		fill:     fillPartition,
+		validate: validatePartition,
+		choose:   choosePartition,
+		verify:   verifyPartition,
+		brief:    briefPartition,
 	}
 	for _, s := range shapes() {
-		k.info.Shapes = append(k.info.Shapes, s.info)
+		k.Shapes = append(k.Shapes, s.info)
 	}
 	return k
+}
+
+// partitionSteps block on each node what the shape cuts there.
+func partitionSteps(p Planned, victims []int, c Cluster) ([]Step, string) {
+	g := partitionGraph(p, victims, len(c.Names))
+	var steps []Step
+	for node, rules := range g.Rules(c.Addrs, c.Clients) {
+		if len(rules) > 0 {
+			steps = append(steps, Step{Node: node, Begin: cluster.Action{Kind: cluster.Block, Rules: rules}, End: cluster.Action{Kind: cluster.Unblock}})
+		}
+	}
+	return steps, g.Describe(c.Names)
+}
+
+func partitionGraph(p Planned, victims []int, nodes int) Graph {
+	g := NewGraph(nodes)
+	if s, ok := findShape(p.Spec.Shape); ok {
+		s.cut(&g, p.Spec, victims, permutation(p.Seed, streamMembers, nodes))
+	}
+	return g
+}
+
+// fillPartition spells out what the shape takes when nothing is said.
+func fillPartition(s *Spec) {
+	shape, ok := findShape(s.Shape)
+	if !ok {
+		return
+	}
+	if shape.info.Optional {
+		orFirst(&s.Victim, shape.info.Victims)
+	}
+	orFirst(&s.From, shape.info.From)
+	orFirst(&s.Direction, shape.info.Directions)
+}
+
+// orFirst sets an empty word to the first of some words, if there is one.
+func orFirst(word *string, words []string) {
+	if *word == "" && len(words) > 0 {
+		*word = words[0]
+	}
+}
+
+func validatePartition(spec Spec, nodes []string) error {
+	s, _ := findShape(spec.Shape)
+	needed := s.info.MinNodes
+	if spec.From == FromClients {
+		needed = 1
+	}
+	switch {
+	case spec.From != "" && !slices.Contains(s.info.From, spec.From):
+		return fmt.Errorf("from is %q; %s allows %s", spec.From, spec.Shape, strings.Join(s.info.From, ", "))
+	case spec.Direction != "" && s.info.Directions == nil:
+		return fmt.Errorf("direction is for one-way, not for %s: leave it out", spec.Shape)
+	case spec.Direction != "" && !slices.Contains(s.info.Directions, spec.Direction):
+		return fmt.Errorf("direction is %q; use %s", spec.Direction, strings.Join(s.info.Directions, " or "))
+	case len(nodes) < needed:
+		return fmt.Errorf("%s needs at least %d nodes and there are %d: raise target.replicas to %d", spec.Shape, needed, len(nodes), needed-1)
+	case spec.Victim == "" && s.info.Optional:
+		return nil
+	case s.info.Everyone && !slices.Contains(s.info.Victims, spec.Victim):
+		return fmt.Errorf("victim is %q, but a %s is made of all nodes: use all", spec.Victim, spec.Shape)
+	}
+	return validateVictim(spec.Victim, s.info.Victims, nodes)
+}
+
+// choosePartition takes the shape's victim where none is named, and for halves
+// the whole side.
+func choosePartition(p Planned, nodes int, choose chooser) ([]int, error) {
+	s, _ := findShape(p.Spec.Shape)
+	victim := p.Spec.Victim
+	switch {
+	case s.info.Everyone:
+		victim = All
+	case victim == "" && s.info.Optional:
+		victim = s.info.Victims[0]
+	}
+	victims, err := choose(victim)
+	if err != nil || s.side == nil {
+		return victims, err
+	}
+	return s.side(victims, permutation(p.Seed, streamMembers, nodes)), nil
+}
+
+// verifyPartition wants packets to have been dropped.
+func verifyPartition(e Evidence) (string, bool) {
+	switch {
+	case e.Dropped > 0:
+		return "dropped " + units.Plural(int(min(e.Dropped, 1<<53)), "packet", "packets"), true
+	case e.Healed:
+		return "it dropped no packet, so nobody can have noticed it; have it last longer (for), or cut off nodes that talk to each other", false
+	default:
+		return "it was not seen to drop a packet: its heal was not recorded; see harness.log in the run's folder", false
+	}
+}
+
+// briefPartition: to be isolated is to be partitioned.
+func briefPartition(title string) string {
+	if strings.HasPrefix(title, "partition isolate") {
+		return strings.TrimPrefix(title, "partition ")
+	}
+	return title
 }
 
 // shape is one row of the table of shapes.
@@ -97,7 +225,7 @@ func bridgeShape() shape {
 // different nodes differ if they are smaller than the ring: from 4 nodes on.
 func majorityRingShape() shape {
 	return shape{
-		info: ShapeInfo{Name: "majority-ring", MinNodes: 4, Victims: []string{All, Random}, Optional: true, From: []string{FromNodes},
+		info: ShapeInfo{Name: "majority-ring", MinNodes: 4, Victims: []string{All, Random}, Optional: true, Everyone: true, From: []string{FromNodes},
 			About: "every node sees a majority, but no two the same one"},
 		cut: func(g *Graph, _ Spec, _, order []int) {
 			n := len(order)

@@ -42,30 +42,19 @@ func Resolve(p Planned, view View) ([]int, error) {
 	if len(p.Victims) > 0 {
 		return indexes(p.Victims, view)
 	}
-	word := p.Spec.Victim
-	var s shape
-	if p.Spec.Kind == "partition" {
-		s, _ = findShape(p.Spec.Shape)
-		if word == "" && s.info.Optional {
-			word = s.info.Victims[0]
-		}
-		if s.info.Name == "majority-ring" {
-			word = All
-		}
-	}
 	order := permutation(p.Seed, streamVictim, n)
-	victims, err := choose(word, order, view)
-	if err != nil {
-		return nil, err
+	choose := func(victim string) ([]int, error) { return nodesOf(victim, order, view) }
+	if k, _ := Lookup(p.Spec.Kind); k.choose != nil {
+		return k.choose(p, n, choose)
 	}
-	if s.side != nil {
-		victims = s.side(victims, permutation(p.Seed, streamMembers, n))
-	}
-	return victims, nil
+	return choose(p.Spec.Victim)
 }
 
-// choose finds the nodes that a victim's word means; order decides among many.
-func choose(word string, order []int, view View) ([]int, error) {
+// chooser finds the nodes that a victim's word means now.
+type chooser func(victim string) ([]int, error)
+
+// nodesOf finds the nodes that a victim's word means; order decides among many.
+func nodesOf(word string, order []int, view View) ([]int, error) {
 	primary := -1
 	for i, node := range view.Nodes {
 		if node.Role == Primary && (primary < 0 || node.Epoch > view.Nodes[primary].Epoch) {

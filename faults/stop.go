@@ -11,10 +11,13 @@ const stopGrace = 5 * time.Second
 
 // stopKind: the server is asked to shut down and started again at the end. A
 // paused server cannot shut down and is killed after the grace.
-func stopKind() kind {
-	return kind{
-		info: KindInfo{Name: "stop", Victims: anyVictim(),
+func stopKind() Kind {
+	return Kind{
+		KindInfo: KindInfo{Name: "stop", Victims: anyVictim(),
 			About: "graceful shutdown, SIGKILL after 5s; its end starts the server again"},
-		action: cluster.Stop,
+		Done:   "stopped",
+		Outage: true,
+		Hold:   Down,
+		Enter:  cluster.Action{Kind: cluster.Stop, Grace: stopGrace},
 	}
 }

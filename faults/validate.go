@@ -6,32 +6,33 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aftershock-chaos/aftershock/history"
 )
 
 // minEvery is the least mean distance of a repeated fault.
 const minEvery = 100 * time.Millisecond
 
+// Name is what the events call the fault: "kill", "partition isolate".
+func (s Spec) Name() string { return history.FaultName(s.Kind, s.Shape) }
+
 // Title says in a few words what the fault is: "kill primary", "partition
 // isolate n2", "every 5s".
 func (s Spec) Title() string {
 	if s.Every > 0 {
-		return "every " + s.Every.String()
+		return strings.TrimSpace("every " + s.Every.String() + " " + s.Name() + " " + s.Victim)
 	}
-	words := []string{s.Kind}
-	if s.Shape != "" {
-		words = append(words, s.Shape)
-	}
-	if s.Victim != "" {
-		words = append(words, s.Victim)
-	}
-	return strings.Join(words, " ")
+	return strings.TrimSpace(s.Name() + " " + s.Victim)
 }
 
 // Validate refuses a spec that cannot be executed on these nodes in a measured
 // phase of this length. The error names the fault and the remedy.
 func Validate(spec Spec, nodes []string, duration time.Duration) error {
 	check := validateScheduled
-	if spec.Every != 0 || len(spec.Pick) > 0 {
+	switch {
+	case spec.cycles():
+		check = validateCycle
+	case spec.Every != 0 || len(spec.Pick) > 0:
 		check = validateRepeated
 	}
 	if err := check(spec, nodes, duration); err != nil {
@@ -58,13 +59,31 @@ func validateScheduled(spec Spec, nodes []string, duration time.Duration) error 
 	return validateKind(spec, nodes)
 }
 
+// validateCycle checks a fault that repeats itself.
+func validateCycle(spec Spec, nodes []string, duration time.Duration) error {
+	k, _ := Lookup(spec.Kind)
+	switch {
+	case spec.Every < minEvery:
+		return fmt.Errorf("every is %s; use %s or more", spec.Every, minEvery)
+	case spec.At < 0 || spec.For < 0:
+		return errors.New("at and for must not be negative")
+	case spec.For == 0 && k.Name != "" && !k.Instant:
+		return errors.New("it has no end, so it cannot repeat: give it for")
+	case spec.For >= spec.Every:
+		return fmt.Errorf("for is %s, which does not fit into every %s: shorten for or use a longer every", spec.For, spec.Every)
+	case spec.first() >= duration || spec.For > duration-spec.first():
+		return fmt.Errorf("its first, at %s, does not fit into the measured phase of %s: use a shorter every, an earlier at, or lengthen duration", spec.first(), duration)
+	}
+	return validateKind(spec, nodes)
+}
+
 func validateRepeated(spec Spec, nodes []string, duration time.Duration) error {
 	switch {
 	case spec.Every < minEvery:
 		return fmt.Errorf("every is %s; use %s or more", spec.Every, minEvery)
 	case len(spec.Pick) == 0:
 		return errors.New("pick is empty: list the faults to choose from")
-	case spec.Kind != "" || spec.Shape != "" || spec.Victim != "" || spec.From != "" || spec.Direction != "":
+	case spec.Kind != "" || spec.Shape != "" || spec.Victim != "" || setsKey(spec):
 		return fmt.Errorf("%s stands beside every: move it into pick", spec.Kind)
 	case spec.At < 0 || spec.For < 0:
 		return errors.New("at and for must not be negative")
@@ -84,7 +103,7 @@ func validatePick(one, outer Spec, nodes []string) error {
 	if length == 0 {
 		length = outer.For
 	}
-	k, _ := findKind(one.Kind)
+	k, _ := Lookup(one.Kind)
 	switch {
 	case one.Every != 0 || len(one.Pick) != 0:
 		return errors.New("a pick cannot itself repeat: drop every and pick from it")
@@ -92,7 +111,7 @@ func validatePick(one, outer Spec, nodes []string) error {
 		return errors.New("a pick has no at of its own: drop it")
 	case length < 0:
 		return fmt.Errorf("for is %s; use more than 0s", length)
-	case length == 0 && k.info.Name != "" && !k.instant:
+	case length == 0 && k.Name != "" && !k.Instant:
 		return errors.New("it has no end, so it cannot repeat: give it for")
 	case length >= outer.Every:
 		return fmt.Errorf("for is %s, which does not fit into every %s: shorten for or use a longer every", length, outer.Every)
@@ -100,53 +119,44 @@ func validatePick(one, outer Spec, nodes []string) error {
 	return validateKind(one, nodes)
 }
 
-// validateKind checks the kind, the victim and what belongs to a partition.
+// validateKind checks the kind, its shape, its keys and its victim.
 func validateKind(spec Spec, nodes []string) error {
-	k, ok := findKind(spec.Kind)
-	if !ok {
-		var all []string
-		for _, k := range Kinds() {
-			all = append(all, k.Name)
-		}
-		return fmt.Errorf("unknown kind %q; use one of %s", spec.Kind, strings.Join(all, ", "))
+	if err := checkKnown(spec); err != nil {
+		return err
 	}
-	if k.info.Shapes != nil {
-		return validateShape(spec, nodes)
+	k, _ := Lookup(spec.Kind)
+	if err := checkForeignKeys(spec, k); err != nil {
+		return err
 	}
-	if spec.Shape != "" || spec.From != "" || spec.Direction != "" {
-		return fmt.Errorf("shape, from and direction are for partitions, not for %s: leave them out", spec.Kind)
+	validate := k.validate
+	if validate == nil {
+		validate = func(spec Spec, nodes []string) error { return validateVictim(spec.Victim, k.Victims, nodes) }
 	}
-	return validateVictim(spec.Victim, k.info.Victims, nodes)
+	if err := validate(spec, nodes); err != nil {
+		return err
+	}
+	return checkKeys(spec, k)
 }
 
-func validateShape(spec Spec, nodes []string) error {
-	s, ok := findShape(spec.Shape)
+// checkKnown refuses a kind or a shape that there is not.
+func checkKnown(spec Spec) error {
+	k, ok := Lookup(spec.Kind)
 	if !ok {
-		var all []string
-		for _, s := range shapes() {
-			all = append(all, s.info.Name)
-		}
-		return fmt.Errorf("unknown shape %q; use one of %s", spec.Shape, strings.Join(all, ", "))
+		return unknown("kind", spec.Kind, Kinds(), func(k KindInfo) string { return k.Name })
 	}
-	needed := s.info.MinNodes
-	if spec.From == FromClients {
-		needed = 1
+	named := func(s ShapeInfo) bool { return s.Name == spec.Shape }
+	if k.Shapes != nil && !slices.ContainsFunc(k.Shapes, named) {
+		return unknown("shape", spec.Shape, k.Shapes, func(s ShapeInfo) string { return s.Name })
 	}
-	switch {
-	case spec.From != "" && !slices.Contains(s.info.From, spec.From):
-		return fmt.Errorf("from is %q; %s allows %s", spec.From, spec.Shape, strings.Join(s.info.From, ", "))
-	case spec.Direction != "" && s.info.Directions == nil:
-		return fmt.Errorf("direction is for one-way, not for %s: leave it out", spec.Shape)
-	case spec.Direction != "" && !slices.Contains(s.info.Directions, spec.Direction):
-		return fmt.Errorf("direction is %q; use %s", spec.Direction, strings.Join(s.info.Directions, " or "))
-	case len(nodes) < needed:
-		return fmt.Errorf("%s needs at least %d nodes and there are %d: raise target.replicas to %d", spec.Shape, needed, len(nodes), needed-1)
-	case spec.Victim == "" && s.info.Optional:
-		return nil
-	case s.info.Name == "majority-ring" && !slices.Contains(s.info.Victims, spec.Victim):
-		return fmt.Errorf("victim is %q, but a majority-ring is made of all nodes: use all", spec.Victim)
+	return nil
+}
+
+func unknown[T any](what, name string, known []T, nameOf func(T) string) error {
+	var names []string
+	for _, k := range known {
+		names = append(names, nameOf(k))
 	}
-	return validateVictim(spec.Victim, s.info.Victims, nodes)
+	return fmt.Errorf("unknown %s %q; use one of %s", what, name, strings.Join(names, ", "))
 }
 
 func validateVictim(victim string, words, nodes []string) error {

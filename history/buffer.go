@@ -45,7 +45,7 @@ type Buffer struct {
 func (b *Buffer) Append(op *Op) {
 	c := b.chunk
 	if c == nil {
-		c = b.pool.take()
+		c = b.pool.get()
 		b.chunk, b.n = c, 0
 	}
 	to := &c.ops[b.n]
@@ -126,8 +126,8 @@ func (p *pool) buffer() *Buffer {
 	return &Buffer{pool: p}
 }
 
-// take waits for a chunk to fill.
-func (p *pool) take() *chunk {
+// get waits for a chunk to fill.
+func (p *pool) get() *chunk {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.free) == 0 && p.made == p.limit && !p.closed {

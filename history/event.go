@@ -1,5 +1,7 @@
 package history
 
+import "github.com/aftershock-chaos/aftershock/history/usage"
+
 // EventKind names what an Event tells.
 type EventKind string
 
@@ -7,13 +9,19 @@ const (
 	EventPhase      EventKind = "phase"       // Detail: warmup, measure, heal, settle, final, end
 	EventFault      EventKind = "fault"       // a fault took effect on Nodes; At is when, Planned when it should have
 	EventHeal       EventKind = "heal"        // the fault Fault was undone on Nodes
-	EventRole       EventKind = "role"        // Node took the role Detail (primary, replica) in Epoch
+	EventRole       EventKind = "role"        // Node took the role Detail (primary, replica, peer) in Epoch
 	EventExit       EventKind = "exit"        // the server of Node exited; Detail says how
 	EventFailover   EventKind = "failover"    // the operator promoted Node; Detail says why and over whom
 	EventRejoin     EventKind = "rejoin"      // the operator re-pointed Node to the primary
 	EventLag        EventKind = "server-lag"  // how far behind Node, a replica, is in the words of By; Name is the figure's own name
+	EventDemand     EventKind = "demand"      // how much of the workload Name was asked for and what of it was never sent, see Demand; At is when the load was over
+	EventLoad       EventKind = "load"        // the phase Name of the load of Workloads began at At and is to last until Until; Detail says its rate
+	EventUntrusted  EventKind = "untrusted"   // from At to Until times were not the system's alone: the harness, or By, did not run as it should; Name says in what way
 	EventNote       EventKind = "note"        // anything else worth reading
 	EventGateFailed EventKind = "gate-failed" // a planned thing did not happen; Detail says what
+	EventSettled    EventKind = "settled"     // what came of the wait for a settled cluster; Failed, and Detail says why, if it did not settle
+	EventAway       EventKind = "away"        // Node is out of the harness's reach for good, though no plan asked for it; Detail says why
+	EventEnd        EventKind = "end"         // the end mark of the file, see EventLog.End; no Log has it
 )
 
 // Event is one line of events.jsonl. Times are nanoseconds of the run's Clock.
@@ -22,31 +30,60 @@ type Event struct {
 	Planned int64     `json:"planned,omitempty"`
 	Kind    EventKind `json:"kind"`
 	Fault   string    `json:"fault,omitempty"` // the fault's id, e.g. "f1"
-	Name    string    `json:"name,omitempty"`  // the fault's kind, e.g. "kill"
+	Name    string    `json:"name,omitempty"`  // what the fault is called, see FaultName; or of server-lag its figure
 	Node    string    `json:"node,omitempty"`
 	Nodes   []string  `json:"nodes,omitempty"` // victims
 	Epoch   uint64    `json:"epoch,omitempty"`
+	Since   int64     `json:"since,omitempty"`   // role, failover, rejoin, settled: it came after this and no later than At; 0: not told, or of settled: the first look found it so
 	Dropped uint64    `json:"dropped,omitempty"` // heal of a partition: packets its rules dropped
-	Failed  bool      `json:"failed,omitempty"`  // the fault could not be put into effect
-	By      string    `json:"by,omitempty"`      // server-lag: the node that told it, Node itself or its primary
-	Lag     *int64    `json:"lag_ns,omitempty"`  // server-lag: time; nil: not told
-	Bytes   *int64    `json:"lag_bytes,omitempty"`
-	Detail  string    `json:"detail,omitempty"`
+	Failed  bool      `json:"failed,omitempty"`  // the fault could not be put into effect or undone; exit: not by a fault of the plan
+	By      string    `json:"by,omitempty"`      // server-lag: the node that told it, Node itself or its primary; untrusted: a node, empty for the harness
+	Until   int64     `json:"until,omitempty"`   // untrusted: when it was over; load: when it is to be
+	Demand  *Demand   `json:"demand,omitempty"`
+
+	Workloads []string `json:"workloads,omitempty"` // load: whose load it is
+
+	Lag    *int64 `json:"lag_ns,omitempty"` // server-lag: time; nil: not told
+	Bytes  *int64 `json:"lag_bytes,omitempty"`
+	Detail string `json:"detail,omitempty"`
+
+	Cause Cause    `json:"cause,omitempty"` // exit: who ended the server; empty in runs of before
+	Log   []string `json:"log,omitempty"`   // exit: the lines of the server's output that tell why, or its last
+
+	Count int               `json:"count,omitempty"` // end: how many events come before it
+	Sum   string            `json:"sum,omitempty"`   // end: a checksum of the lines before it
+	Files map[string]string `json:"files,omitempty"` // end: checksums of other files of the run
 }
+
+// Cause is who ended a server.
+type Cause string
+
+const (
+	ByFault   Cause = "fault"   // a fault of the plan, which Event.Fault names
+	ByHarness Cause = "harness" // the harness, as its operator does to make a node follow another
+	ByOther   Cause = "other"   // a signal that neither the plan nor the harness sent
+	ByItself  Cause = "itself"  // it crashed, or gave up
+	ByNobody  Cause = "nobody"  // it ended without an error: by itself, or because somebody asked it to
+	ByMemory  Cause = "memory"  // the kernel killed it as there was no memory left
+)
 
 // Meta describes a Log: what the numbers in its Ops mean.
 type Meta struct {
 	Run       string         `json:"run"`
 	Nodes     []string       `json:"nodes"`     // Op.Node indexes this
 	Workloads []WorkloadMeta `json:"workloads"` // Op.Workload indexes this
+	// EventsMarked says that the events beside the history end with a mark; runs
+	// of before have none.
+	EventsMarked bool `json:"events_marked,omitempty"`
 }
 
 // WorkloadMeta describes one workload of the run.
 type WorkloadMeta struct {
-	Name    string `json:"name"`    // unique in the run, e.g. "register"
-	Type    string `json:"type"`    // register, set, lag
-	Keys    int    `json:"keys"`    // keys 0..Keys-1 are in use
-	Workers int    `json:"workers"` // Op.Worker is below this
+	Name    string `json:"name"`             // unique in the run, e.g. "register"
+	Type    string `json:"type"`             // the workload's type, e.g. "register"
+	Object  Object `json:"object,omitempty"` // what its operations act on; empty: what Type says, see ActsOn
+	Keys    int    `json:"keys"`             // keys 0..Keys-1 are in use
+	Workers int    `json:"workers"`          // Op.Worker is below this
 }
 
 // Log is a whole history, sorted by Less: in memory, or in its file if it is
@@ -59,6 +96,40 @@ type Log struct {
 	// died, and the last operations of each worker are missing. A checker must
 	// not conclude anything from the absence of an operation in a torn log.
 	Torn bool
+	// EventsTorn says why Events may be fewer than there were, or others: their
+	// file is missing, was cut or was changed. Empty: they are whole. Nothing may
+	// be concluded then from the absence of an event, such as that no planned
+	// thing failed, nor from the phases.
+	EventsTorn string
+	// Files are the checksums that other files of the run had at its end, by
+	// name, in the form of Sum; nil if there are none.
+	Files map[string]string
+	// Doubts are what is not known of a history from elsewhere.
+	Doubts Doubts
+	// Usage is what the nodes took of their machine, by time; nil of a history from
+	// elsewhere, and of a run of before.
+	Usage []usage.Sample
+	// Prices are what that costs; nil: nobody says.
+	Prices *usage.Prices
 
 	stored *stored // nil: it is in memory
+}
+
+// Doubts are what a history does not tell that our own always do: each says
+// why, and is empty where it does tell. Checkers need not know of them; what they
+// cannot say then is taken back afterwards.
+type Doubts struct {
+	// Torn is why the log is Torn, if no harness died.
+	Torn string
+	// Times is why its times measure nothing, as they contradict the order of its
+	// lines. The order of operations and events is certain all the same: every fact
+	// that is a duration, or counted in time, is unknown, and no other.
+	Times string
+	// Begins is why it is not known when operations began; they count as begun at
+	// the earliest time that they may have. What contradicts then does in any case;
+	// no order in real time, and none of a client, can be said to have been kept,
+	// and durations are unknown.
+	Begins string
+	// Finals is why it has no final reads, if it has none.
+	Finals string
 }

@@ -15,23 +15,23 @@ type extent struct {
 	any         bool
 }
 
-func (e *extent) take(first, last int64) {
+func (e *extent) extend(first, last int64) {
 	if !e.any {
 		e.first, e.last, e.any = math.MaxInt64, math.MinInt64, true
 	}
 	e.first, e.last = min(e.first, first), max(e.last, last)
 }
 
-func (e *extents) take(op *Op) {
+func (e *extents) add(op *Op) {
 	e.end = max(e.end, op.End)
 	if op.Final() {
 		return
 	}
 	if op.Flags&Warmup == 0 {
-		e.clients.take(min(op.Start, op.End), max(op.Start, op.End))
+		e.clients.extend(min(op.Start, op.End), max(op.Start, op.End))
 	}
-	if op.Kind.Load() {
-		e.load.take(op.Intended, max(op.End, op.Intended))
+	if op.Load() {
+		e.load.extend(op.Intended, max(op.End, op.Intended))
 	}
 }
 
@@ -42,7 +42,7 @@ func (l *Log) extents() extents {
 	}
 	var e extents
 	for i := range l.Ops {
-		e.take(&l.Ops[i])
+		e.add(&l.Ops[i])
 	}
 	return e
 }

@@ -13,7 +13,8 @@ import (
 // zstd. DuckDB, pandas and Polars open it as it is:
 //
 //	duckdb:  INSTALL nanoarrow FROM community; LOAD nanoarrow;
-//	         SELECT ['read','write','cas','add','readset','mark','poll'][kind+1] AS op,
+//	         SELECT ['read','write','cas','add','readset','mark','poll','enqueue','dequeue','drain','txn',
+//	                 'increment','generate','transfer','balances'][kind+1] AS op,
 //	                count(*), quantile_cont(late_ns + took_ns, 0.99) / 1e6 AS p99_ms
 //	         FROM 'history.arrows' WHERE outcome = 1 GROUP BY 1;
 //	pandas:  pyarrow.ipc.open_stream('history.arrows').read_pandas()
@@ -112,6 +113,6 @@ func newSchema(meta Meta) (*arrow.Schema, error) {
 	metadata := arrow.NewMetadata(
 		[]string{metaVersion, metaRun, metaKinds, metaOutcomes, metaErrors, metaFlags},
 		[]string{formatVersion, string(run), strings.Join(kindNames[:], ","), strings.Join(outcomeNames[:], ","),
-			strings.Join(errorNames[:], ","), "1=final-read,2=warmup,4=from-primary,8=seen"})
+			strings.Join(errorNames[:], ","), "1=final-read,2=warmup,4=from-primary,8=seen,16=part"})
 	return arrow.NewSchema(fields[:], &metadata), nil
 }

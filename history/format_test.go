@@ -124,7 +124,7 @@ func TestAnyArrowReaderUnderstands(t *testing.T) {
 	if err := in.Err(); err != nil || i != len(ops) {
 		t.Fatalf("%d rows of %d: %v", i, len(ops), err)
 	}
-	if names, _ := in.Schema().Metadata().GetValue(metaKinds); names != "read,write,cas,add,readset,mark,poll,enqueue,dequeue,drain,txn,increment,generate,transfer,balances" {
+	if names, _ := in.Schema().Metadata().GetValue(metaKinds); names != "read,write,cas,add,readset,mark,poll,enqueue,dequeue,drain,txn,increment,generate,transfer,balances,scan" {
 		t.Errorf("the kinds' names are %q", names)
 	}
 }
@@ -265,7 +265,7 @@ func withMeta(schema *arrow.Schema, key, value string) *arrow.Schema {
 func TestMeaninglessNumbers(t *testing.T) {
 	meta, _ := sample()
 	for says, op := range map[string]Op{
-		"workload 1": {Workload: 1}, "node 3": {Node: 3}, "node -2": {Node: -2}, "kind 15": {Kind: 15}, "outcome 3": {Outcome: 3}, "error 10": {Error: 10},
+		"workload 1": {Workload: 1}, "node 3": {Node: 3}, "node -2": {Node: -2}, "kind 16": {Kind: 16}, "outcome 3": {Outcome: 3}, "error 11": {Error: 11},
 	} {
 		if _, err := readBytes(encoded(t, meta, []Op{op}, 1)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%+v: the error is %v, want %q", op, err, says)

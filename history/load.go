@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/aftershock-chaos/aftershock/history/usage"
 )
 
 // Load reads a whole history, given its file or its run directory, and the
@@ -33,8 +35,7 @@ func Load(path string) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	log.Events, err = readEventsOf(path)
-	return log, err
+	return log, log.readEvents(path)
 }
 
 // findFile is the file of a history, given it or its run directory.
@@ -53,14 +54,34 @@ func findFile(path string) (string, error) {
 	return path, nil
 }
 
-// readEventsOf reads the events beside a history, if there are any, by time.
-func readEventsOf(path string) ([]Event, error) {
-	events, err := ReadEvents(filepath.Join(filepath.Dir(path), EventsFileName))
+// readEvents reads the events beside a history, if there are any, by time, and
+// what the nodes took of their machine.
+func (l *Log) readEvents(path string) error {
+	f, err := ReadEvents(filepath.Join(filepath.Dir(path), EventsFileName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
-	slices.SortStableFunc(events, func(a, b Event) int { return cmp64(a.At, b.At) })
-	return events, nil
+	l.Events, l.Files = f.Events, f.Files
+	if l.Usage, err = l.readUsage(path, err); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	slices.SortStableFunc(l.Events, func(a, b Event) int { return cmp64(a.At, b.At) })
+	switch {
+	case err != nil && l.Meta.EventsMarked:
+		l.EventsTorn = "it is missing"
+	case err == nil && (f.Marked || l.Meta.EventsMarked):
+		l.EventsTorn = f.Torn
+	}
+	return nil
+}
+
+// readUsage reads the usage beside a history; err is returned if there is no other.
+func (l *Log) readUsage(path string, err error) ([]usage.Sample, error) {
+	samples, readErr := usage.Read(filepath.Join(filepath.Dir(path), usage.FileName), l.Meta.Nodes)
+	if readErr != nil {
+		return nil, fmt.Errorf("load a history: %w; take the file away to judge the run without it", readErr)
+	}
+	return samples, err
 }
 
 // read reads a history of size bytes without its events.

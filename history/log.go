@@ -5,7 +5,7 @@ import "slices"
 // Window is the time in which one fault was in force.
 type Window struct {
 	Fault  string   // its id, e.g. "f1"
-	Name   string   // its kind, e.g. "kill"
+	Name   string   // what it is called, see FaultName
 	Nodes  []string // the victims
 	Begin  int64    // when it took effect
 	End    int64    // when it was undone, or the log's end
@@ -101,11 +101,12 @@ func (l *Log) MeasureSpan() (begin, end int64, ok bool) {
 	return begin, max(begin, l.End()), true
 }
 
-// WorkloadIndex lists the workloads of a type, as Op.Workload has them.
-func (l *Log) WorkloadIndex(typ string) []int {
+// WorkloadIndex lists the workloads that act on an object, as Op.Workload has
+// them.
+func (l *Log) WorkloadIndex(object Object) []int {
 	var indexes []int
-	for i, w := range l.Meta.Workloads {
-		if w.Type == typ {
+	for i := range l.Meta.Workloads {
+		if l.Meta.Workloads[i].ActsOn() == object {
 			indexes = append(indexes, i)
 		}
 	}

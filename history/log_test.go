@@ -87,10 +87,10 @@ func TestMeasureSpan(t *testing.T) {
 }
 
 func TestWorkloadIndex(t *testing.T) {
-	log := &Log{Meta: Meta{Workloads: []WorkloadMeta{{Type: "register"}, {Type: "lag"}, {Type: "register"}}}}
-	for typ, want := range map[string][]int{"register": {0, 2}, "lag": {1}, "set": nil} {
-		if got := log.WorkloadIndex(typ); !slices.Equal(got, want) {
-			t.Errorf("%s: got %v, want %v", typ, got, want)
+	log := &Log{Meta: Meta{Workloads: []WorkloadMeta{{Type: "register"}, {Type: "lag"}, {Type: "bank", Object: ObjectRegister}}}}
+	for object, want := range map[Object][]int{ObjectRegister: {0, 2}, ObjectMarker: {1}, ObjectSet: nil, ObjectAccounts: nil} {
+		if got := log.WorkloadIndex(object); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", object, got, want)
 		}
 	}
 }

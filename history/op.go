@@ -75,10 +75,18 @@ const (
 	// Balances reads the accounts 0 to Key-1 in one transaction; Elements are
 	// what they hold.
 	Balances
+	// Scan reads the registers Key to Key+Old-1 in one call; the answer has their
+	// Values, in order, as Elements. A history has it without them: an answered scan
+	// is followed by a Read of each register, with the flag Part.
+	Scan
 )
 
 // Nil is the Value of a register that was never written.
 const Nil int64 = -1 << 63
+
+// Torn is the Value of a register, an element or a message that was read and is no
+// value as it was written: cut off, or mixed of several. Nobody writes it.
+const Torn = Nil + 1
 
 // FinalRead and the other flags of Op.Flags.
 const (
@@ -92,6 +100,9 @@ const (
 	FromPrimary
 	// Seen marks a failed CAS that told the current value (in Observed).
 	Seen
+	// Part marks a Read that is part of a Scan: it counts for what was read, and
+	// not as an operation of its own.
+	Part
 )
 
 // Op is one completed operation. All times are nanoseconds of the run's Clock.
@@ -130,11 +141,15 @@ const (
 	ErrCompare          // CAS: the comparison failed
 	ErrNoTarget         // no node was known to take the operation
 	ErrServer           // any other answer of the server
+	// ErrGone: the server says that what holds the data does not exist: no such
+	// table, stream or queue. A final read or drain that a settled node answers so
+	// again and again is OK with this error: nothing is there.
+	ErrGone
 )
 
-var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn", "increment", "generate", "transfer", "balances"}
+var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn", "increment", "generate", "transfer", "balances", "scan"}
 var outcomeNames = [...]string{"unknown", "ok", "fail"}
-var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server"}
+var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server", "gone"}
 
 func (k Kind) String() string    { return name(kindNames[:], int(k)) }
 func (o Outcome) String() string { return name(outcomeNames[:], int(o)) }
@@ -153,6 +168,9 @@ const Kinds = len(kindNames)
 // Load tells whether operations of a kind are load; the lag workload's markers
 // and polls are not.
 func (k Kind) Load() bool { return int(k) < Kinds && k != Mark && k != Poll }
+
+// Load tells whether an operation counts as load: as its kind does, and once.
+func (o *Op) Load() bool { return o.Kind.Load() && o.Flags&Part == 0 }
 
 // Writes tells whether an acknowledged operation of a kind is an acknowledged
 // write: something that the system must keep from then on.

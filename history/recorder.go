@@ -76,12 +76,27 @@ func (r *Recorder) Buffer() *Buffer { return r.pool.buffer() }
 // recorder goes on taking operations, and calls the tap, but records no more.
 func (r *Recorder) Failed() <-chan error { return r.failed }
 
-// Stalls tells how often and for how long, over all workers, Append has had to
-// wait because the file could not keep up.
+// Stalls is how often and for how long, over all workers, Append has had to wait
+// because the file could not keep up. The benchmarks subtract it from what a
+// worker spends on an operation.
 func (r *Recorder) Stalls() (count uint64, waited time.Duration) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	return r.pool.stalls, r.pool.stalled
+}
+
+// Sync has the disk keep what was written so far; that of the last flushEvery
+// may still be in memory.
+func (r *Recorder) Sync() error { return syncFile(r.file) }
+
+// syncFile syncs a file; what is none, as in tests, needs no sync.
+func syncFile(w io.Writer) error {
+	if file, ok := w.(interface{ Sync() error }); ok {
+		if err := file.Sync(); err != nil {
+			return fmt.Errorf("sync the history: %w", err)
+		}
+	}
+	return nil
 }
 
 // Close writes what is left, marks the history complete and closes the file.
@@ -104,7 +119,7 @@ func (r *Recorder) finish(held int) error {
 		err = errors.Join(err, fmt.Errorf("%w (%d of them)", ErrUnflushed, held))
 	}
 	if err == nil {
-		err = r.out.end()
+		err = errors.Join(r.out.end(), syncFile(r.file))
 	}
 	if closeErr := r.file.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("close the history: %w", closeErr))
@@ -189,7 +204,8 @@ func (r *Recorder) write() {
 }
 
 // Save writes a whole log to a new file at path, without its events; a torn
-// log stays torn. It sorts log.Ops.
+// log stays torn. It sorts log.Ops. A run records through a Recorder instead;
+// Save makes the histories of tests.
 func Save(path string, log *Log) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

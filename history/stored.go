@@ -33,8 +33,7 @@ func Open(path string, fits func(Meta, Size) bool) (*Log, error) {
 	if err := s.survey(log); err != nil {
 		return nil, err
 	}
-	log.Events, err = readEventsOf(path)
-	return log, err
+	return log, log.readEvents(path)
 }
 
 // count reads the sizes of a file's batches without decoding them.
@@ -159,7 +158,7 @@ func (s *stored) survey(log *Log) error {
 				op := &ops[i]
 				s.sizes[op.Workload].Ops++
 				s.sizes[op.Workload].Elements += int64(len(op.Elements))
-				s.extents.take(op)
+				s.extents.add(op)
 				if m.early(op) {
 					s.early = append(s.early, *op)
 					kept += weight(op)

@@ -1,9 +1,6 @@
 package results
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -13,6 +10,7 @@ type Finding struct {
 	Class    checkers.Class `json:"class"`
 	Workload string         `json:"workload"`
 	Key      uint32         `json:"key"`
+	KeyName  string         `json:"key_name,omitempty"` // what the key stands for, see Names
 	At       int64          `json:"at_ns"`
 	Gap      int64          `json:"gap_ns,omitempty"` // staleness
 	Text     string         `json:"text"`
@@ -22,44 +20,64 @@ type Finding struct {
 }
 
 // Evidence is one operation of a finding. Values that the operation does not
-// have are absent; a read of a register that was never written has none either,
-// but Nil.
+// have are absent, and so are those that are nil; a read of a register that was
+// never written has Nil.
 type Evidence struct {
-	What     string  `json:"what"`
-	Key      uint32  `json:"key"`
-	Value    *int64  `json:"value,omitempty"`
-	Nil      bool    `json:"nil,omitempty"`
-	Old      *int64  `json:"old,omitempty"`
-	Observed *int64  `json:"observed,omitempty"`
-	Elements []int64 `json:"elements,omitempty"` // at most MaxElements
-	Txn      string  `json:"txn,omitempty"`      // a transaction, in words
-	Size     int     `json:"size,omitempty"`     // number of elements
-	Process  uint32  `json:"process"`
-	Node     string  `json:"node,omitempty"`
-	Intended int64   `json:"intended_ns"`
-	Start    int64   `json:"start_ns"`
-	End      int64   `json:"end_ns"`
-	Outcome  string  `json:"outcome"`
-	Error    string  `json:"error,omitempty"`
-	Final    bool    `json:"final,omitempty"`
+	What     string   `json:"what"`
+	Key      uint32   `json:"key"`
+	KeyName  string   `json:"key_name,omitempty"` // what the key stands for, see Names
+	Value    *int64   `json:"value,omitempty"`
+	Nil      bool     `json:"nil,omitempty"`
+	Old      *int64   `json:"old,omitempty"`
+	Observed *int64   `json:"observed,omitempty"`
+	Elements Elements `json:"elements,omitempty"` // at most MaxElements
+	Shown    string   `json:"shown,omitempty"`    // all values in words, where they are not all numbers
+	Txn      string   `json:"txn,omitempty"`      // a transaction, in words
+	Size     int      `json:"size,omitempty"`     // number of elements
+	Process  uint32   `json:"process"`
+	Client   string   `json:"client,omitempty"` // what the process stands for, see Names
+	Node     string   `json:"node,omitempty"`
+	Intended int64    `json:"intended_ns"`
+	Start    int64    `json:"start_ns"`
+	End      int64    `json:"end_ns"`
+	Outcome  string   `json:"outcome"`
+	Error    string   `json:"error,omitempty"`
+	Final    bool     `json:"final,omitempty"`
 }
 
 // MaxElements bounds the elements of one set read, or drain, that a verdict shows.
 const MaxElements = 32
 
-func findingOf(f *checkers.Finding, nodes []string) Finding {
-	found := Finding{Class: f.Class, Workload: f.Workload, Key: f.Key, At: f.At, Gap: f.Gap, Text: f.Text, Cycle: f.Cycle}
+func findingOf(f *checkers.Finding, nodes []string, names Names) Finding {
+	found := Finding{Class: f.Class, Workload: f.Workload, Key: f.Key, At: f.At, Gap: f.Gap, Text: sayNil(f.Text)}
+	if names != nil {
+		found.KeyName, _ = names.Key(f.Key)
+	}
+	for _, s := range f.Cycle {
+		s.Why = sayNil(s.Why)
+		found.Cycle = append(found.Cycle, s)
+	}
 	for i := range f.Evidence {
-		found.Evidence = append(found.Evidence, evidenceOf(&f.Evidence[i], nodes))
+		found.Evidence = append(found.Evidence, NamedEvidence(&f.Evidence[i], nodes, names))
 	}
 	return found
 }
 
-func evidenceOf(op *history.Op, nodes []string) Evidence {
+// EvidenceOf is an operation as evidence, its node by name.
+func EvidenceOf(op *history.Op, nodes []string) Evidence { return NamedEvidence(op, nodes, nil) }
+
+// NamedEvidence is EvidenceOf of a history in which numbers stand for names;
+// names may be nil.
+func NamedEvidence(op *history.Op, nodes []string, names Names) Evidence {
+	say := speller{names}
 	e := Evidence{
 		What: op.Kind.String(), Key: op.Key, Process: op.Process,
 		Intended: op.Intended, Start: op.Start, End: op.End,
 		Outcome: op.Outcome.String(), Error: op.Error.String(), Final: op.Final(),
+	}
+	if names != nil {
+		e.KeyName, _ = names.Key(op.Key)
+		e.Client, _ = names.Process(op.Process)
 	}
 	if i := int(op.Node); i >= 0 && i < len(nodes) {
 		e.Node = nodes[i]
@@ -67,7 +85,7 @@ func evidenceOf(op *history.Op, nodes []string) Evidence {
 	read := op.Kind == history.Read || op.Kind == history.Poll || op.Kind == history.Dequeue
 	switch {
 	case op.Kind == history.Txn:
-		e.Txn = txnText(op.Elements)
+		e.Txn = say.txn(op.Elements)
 	case op.Kind == history.ReadSet || op.Kind == history.Drain || op.Kind == history.Balances:
 		e.Size = len(op.Elements)
 		e.Elements = append(e.Elements, op.Elements[:min(len(op.Elements), MaxElements)]...)
@@ -88,28 +106,11 @@ func evidenceOf(op *history.Op, nodes []string) Evidence {
 			e.Observed = &op.Observed
 		}
 	}
-	return e
-}
-
-// shownOfList bounds the elements of one list, the last ones, that the words of
-// a transaction have.
-const shownOfList = 4
-
-// txnText is a transaction for people: "append 5 to 1, read 2 = [1 2]".
-func txnText(elements []int64) string {
-	micros, _ := history.Micros(elements)
-	told := make([]string, len(micros))
-	for i, m := range micros {
-		switch {
-		case !m.Read:
-			told[i] = fmt.Sprintf("append %d to %d", m.Value, m.Key)
-		case !m.Known:
-			told[i] = fmt.Sprintf("read %d", m.Key)
-		case len(m.List) > shownOfList:
-			told[i] = fmt.Sprintf("read %d = [… %s", m.Key, strings.TrimPrefix(fmt.Sprint(m.List[len(m.List)-shownOfList:]), "["))
-		default:
-			told[i] = fmt.Sprintf("read %d = %v", m.Key, m.List)
+	e.Shown = say.shown(&e)
+	for _, n := range []**int64{&e.Value, &e.Old, &e.Observed} {
+		if *n != nil && **n == history.Nil {
+			*n = nil
 		}
 	}
-	return strings.Join(told, ", ")
+	return e
 }

@@ -3,22 +3,24 @@ package results
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	allcheckers "github.com/aftershock-chaos/aftershock/checkers/all"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
 // Measured is everything that a log yields before any claim is judged.
 type Measured struct {
-	Values   []checkers.Value // by name
-	Findings []checkers.Finding
-	Latency  []LatencyRow
-	Lag      []LagRow
-	Told     []ToldRow
-	LagNotes []string // where told and seen lag differ
-	Series   Series
+	Values    []checkers.Value // by name
+	Findings  []checkers.Finding
+	Latency   []checkers.LatencyRow
+	Lag       []LagRow
+	ServerLag []ServerLagRow
+	LagNotes  []string // where told and seen lag differ
+	Series    Series
 
 	Stale     []checkers.StaleSample // every stale read, in order of the log
 	Staleness []checkers.StaleReads
@@ -42,19 +44,6 @@ type Counts struct {
 	Torn    bool `json:"torn"`
 }
 
-// LatencyRow is the latency of one kind of operation in one phase. Times are
-// nanoseconds from the intended start to the answer of acknowledged operations.
-type LatencyRow struct {
-	Kind  string `json:"kind"`
-	Phase Phase  `json:"phase,omitempty"` // empty: all measured phases
-	Count int64  `json:"count"`
-	P50   int64  `json:"p50_ns"`
-	P90   int64  `json:"p90_ns"`
-	P99   int64  `json:"p99_ns"`
-	P999  int64  `json:"p999_ns"`
-	Max   int64  `json:"max_ns"`
-}
-
 // LagRow is one replica's replication lag, from acknowledgement to visibility,
 // in nanoseconds. The row of an empty node is that of all replicas. A
 // percentile that is a marker never seen has no value.
@@ -72,39 +61,39 @@ type LagRow struct {
 // nothing that is measured then counts if ctx has ended, or log.Err is not nil.
 func Measure(ctx context.Context, log *history.Log, limits checkers.Limits, memory uint64) *Measured {
 	if !log.OnDisk() {
-		return measure(log, checkers.Run(ctx, log, limits))
+		return MeasureFound(log, allcheckers.Run(ctx, log, limits))
 	}
-	pass, t := checkers.NewPass(log, memory), newTally(log)
+	pass, t := allcheckers.NewPass(log, limits, memory), newTally(log)
 	for op := range log.All() {
 		if t.counts.Ops%passCheck == 0 && ctx.Err() != nil {
 			break
 		}
 		pass.Add(op)
-		t.take(op)
+		t.add(op)
 	}
-	return t.measured(log, pass.Run(ctx, limits))
+	return t.measured(log, pass.Run(ctx))
 }
 
 // passCheck is how many operations pass between two looks at the context.
 const passCheck = 1 << 16
 
-// measure adds this package's facts to what the checkers found.
-func measure(log *history.Log, found checkers.Result) *Measured {
+// MeasureFound adds this package's facts to what the checkers found.
+func MeasureFound(log *history.Log, found checkers.Result) *Measured {
 	t := newTally(log)
 	for i := range log.Ops {
-		t.take(&log.Ops[i])
+		t.add(&log.Ops[i])
 	}
 	return t.measured(log, found)
 }
 
 // tally is what one pass over a log's operations measures.
 type tally struct {
-	line      *timeline
-	load      bool // the log has load
-	counts    Counts
-	latencies latencies
-	series    *seriesTally
-	unmet     []*Fault // without an operation in flight so far, by At
+	line   *timeline
+	load   bool // the log has load
+	counts Counts
+	series *seriesTally
+	asked  asked
+	unmet  []*Fault // of which more is to be known, by At
 }
 
 func newTally(log *history.Log) *tally {
@@ -117,14 +106,24 @@ func newTally(log *history.Log) *tally {
 	return t
 }
 
-func (t *tally) take(op *history.Op) {
-	phase := t.line.of(op)
-	t.counts.take(op, phase, t.load)
-	t.latencies.take(op, phase)
-	t.series.take(op)
+func (t *tally) add(op *history.Op) {
+	phase := t.line.Phase(op)
+	t.counts.add(op, phase, t.load)
+	t.series.add(op)
+	t.asked.add(op)
+	if IsLoad(op) == t.load {
+		t.touch(op)
+	}
+}
+
+// touch notes which faults an operation tells something of. Operations come in
+// order of start.
+func (t *tally) touch(op *history.Op) {
 	for i := 0; i < len(t.unmet) && t.unmet[i].At <= max(op.Start, op.End); i++ {
-		if f := t.unmet[i]; inFlight(op, f) {
-			f.met = true
+		f := t.unmet[i]
+		f.met = f.met || touches(op, f)
+		f.answered = f.answered || op.Outcome != history.Unknown && op.Error != history.ErrNoTarget && f.At <= op.End && op.End <= f.End
+		if f.met && f.answered || op.Start > f.End {
 			t.unmet = slices.Delete(t.unmet, i, i+1)
 			i--
 		}
@@ -136,21 +135,20 @@ func (t *tally) measured(log *history.Log, found checkers.Result) *Measured {
 		Stale: found.Stale, Staleness: found.Staleness, Isolation: found.Isolation,
 		Faults: t.line.faults, Phases: t.line.spans, Counts: t.counts, begin: t.line.begin, end: t.line.end,
 	}
-	lat := &t.latencies
-	m.Latency = lat.rows()
-	m.Series = t.series.series(log, found.Stale)
+	m.Latency = found.Latency
+	if m.Series = (Series{Width: FineWidth}); log.Doubts.Times == "" {
+		m.Series = t.series.series(log, found.Stale)
+	}
 	m.Findings = found.Findings
 	m.Values = append(m.Values, found.Values...)
-	if t.load {
-		m.Values = append(m.Values, lat.values()...)
-	}
-	m.Values = append(m.Values, faultValues(m.Faults)...)
 	for i := range m.Values {
 		m.Values[i] = finite(m.Values[i])
 	}
+	t.asked.unasked(m.Values, log.Meta.Nodes)
+	distrust(m.Values, log)
 	slices.SortStableFunc(m.Values, func(a, b checkers.Value) int { return strings.Compare(a.Name, b.Name) })
 	m.Lag = lagRows(log.Meta.Nodes, m.ByName())
-	m.addTold(log)
+	m.addServerLag(log)
 	return m
 }
 
@@ -165,15 +163,18 @@ func byName(values []checkers.Value) map[string]checkers.Value {
 	return index
 }
 
-// isLoad tells whether an operation belongs to a workload whose operations
+// IsLoad tells whether an operation belongs to a workload whose operations
 // count as load; the lag workload's markers and polls do not.
-func isLoad(op *history.Op) bool { return op.Kind.Load() }
+func IsLoad(op *history.Op) bool { return op.Load() }
 
 func hasLoad(log *history.Log) bool {
-	return slices.ContainsFunc(log.Meta.Workloads, func(w history.WorkloadMeta) bool { return w.Type != "lag" })
+	return slices.ContainsFunc(log.Meta.Workloads, func(w history.WorkloadMeta) bool { return w.ActsOn() != history.ObjectMarker })
 }
 
-func (c *Counts) take(op *history.Op, phase Phase, load bool) {
+func (c *Counts) add(op *history.Op, phase checkers.Phase, load bool) {
+	if op.Flags&history.Part != 0 {
+		return // its scan is counted
+	}
 	c.Ops++
 	switch op.Outcome {
 	case history.OK:
@@ -186,26 +187,9 @@ func (c *Counts) take(op *history.Op, phase Phase, load bool) {
 	if op.Final() {
 		c.Final++
 	}
-	if op.Outcome == history.OK && isLoad(op) == load && measured(phase) {
+	if op.Outcome == history.OK && IsLoad(op) == load && phase.Measured() {
 		c.Acked++
 	}
-}
-
-func measured(p Phase) bool { return p == PhaseBefore || p == PhaseDuring || p == PhaseAfter }
-
-func faultValues(faults []Fault) []checkers.Value {
-	count, worst := 0, int64(0)
-	for _, f := range faults {
-		if f.Executed {
-			count++
-			worst = max(worst, abs(f.Precision))
-		}
-	}
-	precision := checkers.Value{Name: "faults.precision.max", N: float64(worst), Known: count > 0}
-	if count == 0 {
-		precision.Why = "no fault took effect"
-	}
-	return []checkers.Value{{Name: "faults.count", N: float64(count), Known: true}, precision}
 }
 
 // lagRows collects the lag checker's values by node, all replicas first.
@@ -237,19 +221,13 @@ func nanosOf(values map[string]checkers.Value, name string) *int64 {
 	return &n
 }
 
-// formatTold writes a time that the system told, or that it told none.
-func formatTold(ns *int64) string {
-	if ns == nil {
-		return "–"
+// finite makes a value that is no number unknown: JSON has no word for it.
+func finite(v checkers.Value) checkers.Value {
+	if math.IsNaN(v.N) || math.IsInf(v.N, 0) {
+		if v.Known {
+			v.Why = "the measurement is not a number"
+		}
+		v.N, v.Known = 0, false
 	}
-	return FormatNanos(*ns)
-}
-
-// formatLag writes a percentile of the lag; one that is a marker never seen is
-// "never".
-func formatLag(ns *int64) string {
-	if ns == nil {
-		return "never"
-	}
-	return FormatNanos(*ns)
+	return v
 }

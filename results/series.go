@@ -9,6 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -17,19 +18,19 @@ import (
 // an outage shows when it began, staleness to that in which the read began; answers belong to the bucket in which they
 // came. A dequeue counts as a read. All columns have the same length.
 type Series struct {
-	Width    int64        `json:"width_ns"`
-	T        Column       `json:"t"` // middle of the bucket, seconds of the run's clock
-	ReadP50  Column       `json:"read_p50"`
-	ReadP99  Column       `json:"read_p99"`
-	ReadMax  Column       `json:"read_max"`
-	WriteP50 Column       `json:"write_p50"`
-	WriteP99 Column       `json:"write_p99"`
-	WriteMax Column       `json:"write_max"`       // latencies in milliseconds
-	Acked    Column       `json:"acked"`           // acknowledged operations per second
-	Errors   Column       `json:"errors"`          // failed and unknown operations per second
-	LagSeen  Column       `json:"lag_seen"`        // how far the furthest replica was behind, in milliseconds: for clients
-	LagTold  Column       `json:"lag_told"`        // the same in the system's own words
-	Stale    []NodeColumn `json:"stale,omitempty"` // greatest staleness of reads of registers, by node, in milliseconds
+	Width     int64        `json:"width_ns"`
+	T         Column       `json:"t"` // middle of the bucket, seconds of the run's clock
+	ReadP50   Column       `json:"read_p50"`
+	ReadP99   Column       `json:"read_p99"`
+	ReadMax   Column       `json:"read_max"`
+	WriteP50  Column       `json:"write_p50"`
+	WriteP99  Column       `json:"write_p99"`
+	WriteMax  Column       `json:"write_max"`       // latencies in milliseconds
+	Acked     Column       `json:"acked"`           // acknowledged operations per second
+	Errors    Column       `json:"errors"`          // failed and unknown operations per second
+	LagSeen   Column       `json:"lag_seen"`        // how far the furthest replica was behind, in milliseconds: for clients
+	ServerLag Column       `json:"lag_told"`        // the same in the system's own words
+	Stale     []NodeColumn `json:"stale,omitempty"` // greatest staleness of reads of registers, by node, in milliseconds
 }
 
 // Column is a list of numbers; what was not measured is NaN, and null in JSON.
@@ -49,15 +50,15 @@ func (c Column) MarshalJSON() ([]byte, error) {
 
 const (
 	maxBuckets = 4000
-	fineWidth  = int64(100 * time.Millisecond)
+	FineWidth  = int64(100 * time.Millisecond)
 	broadWidth = int64(250 * time.Millisecond)
 )
 
 // bucketWidth keeps a run's picture between a few and maxBuckets buckets.
 func bucketWidth(span int64) int64 {
 	switch {
-	case span <= 400*fineWidth:
-		return fineWidth
+	case span <= 400*FineWidth:
+		return FineWidth
 	case span/broadWidth < maxBuckets:
 		return broadWidth
 	}
@@ -93,16 +94,16 @@ func (s *sample) add(ns int64, limited bool) {
 		return
 	}
 	if s.counts == nil {
-		s.counts = hdrhistogram.New(lowestLatency, highestLatency, 1)
+		s.counts = hdrhistogram.New(kit.LowestLatency, kit.HighestLatency, 1)
 		for _, ns := range s.all {
-			_ = s.counts.RecordValue(clampLatency(ns)) // in range
+			s.counts = kit.RecordLatency(s.counts, ns, 1)
 		}
 		s.all = nil
 	}
-	_ = s.counts.RecordValue(clampLatency(ns))
+	s.counts = kit.RecordLatency(s.counts, ns, 1)
 }
 
-// at is a percentile in milliseconds.
+// At is a percentile in milliseconds.
 func (s *sample) at(percent float64) float64 {
 	switch {
 	case s.counts == nil:
@@ -123,29 +124,29 @@ type seriesTally struct {
 func newSeriesTally(log *history.Log, t *timeline) *seriesTally {
 	first, last, any := log.LoadSpan()
 	if !any {
-		return &seriesTally{width: fineWidth}
+		return &seriesTally{width: FineWidth}
 	}
 	if n := len(t.spans); n > 0 {
 		first = min(first, t.spans[0].Begin)
 	}
 	first = max(first, 0) // the clock starts at zero; an earlier time is damaged
-	span := since(max(last, first), first)
+	span := kit.Span(max(last, first), first)
 	width := bucketWidth(span)
 	return &seriesTally{first: first, width: width, cells: make([]cell, span/width+1), limited: log.OnDisk()}
 }
 
 func (s *seriesTally) bucket(at int64) *cell {
-	return &s.cells[min(max(since(at, s.first), 0)/s.width, int64(len(s.cells)-1))]
+	return &s.cells[min(max(kit.Span(at, s.first), 0)/s.width, int64(len(s.cells)-1))]
 }
 
-func (s *seriesTally) take(op *history.Op) {
-	if len(s.cells) == 0 || !isLoad(op) || op.Final() {
+func (s *seriesTally) add(op *history.Op) {
+	if len(s.cells) == 0 || !IsLoad(op) || op.Final() {
 		return
 	}
 	switch {
 	case op.Outcome == history.OK:
 		s.bucket(op.End).acked++
-		c, latency := s.bucket(op.Intended), max(since(op.End, op.Intended), 0)
+		c, latency := s.bucket(op.Intended), max(kit.Span(op.End, op.Intended), 0)
 		if op.Kind.Writes() {
 			c.writes.add(latency, s.limited)
 		} else {

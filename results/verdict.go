@@ -2,10 +2,15 @@ package results
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/units"
+	"github.com/aftershock-chaos/aftershock/results/claims"
 )
 
 // VerdictVersion is the version of verdict.json; it changes when a field's
@@ -75,27 +80,32 @@ func Worst(verdicts ...*Verdict) Answer {
 // content of verdict.json. Times with _ns are nanoseconds, readings are those
 // of the run's clock.
 type Verdict struct {
-	Version  int           `json:"version"`
-	Verdict  Answer        `json:"verdict"`
-	Notes    []string      `json:"notes,omitempty"`
-	Plan     PlanInfo      `json:"plan"`
-	Run      string        `json:"run"`
-	Dir      string        `json:"dir,omitempty"`
-	Started  time.Time     `json:"started"`
-	Duration int64         `json:"duration_ns"` // from the clock's start to the last thing recorded
-	Measured int64         `json:"measured_ns"` // length of the measured phase
-	Nodes    []string      `json:"nodes"`
-	Claims   []ClaimResult `json:"claims"`
-	Gates    []Gate        `json:"gates"`
-	Values   []FactValue   `json:"facts"` // by name
-	Findings []Finding     `json:"findings"`
-	Faults   []Fault       `json:"faults"`
-	Latency  []LatencyRow  `json:"latency"`
-	Lag      []LagRow      `json:"lag"`
-	Told     []ToldRow     `json:"lag_told,omitempty"`
-	LagNotes []string      `json:"lag_notes,omitempty"` // where told and seen lag differ
-	Phases   []Span        `json:"phases"`
-	History  Counts        `json:"history"`
+	Version   int                   `json:"version"`
+	Verdict   Answer                `json:"verdict"`
+	Notes     []string              `json:"notes,omitempty"`
+	Remarks   []string              `json:"remarks,omitempty"` // when the harness itself did not run as it should, and what was never sent
+	Plan      PlanInfo              `json:"plan"`
+	Run       string                `json:"run"`
+	Dir       string                `json:"dir,omitempty"`
+	Started   time.Time             `json:"started"`
+	Machine   *Machine              `json:"machine,omitempty"` // nil: the run does not tell, as those of versions before
+	Duration  int64                 `json:"duration_ns"`       // from the clock's start to the last thing recorded; 0: no times were told
+	Measured  int64                 `json:"measured_ns"`       // length of the measured phase
+	Nodes     []string              `json:"nodes"`
+	Claims    []ClaimResult         `json:"claims"`
+	Summary   []FactValue           `json:"summary"`           // what everybody asks first, claimed or not
+	Control   *Control              `json:"control,omitempty"` // nil: the plan states none
+	Gates     []Gate                `json:"gates"`
+	Values    []FactValue           `json:"facts"` // by name
+	Findings  []Finding             `json:"findings"`
+	Faults    []Fault               `json:"faults"`
+	Latency   []checkers.LatencyRow `json:"latency"`
+	Lag       []LagRow              `json:"lag"`
+	ServerLag []ServerLagRow        `json:"lag_told,omitempty"`
+	LagNotes  []string              `json:"lag_notes,omitempty"` // where told and seen lag differ
+	Phases    []Span                `json:"phases"`
+	Load      []LoadPhase           `json:"load,omitempty"` // whose facts are called load.<name>.…
+	History   Counts                `json:"history"`
 
 	Staleness []checkers.StaleReads `json:"staleness,omitempty"` // of reads of registers
 	Isolation *checkers.Isolation   `json:"isolation,omitempty"` // of transactions on lists
@@ -103,15 +113,30 @@ type Verdict struct {
 
 // PlanInfo is what a verdict says of the plan.
 type PlanInfo struct {
-	Name     string    `json:"name"`
-	About    string    `json:"about,omitempty"`
-	Seed     uint64    `json:"seed"`
-	Host     string    `json:"host"`
-	Target   string    `json:"target"`          // name and options in words
-	Image    string    `json:"image,omitempty"` // what the nodes were made of on the docker host
-	Replicas int       `json:"replicas"`
-	Varied   []Setting `json:"varied,omitempty"` // of a plan with `vary`
-	YAML     string    `json:"yaml,omitempty"`   // the effective plan
+	Name   string `json:"name"`
+	About  string `json:"about,omitempty"`
+	Seed   uint64 `json:"seed"`
+	Host   string `json:"host"`
+	Target string `json:"target"` // name and options in words
+	// TargetName and Options say the same as Target; runs of old have only that.
+	TargetName string            `json:"target_name,omitempty"`
+	Options    map[string]string `json:"options,omitempty"`
+	Version    string            `json:"version,omitempty"` // that the servers said they are
+	Image      string            `json:"image,omitempty"`   // what the nodes were made of on the docker host
+	Replicas   int               `json:"replicas"`
+	Varied     []Setting         `json:"varied,omitempty"`   // of a plan with `vary`
+	YAML       string            `json:"yaml,omitempty"`     // the effective plan
+	Currency   string            `json:"currency,omitempty"` // of the plan's prices
+}
+
+// System is the target in words, with the version that ran: "postgres 17.6
+// synchronous_commit=off".
+func (p PlanInfo) System() string {
+	if p.Version == "" {
+		return p.Target
+	}
+	name, options, _ := strings.Cut(p.Target, " ")
+	return strings.TrimSpace(name + " " + p.Version + " " + options)
 }
 
 // Setting is one varied path with its value in this run.
@@ -125,6 +150,9 @@ type ClaimResult struct {
 	Claim  string `json:"claim"`
 	Answer Answer `json:"answer"`
 	Detail string `json:"detail"` // the measured values, and why it is unknown
+	// Findings are the indexes of those among the verdict's that its facts count; nil
+	// in verdicts of earlier versions, which do not tell.
+	Findings []int `json:"findings"`
 }
 
 // Gate is a condition without which a run proves nothing.
@@ -132,6 +160,8 @@ type Gate struct {
 	Name   string `json:"name"`
 	Met    bool   `json:"met"`
 	Detail string `json:"detail"`
+
+	missed bool // it is met though some of what it is about did not happen
 }
 
 // FactValue is a measured fact with its unit.
@@ -146,19 +176,31 @@ type PlannedFault struct {
 	Kind string
 	What string        // in words: "isolate primary"
 	At   time.Duration // after the start of measuring
+	// Entry, of a fault that a repeated entry of the plan was planned into, is
+	// that entry's number from 1; 0: the plan names the fault's own instant.
+	Entry int
+	Every string // what the entry is called: "every 5s"
 }
 
 // Input is what Judge needs.
 type Input struct {
 	Plan     PlanInfo
 	Claims   []string
-	MinOps   int // acknowledged measured operations; less than 1 means 1
+	Control  *Control // nil: the plan states none
+	MinOps   int      // acknowledged measured operations; less than 1 means 1
+	Effect   float64  // share of the faults of a repeated entry that have to take effect; 0 means all
 	Planned  []PlannedFault
 	Log      *history.Log
 	Measured *Measured
 	Started  time.Time
 	Dir      string
+	Machine  *Machine
 	Notes    []string // of the harness, such as "interrupted"
+	// Scheduled says that Planned is the whole schedule of the run; otherwise, as
+	// of a history from elsewhere, faults may have happened that it does not have.
+	Scheduled bool
+	Changed   []string // files of the run that are not what they were at its end
+	Names     Names    // of a history in which numbers stand for names; else nil
 }
 
 // Judge decides the claims and the gates. The worst claim is the verdict; a
@@ -168,31 +210,56 @@ type Input struct {
 func Judge(in Input) *Verdict {
 	m := in.Measured
 	v := &Verdict{
-		Version: VerdictVersion, Notes: append([]string{}, in.Notes...), Plan: in.Plan,
-		Run: in.Log.Meta.Run, Dir: in.Dir, Started: in.Started,
-		Nodes: in.Log.Meta.Nodes, Faults: allFaults(m.Faults, in.Planned),
-		Latency: m.Latency, Lag: m.Lag, Told: m.Told, LagNotes: m.LagNotes, Phases: m.Phases, History: m.Counts,
+		Version: VerdictVersion, Notes: append([]string{}, in.Notes...), Remarks: remarks(in.Log, m.ByName()), Plan: in.Plan,
+		Run: in.Log.Meta.Run, Dir: in.Dir, Started: in.Started, Machine: in.Machine,
+		Nodes: in.Log.Meta.Nodes, Control: in.Control, Faults: allFaults(m.Faults, in.Planned),
+		Latency: m.Latency, Lag: m.Lag, ServerLag: m.ServerLag, LagNotes: m.LagNotes, Phases: m.Phases, History: m.Counts,
 		Staleness: m.Staleness, Isolation: m.Isolation,
 	}
 	t := newTimeline(in.Log)
-	v.Duration = t.last
-	if begin, end := max(t.begin, 0), min(t.end, t.last); end > begin {
+	if v.Duration = t.last; in.Log.Doubts.Times != "" {
+		v.Duration = 0
+	} else if begin, end := max(t.begin, 0), min(t.end, t.last); end > begin {
 		v.Measured = end - begin
 	}
 	for _, value := range m.Values {
-		fact, _ := LookupFact(value.Name)
+		fact, _ := claims.LookupFact(value.Name)
 		v.Values = append(v.Values, FactValue{Value: value, Unit: fact.Unit})
 	}
+	v.Summary = v.Headline()
+	for _, p := range kit.LoadPhases(in.Log) {
+		v.Load = append(v.Load, LoadPhase{Name: p.Name, Rule: p.Rule, Begin: p.Begin, End: p.End})
+	}
 	for i := range m.Findings {
-		v.Findings = append(v.Findings, findingOf(&m.Findings[i], in.Log.Meta.Nodes))
+		v.Findings = append(v.Findings, findingOf(&m.Findings[i], in.Log.Meta.Nodes, in.Names))
+	}
+	if !in.Scheduled {
+		for _, note := range unansweredNotes(m.Faults) {
+			v.note(note)
+		}
 	}
 	v.Gates = gates(in, m)
 	met := true
 	for _, g := range v.Gates {
 		met = met && g.Met
+		if g.Met && g.missed {
+			v.note(g.Name + ": " + g.Detail)
+		}
 	}
 	v.judgeClaims(in.Claims, m.ByName(), met)
+	for i := range v.Claims {
+		if claim, err := claims.ParseClaim(v.Claims[i].Claim); err == nil {
+			v.Claims[i].Findings = v.findingsOf(claim, in.Log.Meta.Workloads)
+		}
+	}
 	return v
+}
+
+// note adds a note, unless a verdict of before, whose notes are kept, had it.
+func (v *Verdict) note(text string) {
+	if !slices.Contains(v.Notes, text) {
+		v.Notes = append(v.Notes, text)
+	}
 }
 
 func (v *Verdict) judgeClaims(claims []string, values map[string]checkers.Value, met bool) {
@@ -201,7 +268,7 @@ func (v *Verdict) judgeClaims(claims []string, values map[string]checkers.Value,
 		v.Verdict = Unproven
 	}
 	if len(claims) == 0 {
-		v.Notes = append(v.Notes, "the plan claims nothing, so nothing was proven")
+		v.note("the plan claims nothing, so nothing was proven")
 	}
 	for _, text := range claims {
 		result := judgeClaim(text, values, met)
@@ -213,10 +280,11 @@ func (v *Verdict) judgeClaims(claims []string, values map[string]checkers.Value,
 }
 
 func judgeClaim(text string, values map[string]checkers.Value, met bool) ClaimResult {
-	claim, err := ParseClaim(text)
+	claim, err := claims.ParseClaim(text)
 	if err != nil {
 		return ClaimResult{Claim: text, Answer: Unproven, Detail: "it cannot be read: " + err.Error()}
 	}
+	values = withHarness(claim, values)
 	answer, detail := claim.Evaluate(values)
 	if answer == checkers.False && !met {
 		if without, _ := claim.Evaluate(withoutAbsences(values)); without != checkers.False {
@@ -231,7 +299,7 @@ func judgeClaim(text string, values map[string]checkers.Value, met bool) ClaimRe
 func withoutAbsences(values map[string]checkers.Value) map[string]checkers.Value {
 	rest := make(map[string]checkers.Value, len(values))
 	for name, value := range values {
-		fact, _ := LookupFact(name)
+		fact, _ := claims.LookupFact(name)
 		if fact.Unit == checkers.Number && value.N == 0 || fact.Unit == checkers.Boolean && value.N != 0 {
 			value.Known = false
 		}
@@ -246,14 +314,14 @@ func allFaults(faults []Fault, planned []PlannedFault) []Fault {
 	for _, p := range planned {
 		i := indexFault(all, p.ID)
 		if i < 0 {
-			all = append(all, Fault{ID: p.ID, Kind: p.Kind, What: p.What, Error: "it was never put into effect"})
+			all = append(all, Fault{ID: p.ID, Name: p.Kind, What: p.What, Error: "it was never put into effect"})
 			continue
 		}
 		if p.What != "" {
 			all[i].What = p.What
 		}
-		if all[i].Kind == "" {
-			all[i].Kind = p.Kind
+		if all[i].Name == "" {
+			all[i].Name = p.Kind
 		}
 	}
 	return all
@@ -270,17 +338,41 @@ func indexFault(faults []Fault, id string) int {
 
 // gates lists every gate in a fixed order.
 func gates(in Input, m *Measured) []Gate {
-	least := max(in.MinOps, 1)
+	least, remedy := max(in.MinOps, 1), ""
+	if m.Counts.Acked < least {
+		remedy = ": raise the workload's rate or clients, or duration, or lower gates.min_ops"
+	}
 	list := []Gate{
 		{
 			Name: "enough operations", Met: m.Counts.Acked >= least,
-			Detail: fmt.Sprintf("%s acknowledged while measuring, at least %d needed", plural(m.Counts.Acked, "operation was", "operations were"), least),
+			Detail: fmt.Sprintf("%s acknowledged while measuring, at least %d needed%s", units.Plural(m.Counts.Acked, "operation was", "operations were"), least, remedy),
 		},
-		completeGate(in.Log),
+		completeGate(in),
 		plannedGate(in.Log),
 	}
-	for _, p := range in.Planned {
-		list = append(list, faultGate(p, m.Faults))
+	if g, disturbed := outsideGate(in.Log); disturbed {
+		list = append(list, g)
+	}
+	list = append(list, faultGates(in, m.Faults)...)
+	if in.Control != nil && in.Control.Tries > 0 {
+		list = append(list, in.Control.gate())
 	}
 	return list
+}
+
+// String is the value for people.
+func (v FactValue) String() string {
+	return v.Format(v.Unit)
+}
+
+// Answer judges a claim of the run that its plan did not make.
+func (v *Verdict) Answer(claim string) ClaimResult {
+	values, met := make(map[string]checkers.Value, len(v.Values)), true
+	for _, value := range v.Values {
+		values[value.Name] = value.Value
+	}
+	for _, g := range v.Gates {
+		met = met && g.Met
+	}
+	return judgeClaim(claim, values, met)
 }

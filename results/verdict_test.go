@@ -1,11 +1,14 @@
 package results
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/results/resultstest"
 )
 
 // holding is the sample with only claims that hold.
@@ -66,18 +69,23 @@ func TestEachGateFailsOnce(t *testing.T) {
 			e := event(in, history.EventFault, "f1")
 			e.Failed, e.Detail = true, "the agent is gone"
 		}},
-		{"nothing in flight", "fault f2 partition", "no operation was in flight", func(in *Input) {
+		{"nothing in flight", "fault f2 partition", "no operation was attempted or answered", func(in *Input) {
 			event(in, history.EventFault, "f2").At = 9100 * ms
 			event(in, history.EventHeal, "f2").At = 9300 * ms
 		}},
 		{"nothing dropped", "fault f2 partition", "dropped no packet", func(in *Input) { event(in, history.EventHeal, "f2").Dropped = 0 }},
+		{"nothing dropped, by the event's name alone", "fault f2", "dropped no packet", func(in *Input) {
+			event(in, history.EventFault, "f2").Name = "partition isolate"
+			event(in, history.EventHeal, "f2").Dropped = 0
+			in.Planned[1].Kind = ""
+		}},
 		{"heal unknown", "fault f2 partition", "heal was not recorded", func(in *Input) { event(in, history.EventHeal, "f2").Kind = history.EventNote }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			in := holding()
 			in.Claims = []string{"writes.lost > 0"}
 			tc.breakIt(&in)
-			in.Measured = measure(in.Log, sampleResult())
+			in.Measured = MeasureFound(in.Log, resultstest.Found())
 			v := Judge(in)
 			if v.Verdict != Unproven {
 				t.Errorf("the verdict is %s", v.Verdict)
@@ -94,19 +102,90 @@ func TestEachGateFailsOnce(t *testing.T) {
 	}
 }
 
-func TestInFlight(t *testing.T) {
+func TestTouches(t *testing.T) {
 	f := &Fault{At: 100, End: 200}
 	for _, tc := range []struct {
 		start, end int64
 		flags      uint8
+		outcome    history.Outcome
+		why        history.Error
 		want       bool
 	}{
-		{50, 99, 0, false}, {50, 100, 0, true}, {50, 300, 0, true}, {100, 110, 0, true}, {199, 300, 0, true}, {201, 300, 0, false},
-		{150, 160, history.FinalRead, false},
+		{start: 50, end: 99, outcome: history.OK}, {start: 201, end: 300, outcome: history.OK},
+		{start: 50, end: 100, outcome: history.OK, want: true}, {start: 50, end: 150, want: true}, // it was answered, or given up, while the fault was in force
+		{start: 100, end: 110, outcome: history.OK, want: true}, {start: 199, end: 300, want: true}, // it was attempted
+		{start: 50, end: 300, outcome: history.OK, want: true}, // it was under way, and answered in the end
+		{start: 50, end: 300, outcome: history.Unknown},        // nobody ever answered it
+		{start: 150, end: 160, outcome: history.OK, flags: history.FinalRead},
+		{start: 150, end: 160, outcome: history.Fail, why: history.ErrNoTarget},
+		{start: 150, end: 160, outcome: history.Fail, why: history.ErrConnect, want: true},
 	} {
-		if got := inFlight(&history.Op{Start: tc.start, End: tc.end, Flags: tc.flags}, f); got != tc.want {
-			t.Errorf("an operation from %d to %d (flags %d) in flight: %v", tc.start, tc.end, tc.flags, got)
+		op := &history.Op{Start: tc.start, End: tc.end, Flags: tc.flags, Outcome: tc.outcome, Error: tc.why}
+		if got := touches(op, f); got != tc.want {
+			t.Errorf("an operation from %d to %d (flags %d, %s %s) tells of the fault: %v", tc.start, tc.end, tc.flags, tc.outcome, tc.why, got)
 		}
+	}
+}
+
+// TestRandomFaults: of an entry of random faults some may find no victim; of
+// those that the plan names an instant for, none.
+func TestRandomFaults(t *testing.T) {
+	happened := []Fault{}
+	planned := []PlannedFault{}
+	for i := range 20 {
+		id := fmt.Sprintf("f%d", i+1)
+		happened = append(happened, Fault{ID: id, Name: "kill", Executed: true, met: true})
+		planned = append(planned, PlannedFault{ID: id, Kind: "kill", Entry: 1, Every: "every 1s"})
+	}
+	for _, tc := range []struct {
+		missing int
+		effect  float64
+		met     bool
+		says    string
+	}{
+		{0, 0.9, true, "20 of 20 took effect"}, {1, 0.9, true, "19 of 20 took effect while operations were in flight, at least 18 needed; not fault f1 kill (it did not take effect: no victim"},
+		{2, 0.9, true, ""}, {3, 0.9, false, "17 of 20"}, {3, 0.85, true, ""}, {1, 0, false, ""}, {20, 0.01, false, "at least 1 needed"},
+	} {
+		some := slices.Clone(happened)
+		for i := range tc.missing {
+			some[i] = Fault{ID: some[i].ID, Name: "kill", Error: "no victim: no node says that it is the primary now"}
+		}
+		gates := faultGates(Input{Planned: planned, Effect: tc.effect, Scheduled: true}, some)
+		if len(gates) != 1 || gates[0].Met != tc.met || !strings.Contains(gates[0].Detail, tc.says) {
+			t.Errorf("%d missing, share %v: %+v", tc.missing, tc.effect, gates)
+		}
+		strict := slices.Clone(planned)
+		for i := range strict {
+			strict[i].Entry = 0
+		}
+		unmet := slices.DeleteFunc(faultGates(Input{Planned: strict, Effect: tc.effect, Scheduled: true}, some), func(g Gate) bool { return g.Met })
+		if len(unmet) != tc.missing {
+			t.Errorf("%d missing at instants of the plan: %d gates are not met", tc.missing, len(unmet))
+		}
+	}
+	if gates := faultGates(Input{Planned: planned[1:], Effect: 0.9, Scheduled: true}, happened); len(gates) != 2 || gates[1].Met {
+		t.Errorf("a fault that the schedule lost: %+v", gates)
+	}
+}
+
+// TestFaultsThatNobodySaw: without a schedule no gate speaks of faults, and a note
+// tells of those during which nobody was answered.
+func TestFaultsThatNobodySaw(t *testing.T) {
+	log := &history.Log{Meta: history.Meta{Run: "r", Workloads: []history.WorkloadMeta{{Name: "register", Type: "register", Keys: 1}}},
+		Ops: []history.Op{
+			{Kind: history.Write, Value: 1, Start: 10, End: 20, Outcome: history.OK}, {Kind: history.Read, Value: 1, Start: 110, End: 1 << 62},
+			{Kind: history.Read, Value: 1, Start: 310, End: 320, Outcome: history.OK}},
+		Events: []history.Event{{At: 100, Kind: history.EventFault, Fault: "f1", Name: "partition"}, {At: 200, Kind: history.EventHeal, Fault: "f1"},
+			{At: 300, Kind: history.EventFault, Fault: "f2", Name: "kill"}, {At: 400, Kind: history.EventHeal, Fault: "f2"}}}
+	in := Input{Claims: []string{"linearizable"}, Log: log, Measured: MeasureFound(log, checkers.Result{Values: []checkers.Value{known("linearizable", 1)}})}
+	in.Notes = Judge(in).Notes // a verdict's notes are kept when it is judged again
+	v := Judge(in)
+	if len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "while f1 (partition) was in force") || v.Verdict != Holds {
+		t.Errorf("%s, notes %q", v.Verdict, v.Notes)
+	}
+	in.Scheduled = true
+	if v := Judge(in); v.Verdict != Unproven {
+		t.Errorf("a run whose schedule lacks its faults: %s", v.Verdict)
 	}
 }
 
@@ -128,7 +207,8 @@ func TestUnmetGates(t *testing.T) {
 		for _, met := range []bool{true, false} {
 			in := holding()
 			in.Claims = []string{tc.claim}
-			in.Measured = measure(in.Log, checkers.Result{Values: []checkers.Value{known("writes.lost", tc.lost)}})
+			latencies := slices.DeleteFunc(resultstest.Found().Values, func(v checkers.Value) bool { return !strings.HasPrefix(v.Name, "latency.") })
+			in.Measured = MeasureFound(in.Log, checkers.Result{Values: append(latencies, known("writes.lost", tc.lost))})
 			want := tc.want
 			if !met {
 				in.MinOps, want = 1e6, tc.unmet
@@ -136,6 +216,20 @@ func TestUnmetGates(t *testing.T) {
 			if v := Judge(in); v.Verdict != want {
 				t.Errorf("%s with %v lost, gates met %v: %s, want %s (%s)", tc.claim, tc.lost, met, v.Verdict, want, v.Claims[0].Detail)
 			}
+		}
+	}
+}
+
+// TestSystem: the version that ran stands behind the target's name.
+func TestSystem(t *testing.T) {
+	for want, p := range map[string]PlanInfo{
+		"postgres 17.6 fsync=off": {Target: "postgres fsync=off", Version: "17.6"},
+		"postgres 17.6":           {Target: "postgres", Version: "17.6"},
+		"ripple replication=sync": {Target: "ripple replication=sync"},
+		"EDN history":             {Target: "EDN history"},
+	} {
+		if got := p.System(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
@@ -158,40 +252,5 @@ func TestWorst(t *testing.T) {
 	}
 	if got := Worst(); got != Unproven {
 		t.Error(got)
-	}
-}
-
-func TestEvidence(t *testing.T) {
-	elements := make([]int64, 100)
-	for _, tc := range []struct {
-		op   history.Op
-		want string
-	}{
-		{history.Op{Kind: history.Write, Value: 7, Outcome: history.OK}, "write key 0 7 at n1, 0.000 s to 0.000 s, ok"},
-		{history.Op{Kind: history.Read, Value: history.Nil, Outcome: history.OK}, "read key 0 nothing at n1, 0.000 s to 0.000 s, ok"},
-		{history.Op{Kind: history.Read, Error: history.ErrTimeout}, "read key 0 at n1, 0.000 s to 0.000 s, unknown (timeout)"},
-		{history.Op{Kind: history.CAS, Old: 1, Value: 2, Observed: 3, Flags: history.Seen, Outcome: history.Fail, Error: history.ErrCompare},
-			"cas key 0 1 → 2, found 3 at n1, 0.000 s to 0.000 s, fail (compare)"},
-		{history.Op{Kind: history.CAS, Old: 1, Value: 2, Outcome: history.OK, Node: -1}, "cas key 0 1 → 2, 0.000 s to 0.000 s, ok"},
-		{history.Op{Kind: history.ReadSet, Elements: []int64{4, 5}, Outcome: history.OK, Flags: history.FinalRead}, "readset key 0 [4 5] at n1, 0.000 s to 0.000 s, ok, final read"},
-		{history.Op{Kind: history.ReadSet, Outcome: history.OK}, "readset key 0 [] at n1, 0.000 s to 0.000 s, ok"},
-		{history.Op{Kind: history.Enqueue, Value: 7}, "enqueue key 0 7 at n1, 0.000 s to 0.000 s, unknown"},
-		{history.Op{Kind: history.Dequeue, Value: 7, Outcome: history.OK}, "dequeue key 0 7 at n1, 0.000 s to 0.000 s, ok"},
-		{history.Op{Kind: history.Dequeue, Value: history.Nil, Outcome: history.OK}, "dequeue key 0 nothing at n1, 0.000 s to 0.000 s, ok"},
-		{history.Op{Kind: history.Dequeue, Value: history.Nil, Error: history.ErrTimeout}, "dequeue key 0 at n1, 0.000 s to 0.000 s, unknown (timeout)"},
-		{history.Op{Kind: history.Dequeue, Value: 7, Error: history.ErrConnLost}, "dequeue key 0 7 at n1, 0.000 s to 0.000 s, unknown (conn-lost)"},
-		{history.Op{Kind: history.Drain, Value: history.Nil, Elements: []int64{4, 5}, Outcome: history.OK, Flags: history.FinalRead},
-			"drain key 0 [4 5] at n1, 0.000 s to 0.000 s, ok, final"},
-		{history.Op{Kind: history.Drain, Value: 6, Elements: []int64{4}, Flags: history.FinalRead},
-			"drain key 0 [4], unacknowledged 6 at n1, 0.000 s to 0.000 s, unknown, final"},
-	} {
-		e := evidenceOf(&tc.op, []string{"n1"})
-		if got := evidenceLine(&e); got != tc.want {
-			t.Errorf("got %q, want %q", got, tc.want)
-		}
-	}
-	e := evidenceOf(&history.Op{Kind: history.ReadSet, Elements: elements}, nil)
-	if len(e.Elements) != MaxElements || e.Size != 100 || !strings.Contains(evidenceLine(&e), "and 68 more") {
-		t.Errorf("a large set gives %d of %d: %s", len(e.Elements), e.Size, evidenceLine(&e))
 	}
 }

@@ -1,27 +1,34 @@
 // Package targets is the contract between the harness and a system under
-// test, and the table of the systems that are built in. Each system has a
-// folder; its drivers are imported there only.
+// test. Each system has a folder below this one, and its drivers are imported
+// there only.
 package targets
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/version"
+	"github.com/aftershock-chaos/aftershock/payload"
+	"github.com/aftershock-chaos/aftershock/schema"
 )
 
 // Info describes a target for `aftershock list targets` and for validation.
 type Info struct {
-	Name    string
-	About   string         // one line
-	Options []Option       // what `target.options` may hold
-	Kinds   []history.Kind // operations that its clients can do
-	Bugs    []Bug          // deliberate defects, for `list bugs`
-	Modes   []Mode         // the ways to run it that are tested on every host
-	Servers []Server       // programs that a node needs; none: the aftershock binary alone
-	Image   Image          // docker host; the zero value is the aftershock image
+	Name      string
+	About     string         // one line
+	Options   []schema.Field // what `target.options` may hold; no type is text, or a word where there are words
+	Kinds     []history.Kind // operations that its clients can do
+	Pipelined []history.Kind // of them those of which a connection can have several under way (Pipeliner)
+	MaxValue  schema.Bytes   // the longest value that a client can write; 0: payload.Most
+	MaxCAS    schema.Bytes   // the same where values are compared and set; 0: MaxValue
+	Bugs      []Bug          // deliberate defects, for `list bugs`
+	Modes     []Mode         // the ways to run it that are tested on every host
+	Servers   []Server       // programs that a node needs; none: the aftershock binary alone
+	Versions  []Version      // that are tested, the newest first; none: it is the aftershock binary's own
 }
 
 // Mode is one named setting of a target's options.
@@ -43,19 +50,17 @@ type Server struct {
 	Library bool     // it is loaded, not executed
 }
 
-// Image names where the docker host finds a target's servers.
-type Image struct {
-	Official string // of a public registry, pinned: "postgres:17"
-	Built    string // what `make images` makes: "aftershock/postgres:15"
+// Version is a version of a target that is tested, and where the docker host
+// finds its servers.
+type Version struct {
+	Number   string // "17" for all of 17, "3.10", "3.6.16"
+	Official string // image of a public registry, pinned to what is tested: "postgres:17"
+	Built    string // what `make images` makes: "aftershock/postgres:17"
 }
 
-// Option is one key of `target.options`.
-type Option struct {
-	Name    string
-	Default string
-	Values  []string // the allowed words; nil: free form
-	About   string   // one line
-}
+// ErrVersion is wrapped by the errors for what a version of a target cannot do;
+// the message names the version and the remedy.
+var ErrVersion = errors.New("not in this version")
 
 // Bug is one deliberate defect of a target.
 type Bug struct {
@@ -68,11 +73,13 @@ type Bug struct {
 type Config struct {
 	Replicas int               // besides the primary
 	Options  map[string]string // scalar values in their YAML spelling
+	Version  version.Version   // that will run; none: it is not known yet
 	Seed     uint64
 }
 
 // Target makes Systems of a configuration. Configure does no I/O; its errors
-// name the option and the remedy.
+// name the option and the remedy, and wrap ErrVersion where another version
+// could do it.
 type Target interface {
 	Info() Info
 	Configure(Config) (System, error)
@@ -88,6 +95,10 @@ const (
 	// the first peer that answers where they want the primary.
 	Peer Role = "peer"
 )
+
+// ErrGone is wrapped by the error of a status when the node answers, and says
+// that what holds the data does not exist on it: no such stream or table.
+var ErrGone = errors.New("what holds the data is gone")
 
 // Status is what one node says of itself.
 type Status struct {
@@ -143,6 +154,22 @@ type LagTeller interface {
 	ServerLag(ctx context.Context, nodes []*cluster.Node, n int) ([]Lag, error)
 }
 
+// SyncTeller is implemented by Systems whose servers count how often they made
+// sure of what they had written (fsync and its like): the kernel does not.
+type SyncTeller interface {
+	// Syncs asks a node, by the operator's way, how often its server has since it
+	// started, or since its own statistics began. It returns within ctx's deadline.
+	Syncs(ctx context.Context, n *cluster.Node) (int64, error)
+}
+
+// Versioned is implemented by Systems of targets that have Versions.
+type Versioned interface {
+	// Version asks a node, by the operator's way, which version its server says
+	// it is, in the server's own words ("10.11.14-MariaDB"). It returns within
+	// ctx's deadline.
+	Version(ctx context.Context, n *cluster.Node) (string, error)
+}
+
 // A System that holds connections also implements io.Closer; Close is called
 // once, after its last use.
 
@@ -163,6 +190,7 @@ type ClientOptions struct {
 	ConnectTimeout time.Duration
 	OpTimeout      time.Duration
 	Dialer         func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer
+	Values         payload.Table                                                     // how values look, by workload
 }
 
 // Client is one connection's view of the target, used by one goroutine.

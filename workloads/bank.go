@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
+	"github.com/aftershock-chaos/aftershock/workloads/keys"
 )
 
 var bankOperations = []operation{{"transfer", history.Transfer}, {"read", history.Balances}}
@@ -17,25 +19,18 @@ const mostMoved = 5
 
 func bankType() entry {
 	return entry{
-		info: TypeInfo{
-			Name:  "bank",
-			About: "transfers money between accounts and reads all balances at once, which must always add up to the same",
-			Fields: []FieldInfo{
-				{"keys", "8", nil, "number of accounts; each begins with 100"},
-				{"mix", "{transfer: 50, read: 50}", operationNames(bankOperations), "weights of the operations"},
-				{"read_from", "primary", readFroms, "which nodes the balances are read from"},
-				{"clients", "8", nil, "workers, each with its own connections"},
-				{"rate", "as fast as answers come", nil, "operations per second of all clients together, e.g. 500/s"},
-				{"distribution", "uniform", distributions, "how accounts are chosen; zipfian has few busy accounts"},
+		TypeInfo: TypeInfo{
+			Name:   "bank",
+			About:  "transfers money between accounts and reads all balances at once, which must always add up to the same",
+			Object: history.ObjectAccounts,
+			Keys: []schema.Key[Spec]{
+				keysKey(8, mostAccounts, fmt.Sprintf("number of accounts; each begins with %d", history.OpeningBalance)),
+				mixKey("{transfer: 50, read: 50}", bankOperations, "weights of the operations"),
+				readFromKey("which nodes the balances are read from"),
+				clientsKey(8, "workers, each with its own connections"),
+				rateKey("500/s", "operations per second of all clients together"),
+				distributionKey("how accounts are chosen; zipfian has few busy accounts"),
 			},
-		},
-		defaults: func(s Spec) Spec {
-			if len(s.Mix) == 0 {
-				s.Mix = map[string]int{"transfer": 50, "read": 50}
-			}
-			s.Keys, s.Clients = orDefault(s.Keys, 8), orDefault(s.Clients, 8)
-			s.ReadFrom, s.Distribution = orDefault(s.ReadFrom, "primary"), orDefault(s.Distribution, "uniform")
-			return s
 		},
 		build: func(s Spec) (Workload, error) {
 			if err := checkLoad(s, operationNames(bankOperations)); err != nil {
@@ -44,7 +39,7 @@ func bankType() entry {
 			if s.Keys > mostAccounts {
 				return nil, fmt.Errorf("keys is %d; use 1 to %d", s.Keys, mostAccounts)
 			}
-			return &bank{spec: s, keys: newKeys(s.Keys, s.Distribution), mix: newMix(s.Mix, bankOperations)}, nil
+			return &bank{spec: s, keys: keys.New(s.Keys, s.Distribution), mix: newMix(s.Mix, bankOperations)}, nil
 		},
 	}
 }
@@ -52,7 +47,7 @@ func bankType() entry {
 // bank is the workload of accounts.
 type bank struct {
 	spec Spec
-	keys *keys
+	keys *keys.Distribution
 	mix  mix
 }
 
@@ -62,7 +57,7 @@ func (w *bank) Workers(int) int       { return w.spec.Clients }
 func (w *bank) Measured(int) bool     { return true }
 
 func (w *bank) Worker(i, _ int, seed uint64) Generator {
-	return &bankGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys, mix: w.mix, accounts: uint32(w.spec.Keys), reads: readRoute(w.spec.ReadFrom)}
+	return &bankGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys.Worker(i, w.spec.Clients), mix: w.mix, accounts: uint32(w.spec.Keys), reads: readRoute(w.spec.ReadFrom)}
 }
 
 func (w *bank) Pacer(i, _ int) Pacer { return loadPacer(w.spec, i) }
@@ -77,7 +72,7 @@ func (w *bank) Finals(n int) []Request {
 // bankGenerator is one worker of a bank workload.
 type bankGenerator struct {
 	rng      *rand.PCG
-	keys     *keys
+	keys     keys.Chooser
 	mix      mix
 	accounts uint32
 	reads    Route
@@ -91,9 +86,9 @@ func (g *bankGenerator) Next(r *Request) {
 		r.Pick, r.Route = uint32(u>>32), g.reads
 		return
 	}
-	begin(r, kind, g.keys.pick(g.rng.Uint64()))
+	begin(r, kind, g.keys.Next(g.rng.Uint64(), true))
 	r.Pick = uint32(u >> 32)
-	to := g.keys.pick(g.rng.Uint64())
+	to := g.keys.Next(g.rng.Uint64(), true)
 	if to == r.Op.Key && g.accounts > 1 {
 		to = (to + 1) % g.accounts
 	}

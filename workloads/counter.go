@@ -4,37 +4,32 @@ import (
 	"math/rand/v2"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
+	"github.com/aftershock-chaos/aftershock/workloads/keys"
 )
 
 var counterOperations = []operation{{"increment", history.Increment}, {"read", history.Read}}
 
 func counterType() entry {
 	return entry{
-		info: TypeInfo{
-			Name:  "counter",
-			About: "increments counters and reads them; every read must lie within what the increments allow",
-			Fields: []FieldInfo{
-				{"keys", "8", nil, "number of counters"},
-				{"mix", "{increment: 50, read: 50}", operationNames(counterOperations), "weights of the operations"},
-				{"read_from", "primary", readFroms, "which nodes are read; increments go to the primary"},
-				{"clients", "8", nil, "workers, each with its own connections"},
-				{"rate", "as fast as answers come", nil, "operations per second of all clients together, e.g. 500/s"},
-				{"distribution", "uniform", distributions, "how counters are chosen; zipfian has few hot counters"},
+		TypeInfo: TypeInfo{
+			Name:   "counter",
+			About:  "increments counters and reads them; every read must lie within what the increments allow",
+			Object: history.ObjectCounter,
+			Keys: []schema.Key[Spec]{
+				keysKey(8, maxKeys, "number of counters"),
+				mixKey("{increment: 50, read: 50}", counterOperations, "weights of the operations"),
+				readFromKey("which nodes are read; increments go to the primary"),
+				clientsKey(8, "workers, each with its own connections"),
+				rateKey("500/s", "operations per second of all clients together"),
+				distributionKey("how counters are chosen; zipfian has few hot counters"),
 			},
-		},
-		defaults: func(s Spec) Spec {
-			if len(s.Mix) == 0 {
-				s.Mix = map[string]int{"increment": 50, "read": 50}
-			}
-			s.Keys, s.Clients = orDefault(s.Keys, 8), orDefault(s.Clients, 8)
-			s.ReadFrom, s.Distribution = orDefault(s.ReadFrom, "primary"), orDefault(s.Distribution, "uniform")
-			return s
 		},
 		build: func(s Spec) (Workload, error) {
 			if err := checkLoad(s, operationNames(counterOperations)); err != nil {
 				return nil, err
 			}
-			return &counter{spec: s, keys: newKeys(s.Keys, s.Distribution), mix: newMix(s.Mix, counterOperations)}, nil
+			return &counter{spec: s, keys: keys.New(s.Keys, s.Distribution), mix: newMix(s.Mix, counterOperations)}, nil
 		},
 	}
 }
@@ -42,7 +37,7 @@ func counterType() entry {
 // counter is the workload of counters.
 type counter struct {
 	spec Spec
-	keys *keys
+	keys *keys.Distribution
 	mix  mix
 }
 
@@ -52,7 +47,7 @@ func (w *counter) Workers(int) int       { return w.spec.Clients }
 func (w *counter) Measured(int) bool     { return true }
 
 func (w *counter) Worker(i, _ int, seed uint64) Generator {
-	return &counterGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys, mix: w.mix, reads: readRoute(w.spec.ReadFrom)}
+	return &counterGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys.Worker(i, w.spec.Clients), mix: w.mix, reads: readRoute(w.spec.ReadFrom)}
 }
 
 func (w *counter) Pacer(i, _ int) Pacer   { return loadPacer(w.spec, i) }
@@ -61,14 +56,14 @@ func (w *counter) Finals(n int) []Request { return finals(w.spec.Keys, n, histor
 // counterGenerator is one worker of a counter workload.
 type counterGenerator struct {
 	rng   *rand.PCG
-	keys  *keys
+	keys  keys.Chooser
 	mix   mix
 	reads Route
 }
 
 func (g *counterGenerator) Next(r *Request) {
 	kind := g.mix.pick(g.rng.Uint64())
-	begin(r, kind, g.keys.pick(g.rng.Uint64()))
+	begin(r, kind, g.keys.Next(g.rng.Uint64(), kind != history.Read))
 	u := g.rng.Uint64()
 	r.Pick = uint32(u >> 32)
 	if kind == history.Read {

@@ -5,12 +5,15 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
+	"github.com/aftershock-chaos/aftershock/workloads/keys"
+	"github.com/aftershock-chaos/aftershock/workloads/pace"
 )
 
 // Filter is implemented by generators most of whose operations tell nothing
 // new. The harness records an operation only if Keep says so, asks once for
 // each, in order, and need not make up for operations whose time has passed
-// (see Skip).
+// (see pace.Skip).
 type Filter interface {
 	Keep(op *history.Op) bool
 }
@@ -25,18 +28,16 @@ const (
 
 func lagType() entry {
 	return entry{
-		info: TypeInfo{
-			Name:  "lag",
-			About: "writes the markers 1, 2, 3, … through the primary and polls every node for them, to measure replication lag",
-			Fields: []FieldInfo{
-				{"every", "10ms", nil, "time between two markers; nodes are polled ten times as often, at least every 1ms and at most every 200µs"},
+		TypeInfo: TypeInfo{
+			Name:   "lag",
+			About:  "writes the markers 1, 2, 3, … through the primary and polls every node for them, to measure replication lag",
+			Object: history.ObjectMarker,
+			Keys: []schema.Key[Spec]{
+				everyKey("10ms", "time between two markers; nodes are polled ten times as often, at least every 1ms and at most every 200µs"),
 			},
 		},
-		defaults: func(s Spec) Spec {
-			s.Keys, s.Every = orDefault(s.Keys, 1), orDefault(s.Every, 10*time.Millisecond)
-			return s
-		},
-		build: newLag,
+		implied: Spec{Keys: 1},
+		build:   newLag,
 	}
 }
 
@@ -50,7 +51,7 @@ func newLag(s Spec) (Workload, error) {
 		return nil, fmt.Errorf("keys is %d; the lag workload has one marker, leave keys out", s.Keys)
 	case s.Clients != 0:
 		return nil, fmt.Errorf("clients is not for the lag workload, which has one writer and one poller for each node; leave it out")
-	case len(s.Mix) != 0 || s.ReadFrom != "" || s.Distribution != "":
+	case len(s.Mix) != 0 || s.ReadFrom != "" || s.Distribution != (keys.Spec{}):
 		return nil, fmt.Errorf("mix, read_from and distribution are not for the lag workload; leave them out")
 	}
 	return &lag{spec: s}, nil
@@ -76,9 +77,9 @@ func (w *lag) Worker(i, _ int, _ uint64) Generator {
 
 func (w *lag) Pacer(i, _ int) Pacer {
 	if i == 0 {
-		return fixedGap(int64(w.spec.Every))
+		return pace.Every(int64(w.spec.Every))
 	}
-	return fixedGap(int64(w.pollGap()))
+	return pace.Every(int64(w.pollGap()))
 }
 
 // marker writes 1, 2, 3, …; a marker that failed is not written again.

@@ -9,8 +9,8 @@ import (
 // mix chooses operations by weight.
 type mix struct {
 	total uint64
-	until [3]uint64 // running sums of the weights of kinds
-	kinds [3]history.Kind
+	until [5]uint64 // running sums of the weights of kinds
+	kinds [5]history.Kind
 	n     int
 }
 

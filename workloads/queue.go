@@ -4,31 +4,27 @@ import (
 	"math/rand/v2"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
+	"github.com/aftershock-chaos/aftershock/workloads/keys"
 )
 
 var queueOperations = []operation{{"enqueue", history.Enqueue}, {"dequeue", history.Dequeue}}
 
 func queueType() entry {
 	return entry{
-		info: TypeInfo{
-			Name:  "queue",
-			About: "enqueues unique messages and dequeues them; at the end every queue is drained, to see what was lost",
-			Fields: []FieldInfo{
-				{"keys", "1", nil, "number of queues"},
-				{"mix", "{enqueue: 50, dequeue: 50}", operationNames(queueOperations), "weights of the operations; what is left over is drained within settle"},
-				{"read_from", "primary", readFroms, "which nodes are dequeued from; messages are enqueued at the primary"},
-				{"clients", "4", nil, "workers, each with its own connections; each enqueues and dequeues"},
-				{"rate", "as fast as answers come", nil, "operations per second of all clients together, e.g. 500/s"},
-				{"distribution", "uniform", distributions, "how queues are chosen; zipfian has few hot queues"},
+		TypeInfo: TypeInfo{
+			Name:   "queue",
+			About:  "enqueues unique messages and dequeues them; at the end every queue is drained, to see what was lost",
+			Object: history.ObjectQueue,
+			Keys: []schema.Key[Spec]{
+				keysKey(1, maxKeys, "number of queues"),
+				mixKey("{enqueue: 50, dequeue: 50}", queueOperations, "weights of the operations; what is left over is drained within settle"),
+				readFromKey("which nodes are dequeued from; messages are enqueued at the primary"),
+				clientsKey(4, "workers, each with its own connections; each enqueues and dequeues"),
+				rateKey("500/s", "operations per second of all clients together"),
+				distributionKey("how queues are chosen; zipfian has few hot queues"),
+				valueKey("how long the messages are"),
 			},
-		},
-		defaults: func(s Spec) Spec {
-			if len(s.Mix) == 0 {
-				s.Mix = map[string]int{"enqueue": 50, "dequeue": 50}
-			}
-			s.Keys, s.Clients = orDefault(s.Keys, 1), orDefault(s.Clients, 4)
-			s.ReadFrom, s.Distribution = orDefault(s.ReadFrom, "primary"), orDefault(s.Distribution, "uniform")
-			return s
 		},
 		build: newQueue,
 	}
@@ -38,13 +34,13 @@ func newQueue(s Spec) (Workload, error) {
 	if err := checkLoad(s, operationNames(queueOperations)); err != nil {
 		return nil, err
 	}
-	return &queue{spec: s, keys: newKeys(s.Keys, s.Distribution), mix: newMix(s.Mix, queueOperations)}, nil
+	return &queue{spec: s, keys: keys.New(s.Keys, s.Distribution), mix: newMix(s.Mix, queueOperations)}, nil
 }
 
 // queue is the workload of message queues.
 type queue struct {
 	spec Spec
-	keys *keys
+	keys *keys.Distribution
 	mix  mix
 }
 
@@ -65,7 +61,7 @@ func (w *queue) Workers(int) int   { return w.spec.Clients }
 func (w *queue) Measured(int) bool { return true }
 
 func (w *queue) Worker(i, _ int, seed uint64) Generator {
-	return &queueGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys, mix: w.mix,
+	return &queueGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys.Worker(i, w.spec.Clients), mix: w.mix,
 		last: firstValue(i), dequeues: readRoute(w.spec.ReadFrom)}
 }
 
@@ -84,7 +80,7 @@ func (w *queue) Finals(n int) []Request {
 // queueGenerator is one worker of a queue workload.
 type queueGenerator struct {
 	rng      *rand.PCG
-	keys     *keys
+	keys     keys.Chooser
 	mix      mix
 	last     int64 // the last message enqueued
 	dequeues Route
@@ -92,7 +88,7 @@ type queueGenerator struct {
 
 func (g *queueGenerator) Next(r *Request) {
 	kind := g.mix.pick(g.rng.Uint64())
-	begin(r, kind, g.keys.pick(g.rng.Uint64()))
+	begin(r, kind, g.keys.Next(g.rng.Uint64(), kind == history.Enqueue))
 	r.Pick = uint32(g.rng.Uint64() >> 32)
 	if kind == history.Dequeue {
 		r.Op.Value, r.Route = history.Nil, g.dequeues

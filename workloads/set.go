@@ -4,31 +4,27 @@ import (
 	"math/rand/v2"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
+	"github.com/aftershock-chaos/aftershock/workloads/keys"
 )
 
 var setOperations = []operation{{"add", history.Add}, {"read", history.ReadSet}}
 
 func setType() entry {
 	return entry{
-		info: TypeInfo{
-			Name:  "set",
-			About: "adds unique elements to sets and reads whole sets; reads grow with the set, so keep them few, or set a rate",
-			Fields: []FieldInfo{
-				{"keys", "1", nil, "number of sets; more of them stay smaller"},
-				{"mix", "{add: 90, read: 10}", operationNames(setOperations), "weights of the operations; a read answers every element added so far"},
-				{"read_from", "primary", readFroms, "which nodes are read; elements are added at the primary"},
-				{"clients", "4", nil, "workers, each with its own connections"},
-				{"rate", "as fast as answers come", nil, "operations per second of all clients together, e.g. 500/s"},
-				{"distribution", "uniform", distributions, "how sets are chosen; zipfian has few hot sets"},
+		TypeInfo: TypeInfo{
+			Name:   "set",
+			About:  "adds unique elements to sets and reads whole sets; reads grow with the set, so keep them few, or set a rate",
+			Object: history.ObjectSet,
+			Keys: []schema.Key[Spec]{
+				keysKey(1, maxKeys, "number of sets; more of them stay smaller"),
+				mixKey("{add: 90, read: 10}", setOperations, "weights of the operations; a read answers every element added so far"),
+				readFromKey("which nodes are read; elements are added at the primary"),
+				clientsKey(4, "workers, each with its own connections"),
+				rateKey("500/s", "operations per second of all clients together"),
+				distributionKey("how sets are chosen; zipfian has few hot sets"),
+				valueKey("how long the elements are"),
 			},
-		},
-		defaults: func(s Spec) Spec {
-			if len(s.Mix) == 0 {
-				s.Mix = map[string]int{"add": 90, "read": 10}
-			}
-			s.Keys, s.Clients = orDefault(s.Keys, 1), orDefault(s.Clients, 4)
-			s.ReadFrom, s.Distribution = orDefault(s.ReadFrom, "primary"), orDefault(s.Distribution, "uniform")
-			return s
 		},
 		build: newSet,
 	}
@@ -38,7 +34,7 @@ func newSet(s Spec) (Workload, error) {
 	if err := checkLoad(s, operationNames(setOperations)); err != nil {
 		return nil, err
 	}
-	return &set{spec: s, keys: newKeys(s.Keys, s.Distribution), mix: newMix(s.Mix, setOperations)}, nil
+	return &set{spec: s, keys: keys.New(s.Keys, s.Distribution), mix: newMix(s.Mix, setOperations)}, nil
 }
 
 // set is the workload of growing sets. The cost of reading is quadratic in the
@@ -46,7 +42,7 @@ func newSet(s Spec) (Workload, error) {
 // are answered and recorded.
 type set struct {
 	spec Spec
-	keys *keys
+	keys *keys.Distribution
 	mix  mix
 }
 
@@ -64,7 +60,7 @@ func (w *set) Workers(int) int   { return w.spec.Clients }
 func (w *set) Measured(int) bool { return true }
 
 func (w *set) Worker(i, _ int, seed uint64) Generator {
-	return &setGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys, mix: w.mix,
+	return &setGenerator{rng: stream(seed, w.spec.Name, i), keys: w.keys.Worker(i, w.spec.Clients), mix: w.mix,
 		last: firstValue(i), reads: readRoute(w.spec.ReadFrom)}
 }
 
@@ -75,7 +71,7 @@ func (w *set) Finals(n int) []Request { return finals(w.spec.Keys, n, history.Re
 // setGenerator is one worker of a set workload.
 type setGenerator struct {
 	rng   *rand.PCG
-	keys  *keys
+	keys  keys.Chooser
 	mix   mix
 	last  int64 // the last element added
 	reads Route
@@ -83,7 +79,7 @@ type setGenerator struct {
 
 func (g *setGenerator) Next(r *Request) {
 	kind := g.mix.pick(g.rng.Uint64())
-	begin(r, kind, g.keys.pick(g.rng.Uint64()))
+	begin(r, kind, g.keys.Next(g.rng.Uint64(), kind == history.Add))
 	r.Pick = uint32(g.rng.Uint64() >> 32)
 	if kind == history.ReadSet {
 		r.Route = g.reads

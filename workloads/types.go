@@ -1,52 +1,75 @@
 package workloads
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-)
+	"sync"
 
-// FieldInfo is one key of a workload's entry in a plan.
-type FieldInfo struct {
-	Name    string
-	Default string
-	Values  []string // the allowed words; nil: free form
-	About   string   // one line
-}
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
+)
 
 // TypeInfo describes a type of workload for `aftershock list workloads` and
 // for validation.
 type TypeInfo struct {
-	Name   string
-	About  string // one line
-	Fields []FieldInfo
+	Name   string             `json:"name"`
+	About  string             `json:"about"`  // one line
+	Object history.Object     `json:"object"` // what its operations act on
+	Keys   []schema.Key[Spec] `json:"keys"`   // what a plan can say of it, besides name and type
 }
 
 // entry is one row of the table of types.
 type entry struct {
-	info     TypeInfo
-	defaults func(Spec) Spec
-	build    func(Spec) (Workload, error) // of a spec with defaults applied
+	TypeInfo
+	implied Spec                         // the values that every such workload has, of what a plan cannot say
+	build   func(Spec) (Workload, error) // of a spec with defaults applied
 }
 
-// table lists every type; a new workload is a file and a line here.
+// table lists every type; it is made once, and is not to be changed.
 func table() []entry {
-	return []entry{registerType(), setType(), queueType(), appendType(), bankType(), counterType(), idsType(), lagType()}
+	tableOnce.Do(func() { tableMade = makeTable() })
+	return tableMade
+}
+
+var (
+	tableOnce sync.Once
+	tableMade []entry
+)
+
+// makeTable makes the table; a new workload is a file and a line here.
+func makeTable() []entry {
+	all := []entry{registerType(), setType(), queueType(), appendType(), bankType(), counterType(), idsType(), lagType()}
+	all = append(all, ycsbTypes()...)
+	for i := range all {
+		if slices.ContainsFunc(all[i].Keys, func(k schema.Key[Spec]) bool { return k.Name == "rate" }) {
+			all[i].Keys = append(append(all[i].Keys, pipelineKey()), paced()...)
+		}
+	}
+	return all
 }
 
 // Types describes every type of workload, in the table's order.
 func Types() []TypeInfo {
 	var infos []TypeInfo
 	for _, e := range table() {
-		infos = append(infos, e.info)
+		infos = append(infos, e.TypeInfo)
 	}
 	return infos
 }
 
+// ObjectOf is what the operations of a type of workload act on; empty for a type
+// that is not known.
+func ObjectOf(typ string) history.Object {
+	e, _ := find(typ)
+	return e.Object
+}
+
 func find(name string) (entry, bool) {
 	for _, e := range table() {
-		if e.info.Name == name {
+		if e.Name == name {
 			return e, true
 		}
 	}
@@ -59,7 +82,8 @@ func find(name string) (entry, bool) {
 // returned unchanged; New refuses it. Applying Defaults twice changes nothing
 // more, and spec's own map is never shared.
 func Defaults(spec Spec) Spec {
-	spec.Mix = maps.Clone(spec.Mix)
+	spec.Mix, spec.Load = maps.Clone(spec.Mix), Named(spec.Load)
+	spec.Value.Sizes = maps.Clone(spec.Value.Sizes)
 	if spec.Type == "" {
 		spec.Type = spec.Name
 	}
@@ -70,7 +94,17 @@ func Defaults(spec Spec) Spec {
 	if !ok {
 		return spec
 	}
-	return e.defaults(spec)
+	if len(spec.Mix) == 0 {
+		spec.Mix = maps.Clone(e.implied.Mix)
+	}
+	spec.Keys = cmp.Or(spec.Keys, e.implied.Keys)
+	spec.ReadFrom = cmp.Or(spec.ReadFrom, e.implied.ReadFrom)
+	spec.Distribution = cmp.Or(spec.Distribution, e.implied.Distribution)
+	if spec.Value.None() {
+		spec.Value = e.implied.Value
+	}
+	schema.Fill(schema.Slots(e.Keys, &spec))
+	return spec
 }
 
 // New makes a workload of spec with Defaults applied. It refuses what the type
@@ -81,7 +115,14 @@ func New(spec Spec) (Workload, error) {
 	if !ok {
 		return nil, fmt.Errorf("workload %q: unknown type %q; use one of %s", spec.Name, spec.Type, strings.Join(names(), ", "))
 	}
-	w, err := e.build(spec)
+	if err := checkPaced(spec); err != nil {
+		return nil, fmt.Errorf("workload %q: %w", spec.Name, err)
+	}
+	build := e.build
+	if Paced(spec.Type) && spec.Pipeline != 0 {
+		build = func(s Spec) (Workload, error) { return newPipelined(s, e.build) }
+	}
+	w, err := build(spec)
 	if err != nil {
 		return nil, fmt.Errorf("workload %q: %w", spec.Name, err)
 	}
@@ -91,67 +132,7 @@ func New(spec Spec) (Workload, error) {
 func names() []string {
 	var all []string
 	for _, e := range table() {
-		all = append(all, e.info.Name)
+		all = append(all, e.Name)
 	}
 	return all
-}
-
-// orDefault is v, or d where v is its type's zero value.
-func orDefault[T comparable](v, d T) T {
-	var zero T
-	if v == zero {
-		return d
-	}
-	return v
-}
-
-var (
-	readFroms     = []string{"primary", "replicas", "any"}
-	distributions = []string{"uniform", "zipfian"}
-)
-
-// Bounds of what one workload may ask for.
-const (
-	maxKeys    = 1 << 20 // final reads of every key on every node, one by one
-	maxClients = 1 << 12 // each may hold a connection to every node
-	maxRate    = 1e8     // operations per second
-	maxWeight  = 1 << 20
-	maxKnown   = 1 << 24 // values remembered for CAS over all workers: 128 MiB
-)
-
-// checkLoad checks the fields that register, set and queue share.
-func checkLoad(s Spec, operations []string) error {
-	switch {
-	case s.Keys < 1 || s.Keys > maxKeys:
-		return fmt.Errorf("keys is %d; use 1 to %d", s.Keys, maxKeys)
-	case s.Clients < 1 || s.Clients > maxClients:
-		return fmt.Errorf("clients is %d; use 1 to %d", s.Clients, maxClients)
-	case !(s.Rate >= 0 && s.Rate <= maxRate):
-		return fmt.Errorf("rate is %g/s; use more than 0 and at most %g, or leave it out for a closed loop", s.Rate, float64(maxRate))
-	case !slices.Contains(readFroms, s.ReadFrom):
-		return fmt.Errorf("read_from is %q; use one of %s", s.ReadFrom, strings.Join(readFroms, ", "))
-	case !slices.Contains(distributions, s.Distribution):
-		return fmt.Errorf("distribution is %q; use one of %s", s.Distribution, strings.Join(distributions, ", "))
-	case s.Every != 0:
-		return fmt.Errorf("every is for the lag workload; use rate")
-	}
-	return checkMix(s.Mix, operations)
-}
-
-func checkMix(mix map[string]int, operations []string) error {
-	total := 0
-	for _, name := range slices.Sorted(maps.Keys(mix)) {
-		weight := mix[name]
-		if !slices.Contains(operations, name) {
-			return fmt.Errorf("mix names the operation %q; use %s", name, strings.Join(operations, ", "))
-		}
-		if weight < 0 || weight > maxWeight {
-			return fmt.Errorf("mix gives %s the weight %d; use 0 to %d", name, weight, maxWeight)
-		}
-		total += weight
-	}
-	if total == 0 {
-		return fmt.Errorf("mix has no operation with a weight above 0; give one of %s a weight", strings.Join(operations, ", "))
-	}
-	return nil
 }

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aftershock-chaos/aftershock/history"
 	"pgregory.net/rapid"
+
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/workloads/keys"
 )
 
 // mustNew makes a workload that the test knows to be valid.
@@ -44,7 +46,7 @@ func drawSpec(t *rapid.T) Spec {
 	s.Clients = rapid.IntRange(1, 16).Draw(t, "clients")
 	s.Rate = float64(rapid.IntRange(0, 5000).Draw(t, "rate"))
 	s.ReadFrom = rapid.SampledFrom(readFroms).Draw(t, "from")
-	s.Distribution = rapid.SampledFrom(distributions).Draw(t, "distribution")
+	s.Distribution = keys.Spec{Name: rapid.SampledFrom(keys.Names()).Draw(t, "distribution")}
 	operations := map[string][]string{"register": {"read", "write", "cas"}, "set": {"read", "add"}, "queue": {"dequeue", "enqueue"}}[s.Type]
 	s.Mix = map[string]int{operations[0]: rapid.IntRange(1, 9).Draw(t, operations[0])}
 	for _, o := range operations[1:] {
@@ -138,6 +140,7 @@ func TestRegisterCASRemembers(t *testing.T) {
 		{"own read", []history.Op{read(7)}, history.CAS, 7},
 		{"failed read tells nothing", []history.Op{read(7), {Kind: history.Read, Outcome: history.Fail, Value: 8}}, history.CAS, 7},
 		{"unknown read tells nothing", []history.Op{read(7), {Kind: history.Read, Value: 8}}, history.CAS, 7},
+		{"a torn read", []history.Op{read(7), read(history.Torn)}, history.Read, 0},
 		{"own write", []history.Op{{Kind: history.Write, Outcome: history.OK, Value: 9}}, history.CAS, 9},
 		{"failed write", []history.Op{read(7), {Kind: history.Write, Outcome: history.Fail, Value: 9}}, history.CAS, 7},
 		{"unknown write", []history.Op{read(7), {Kind: history.Write, Value: 9}}, history.Read, 0},
@@ -263,7 +266,7 @@ func TestPollerKeeps(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	mine := map[string]int{"write": 3}
 	s := Defaults(Spec{Name: "register", Mix: mine})
-	if s.Type != "register" || s.Keys != 64 || s.Clients != 8 || s.ReadFrom != "primary" || s.Distribution != "uniform" || !maps.Equal(s.Mix, mine) {
+	if s.Type != "register" || s.Keys != 4096 || s.Clients != 8 || s.ReadFrom != "primary" || s.Distribution.Name != "uniform" || !maps.Equal(s.Mix, mine) {
 		t.Errorf("register: %+v", s)
 	}
 	s.Mix["read"] = 1
@@ -295,14 +298,17 @@ func TestNewRefuses(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{Spec{Name: "x", Type: "registre"}, `unknown type "registre"; use one of register, set, queue, append, bank, counter, unique-ids, lag`},
+		{Spec{Name: "x", Type: "registre"}, `unknown type "registre"; use one of register`},
 		{Spec{Type: "register", Keys: -1}, "keys is -1"},
 		{Spec{Type: "register", Keys: maxKeys + 1}, "keys is 1048577"},
 		{Spec{Type: "register", Clients: -2}, "clients is -2"},
 		{Spec{Type: "set", Rate: -5}, "rate is -5/s"},
 		{Spec{Type: "set", Rate: nan()}, "rate is NaN"},
 		{Spec{Type: "register", ReadFrom: "leader"}, `read_from is "leader"; use one of primary, replicas, any`},
-		{Spec{Type: "register", Distribution: "normal"}, `distribution is "normal"`},
+		{Spec{Type: "register", Distribution: keys.Spec{Name: "normal"}}, `distribution is "normal"`},
+		{Spec{Type: "register", Distribution: keys.Spec{Name: "uniform", Theta: 2}}, "distribution is uniform, which has no theta; take it away, or use zipfian or latest"},
+		{Spec{Type: "register", Distribution: keys.Spec{Name: "zipfian", Theta: 11}}, "distribution: theta is 11; it can be 0.01 to 10"},
+		{Spec{Type: "set", Distribution: keys.Spec{Name: "hotspot", Keys: -1}}, "distribution: keys is -1%; it can be 0.0001% to 100%"},
 		{Spec{Type: "register", Every: time.Second}, "use rate"},
 		{Spec{Type: "register", Mix: map[string]int{"add": 1}}, `mix names the operation "add"; use read, write, cas`},
 		{Spec{Type: "register", Mix: map[string]int{"read": -1}}, "weight -1"},
@@ -330,7 +336,9 @@ func generators(t testing.TB) map[string]Generator {
 	cas := map[string]int{"read": 1, "write": 1, "cas": 1}
 	return map[string]Generator{
 		"register uniform": mustNew(t, Spec{Type: "register", Mix: cas}).Worker(0, 3, 1),
-		"register zipfian": mustNew(t, Spec{Type: "register", Mix: cas, Keys: 10_000, Distribution: "zipfian"}).Worker(0, 3, 1),
+		"register zipfian": mustNew(t, Spec{Type: "register", Mix: cas, Keys: 10_000, Distribution: keys.Spec{Name: "zipfian"}}).Worker(0, 3, 1),
+		"ycsb-a":           mustNew(t, Spec{Type: "ycsb-a"}).Worker(0, 3, 1),
+		"ycsb-d":           mustNew(t, Spec{Type: "ycsb-d"}).Worker(0, 3, 1),
 		"set":              mustNew(t, Spec{Type: "set"}).Worker(0, 3, 1),
 		"queue":            mustNew(t, Spec{Type: "queue"}).Worker(0, 3, 1),
 		"marker":           mustNew(t, Spec{Type: "lag"}).Worker(0, 3, 1),

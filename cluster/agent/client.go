@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -18,89 +20,105 @@ import (
 
 // Bounds of the client.
 const (
-	clockSamples   = 7                      // round trips at Dial
-	dialPause      = 2 * time.Millisecond   // between the first attempts
-	dialPauseMost  = 20 * time.Millisecond  // later on
-	dialAttempt    = 500 * time.Millisecond // longest single attempt
-	exitsBuffered  = 64
-	closeTimeout   = 2 * time.Second
-	beatsPerLease  = 5
-	leastBeatTime  = 50 * time.Millisecond // time-out of a heartbeat, at least
-	maxReply       = 4 << 20
-	maxErrorReply  = 64 << 10
-	reconnectPause = 10 * time.Millisecond
+	clockSamples        = 7                      // round trips at Dial
+	dialPause           = 2 * time.Millisecond   // between the first attempts
+	maxDialPause        = 20 * time.Millisecond  // later on
+	dialAttempt         = 500 * time.Millisecond // longest single attempt
+	handshakeTimeout    = 5 * time.Second        // of a busy machine
+	exitsBuffered       = 64
+	closeTimeout        = 2 * time.Second
+	heartbeatsPerLease  = 5
+	heartbeatMost       = 200 * time.Millisecond // between two, so that a node that stands still is soon noticed
+	minHeartbeatTimeout = 50 * time.Millisecond  // time-out of a heartbeat, at least
+	maxReply            = 4 << 20
+	maxErrorReply       = 64 << 10
+	reconnectPause      = 10 * time.Millisecond
 )
 
 // ErrLost is the cause of every error after the agent was not heard of for
 // longer than its lease, or the client was closed.
 var ErrLost = errors.New("control channel lost")
 
-// ErrRefused is wrapped by Dial's error when the agent belongs to another run.
-var ErrRefused = errors.New("agent refused the token")
+// ErrRefused is wrapped by Dial's error when what answers is not the node's own
+// agent, or the agent does not take this harness for its own.
+var ErrRefused = errors.New("the two ends of the control channel do not belong together")
 
 // Client is the harness's hold on one agent; it implements cluster.Control and
 // may be used by many goroutines. It keeps the agent's lease alive until Close.
 type Client struct {
-	addr   netip.AddrPort
-	token  string
-	lease  time.Duration
-	http   *http.Client
-	clock  offset
-	exits  chan cluster.Exit
-	ctx    context.Context // ends when the channel is lost or closed
-	lose   context.CancelCauseFunc
-	owned  sync.WaitGroup
-	closed func() error
+	addr       netip.AddrPort
+	tls        *tls.Config
+	lease      time.Duration
+	http       *http.Client
+	clock      clockOffset
+	heard      atomic.Pointer[time.Time] // the last answer
+	exits      chan cluster.Exit
+	ctx        context.Context // ends when the channel is lost or closed
+	cancel     context.CancelCauseFunc
+	background sync.WaitGroup
+	closed     func() error
 }
 
-var _ cluster.Control = (*Client)(nil)
+var (
+	_ cluster.Control = (*Client)(nil)
+	_ cluster.Heard   = (*Client)(nil)
+	_ cluster.Metered = (*Client)(nil)
+)
 
-// Dial connects to the agent at addr. It tries until the agent answers or ctx
-// ends; only a wrong token ends it at once, with ErrRefused.
-func Dial(ctx context.Context, addr netip.AddrPort, token string, lease time.Duration) (*Client, error) {
+// Dial connects to a node's agent at addr, whose keys are of this Authority. It
+// tries until the agent answers or ctx ends; only one with other keys ends it at
+// once, with ErrRefused.
+func (a *Authority) Dial(ctx context.Context, addr netip.AddrPort, node string, lease time.Duration) (*Client, error) {
 	if lease <= 0 {
 		lease = cluster.DefaultLease
 	}
 	// No proxy, no compression: the peer is a node of our own.
+	secure := a.client(node)
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialAttempt}).DialContext,
+		TLSClientConfig:     secure,
+		TLSHandshakeTimeout: handshakeTimeout,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     time.Minute,
 		DisableCompression:  true,
 	}
 	c := &Client{
-		addr: addr, token: token, lease: lease, http: &http.Client{Transport: transport},
+		addr: addr, tls: secure, lease: lease, http: &http.Client{Transport: transport},
 		exits: make(chan cluster.Exit, exitsBuffered),
 	}
-	if err := c.greet(ctx); err != nil {
+	if err := c.waitForAgent(ctx); err != nil {
 		transport.CloseIdleConnections()
 		return nil, fmt.Errorf("reach the agent at %s: %w", addr, err)
 	}
-	c.ctx, c.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.closed = sync.OnceValue(c.shutdown)
-	c.owned.Go(c.beat)
-	c.owned.Go(c.followExits)
+	c.background.Go(c.heartbeat)
+	c.background.Go(c.followExits)
 	return c, nil
 }
 
-// greet waits for the agent's first answer, then measures its clock.
-func (c *Client) greet(ctx context.Context) error {
-	for pause := dialPause; ; pause = min(2*pause, dialPauseMost) {
+// waitForAgent waits for the agent's first answer, then measures its clock.
+func (c *Client) waitForAgent(ctx context.Context) error {
+	var last error
+	for pause := dialPause; ; pause = min(2*pause, maxDialPause) {
 		attempt, cancel := context.WithTimeout(ctx, dialAttempt)
 		err := c.measure(attempt)
 		cancel()
 		if err == nil {
 			break
 		}
-		if errors.Is(err, ErrRefused) {
-			return err
+		if last == nil || ctx.Err() == nil { // the end of ctx says nothing about the agent
+			last = err
+		}
+		if refused(err) {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("%w; the last attempt: %w", ctx.Err(), err)
+			return fmt.Errorf("%w; the last attempt: %w", ctx.Err(), last)
 		}
 	}
 	for range clockSamples - 1 {
@@ -118,16 +136,21 @@ func (c *Client) measure(ctx context.Context) error {
 	if err := c.call(ctx, pathClock, struct{}{}, &reply); err != nil {
 		return err
 	}
-	c.clock.add(sample{sent: sent, received: time.Now(), agent: reply.Now})
+	received := time.Now()
+	c.clock.add(sample{sent: sent, received: received, agent: reply.Now})
+	c.heard.Store(&received)
 	return nil
 }
 
-// beat keeps the lease alive until the channel is lost.
-func (c *Client) beat() {
-	every := c.lease / beatsPerLease
-	ticker := time.NewTicker(every)
+// Heard implements cluster.Heard.
+func (c *Client) Heard() time.Time { return *c.heard.Load() }
+
+// heartbeat keeps the lease alive until the channel is lost.
+func (c *Client) heartbeat() {
+	longest := c.lease / heartbeatsPerLease
+	ticker := time.NewTicker(min(longest, heartbeatMost))
 	defer ticker.Stop()
-	heard := time.Now()
+	lastAnswer := time.Now()
 	for {
 		select {
 		case <-ticker.C:
@@ -135,13 +158,13 @@ func (c *Client) beat() {
 			return
 		}
 		sent := time.Now()
-		ctx, cancel := context.WithTimeout(c.ctx, max(every, leastBeatTime))
+		ctx, cancel := context.WithTimeout(c.ctx, max(longest, minHeartbeatTimeout))
 		err := c.measure(ctx)
 		cancel()
 		if err == nil {
-			heard = sent
-		} else if time.Since(heard) > c.lease {
-			c.lose(fmt.Errorf("%w: agent at %s not heard of for its lease of %s: %w", ErrLost, c.addr, c.lease, err))
+			lastAnswer = sent
+		} else if time.Since(lastAnswer) > c.lease {
+			c.cancel(fmt.Errorf("%w: agent at %s not heard of for its lease of %s: %w", ErrLost, c.addr, c.lease, err))
 			return
 		}
 	}
@@ -157,7 +180,7 @@ func (c *Client) call(ctx context.Context, path string, in, out any) error {
 	defer done()
 	defer response.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxReply)).Decode(out); err != nil {
-		return c.because(ctx, fmt.Errorf("read the agent's answer: %w", err))
+		return c.withCause(ctx, fmt.Errorf("read the agent's answer: %w", err))
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorReply)) // so that the connection is used again
 	return nil
@@ -169,7 +192,7 @@ func (c *Client) open(ctx context.Context, path string, in any) (*http.Response,
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode the request: %w", err)
 	}
-	ctx, done := c.join(ctx)
+	ctx, done := c.withChannel(ctx)
 	request, err := c.request(ctx, path, body)
 	if err != nil {
 		done()
@@ -177,7 +200,7 @@ func (c *Client) open(ctx context.Context, path string, in any) (*http.Response,
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		err = c.because(ctx, err)
+		err = c.withCause(ctx, err)
 		done()
 		return nil, nil, err
 	}
@@ -189,8 +212,8 @@ func (c *Client) open(ctx context.Context, path string, in any) (*http.Response,
 	return response, done, nil
 }
 
-// join returns a context that ends with ctx or with the channel.
-func (c *Client) join(ctx context.Context) (context.Context, func()) {
+// withChannel returns a context that ends with ctx or with the channel.
+func (c *Client) withChannel(ctx context.Context) (context.Context, func()) {
 	if c.ctx == nil { // still dialling
 		return ctx, func() {}
 	}
@@ -199,9 +222,9 @@ func (c *Client) join(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// because prefers the reason why ctx or the channel ended to what followed
-// from it.
-func (c *Client) because(ctx context.Context, err error) error {
+// withCause adds the reason why ctx or the channel ended, if they have, to err,
+// which followed from it.
+func (c *Client) withCause(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if cause == nil && c.ctx != nil {
 		cause = context.Cause(c.ctx)
@@ -213,11 +236,10 @@ func (c *Client) because(ctx context.Context, err error) error {
 }
 
 func (c *Client) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.addr.String()+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+c.addr.String()+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
-	request.Header.Set("Authorization", "Bearer "+c.token)
 	request.Header.Set("Content-Type", "application/json")
 	return request, nil
 }
@@ -228,9 +250,6 @@ func refusal(response *http.Response) error {
 	err := json.NewDecoder(io.LimitReader(response.Body, maxErrorReply)).Decode(&reply)
 	if err != nil || reply.Error == "" {
 		reply.Error = "agent answered " + response.Status
-	}
-	if response.StatusCode == http.StatusUnauthorized {
-		return fmt.Errorf("%w: %s", ErrRefused, reply.Error)
 	}
 	return errors.New(reply.Error)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,16 @@ func (c *Client) Do(ctx context.Context, a cluster.Action) (cluster.Effect, erro
 	}
 	at, bound := c.clock.toHarness(out.At)
 	return cluster.Effect{At: at, Error: bound, Dropped: out.Dropped, Changed: out.Changed}, nil
+}
+
+// Usage implements cluster.Metered.
+func (c *Client) Usage(ctx context.Context) (cluster.Usage, error) {
+	var out usageReply
+	if err := c.call(ctx, pathUsage, struct{}{}, &out); err != nil {
+		return cluster.Usage{}, fmt.Errorf("read the node's usage: %w", err)
+	}
+	at, _ := c.clock.toHarness(out.At)
+	return cluster.Usage{At: at, Set: out.Set}, nil
 }
 
 // Probe implements cluster.Control.
@@ -98,7 +109,7 @@ func (c *Client) readExits(seen int) int {
 		}
 		at, _ := c.clock.toHarness(e.At)
 		select {
-		case c.exits <- cluster.Exit{At: at, Code: e.Code, Signal: e.Signal, Planned: e.Planned}:
+		case c.exits <- cluster.Exit{At: at, Code: e.Code, Signal: e.Signal, Planned: e.Planned, By: e.By, Memory: e.Memory}:
 			seen = e.Seq + 1
 		case <-c.ctx.Done():
 			return seen
@@ -137,22 +148,23 @@ func (w *writeErrors) Write(p []byte) (int, error) {
 
 // DialServer implements cluster.Control. The connection lives on when ctx ends.
 func (c *Client) DialServer(ctx context.Context, port int) (net.Conn, error) {
-	ctx, done := c.join(ctx)
+	ctx, done := c.withChannel(ctx)
 	defer done()
-	conn, err := (&net.Dialer{Timeout: dialAttempt}).DialContext(ctx, "tcp", c.addr.String())
+	tcp, err := (&net.Dialer{Timeout: dialAttempt}).DialContext(ctx, "tcp", c.addr.String())
 	if err != nil {
-		return nil, fmt.Errorf("tunnel to port %d: %w", port, c.because(ctx, err))
+		return nil, fmt.Errorf("tunnel to port %d: %w", port, c.withCause(ctx, err))
 	}
+	conn := tls.Client(tcp, c.tls)
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	reader, err := c.upgrade(ctx, conn, port)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("tunnel to port %d: %w", port, c.because(ctx, err))
+		_ = tcp.Close() // a farewell would wait for a peer that may be gone
+		return nil, fmt.Errorf("tunnel to port %d: %w", port, c.withCause(ctx, err))
 	}
-	return &tunnelConn{TCPConn: conn.(*net.TCPConn), reader: reader}, nil
+	return &tunnelConn{Conn: conn, reader: reader}, nil
 }
 
 // upgrade asks the agent to join conn to the port.
@@ -186,20 +198,18 @@ func (c *Client) upgrade(ctx context.Context, conn net.Conn, port int) (*bufio.R
 	return reader, nil
 }
 
-// tunnelConn reads what came together with the answer first. Being a TCPConn
-// otherwise, it can be half-closed.
+// tunnelConn reads what came together with the answer first. Being a TLS
+// connection otherwise, it can be half-closed.
 type tunnelConn struct {
-	*net.TCPConn
+	*tls.Conn
 	reader *bufio.Reader
 }
 
 func (t *tunnelConn) Read(p []byte) (int, error) { return t.reader.Read(p) }
 
-// WriteTo hides TCPConn's own, which would pass the reader by.
-func (t *tunnelConn) WriteTo(w io.Writer) (int64, error) { return t.reader.WriteTo(w) }
-
 // Close implements cluster.Control. It may be called more than once. It is an
-// error if the agent did not hear of it; then its lease ends it.
+// error if the agent cannot be reached, unless the channel was lost before; then
+// the agent ends with its lease.
 func (c *Client) Close() error { return c.closed() }
 
 func (c *Client) shutdown() error {
@@ -210,8 +220,8 @@ func (c *Client) shutdown() error {
 	if errors.Is(err, ErrLost) {
 		err = nil // it has ended, or will with its lease
 	}
-	c.lose(fmt.Errorf("%w: closed by the harness", ErrLost))
-	c.owned.Wait()
+	c.cancel(fmt.Errorf("%w: closed by the harness", ErrLost))
+	c.background.Wait()
 	c.http.CloseIdleConnections()
 	if err != nil {
 		return fmt.Errorf("end the agent at %s: %w", c.addr, err)

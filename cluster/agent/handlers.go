@@ -2,53 +2,48 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
-	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 )
 
 // handler routes the control channel and guards every path of it.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+pathClock, func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, clockReply{Now: s.node.now()})
+		reply(w, clockReply{Now: s.clock.now()})
 	})
 	mux.HandleFunc("POST "+pathStart, handle(s.start))
 	mux.HandleFunc("POST "+pathAction, handle(s.action))
 	mux.HandleFunc("POST "+pathProbe, handle(s.probe))
 	mux.HandleFunc("POST "+pathRun, handle(s.run))
+	mux.HandleFunc("POST "+pathUsage, handle(s.usage))
 	mux.HandleFunc("POST "+pathExits, s.exits)
 	mux.HandleFunc("POST "+pathOutput, s.output)
 	mux.HandleFunc("POST "+pathTunnel, s.tunnel)
 	mux.HandleFunc("POST "+pathShutdown, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, struct{}{})
 		_ = http.NewResponseController(w).Flush() // the answer goes out before the end
-		s.overOnce.Do(func() { close(s.over) })
+		s.shutdownOnce.Do(func() { close(s.shutdown) })
 	})
 	return s.guard(mux)
 }
 
-// guard lets only requests with the token pass, and only so many at a time.
-// Each renews the lease.
+// guard lets only the harness pass, and only so many requests at a time. Each
+// renews the lease. TLS has asked for the harness's certificate already; that it
+// is looked at here again keeps a handler from being served without it.
 func (s *server) guard(next http.Handler) http.Handler {
-	want := sha256.Sum256([]byte(s.o.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		// Comparing digests takes the same time for tokens of any length.
-		got := sha256.Sum256([]byte(token))
-		if subtle.ConstantTimeCompare(want[:], got[:]) != 1 || !ok {
-			refuse(w, http.StatusUnauthorized, errors.New("wrong token: this agent belongs to another run"))
+		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+			refuse(w, http.StatusUnauthorized, errors.New("this agent answers its own harness alone"))
 			return
 		}
-		s.heard.Store(s.node.now())
+		s.lastRequest.Store(s.clock.now())
 		if r.URL.Path != pathClock && r.URL.Path != pathShutdown {
 			select {
 			case s.inFlight <- struct{}{}:
@@ -101,7 +96,7 @@ func refuse(w http.ResponseWriter, status int, err error) {
 }
 
 func (s *server) start(_ context.Context, spec cluster.ServerSpec) (struct{}, error) {
-	return struct{}{}, s.node.start(spec)
+	return struct{}{}, s.processes.Start(spec)
 }
 
 func (s *server) probe(ctx context.Context, in probeRequest) (errorReply, error) {
@@ -112,51 +107,28 @@ func (s *server) probe(ctx context.Context, in probeRequest) (errorReply, error)
 	if in.Timeout <= 0 || in.Timeout > maxProbe {
 		return errorReply{}, fmt.Errorf("probe's time-out %s is not between 0 and %s", in.Timeout, maxProbe)
 	}
-	if err := probe(ctx, addr, in.Timeout); err != nil {
+	if err := network.Probe(ctx, addr, in.Timeout); err != nil {
 		return errorReply{Error: err.Error()}, nil
 	}
 	return errorReply{}, nil
 }
 
-// action waits for the action's instant and acts. A harness that goes away
-// while it waits calls the action off.
-func (s *server) action(ctx context.Context, in actionRequest) (actionReply, error) {
-	if ahead := time.Duration(in.At - s.node.now()); ahead > maxAhead {
-		return actionReply{}, fmt.Errorf("action is %s ahead, at most %s", ahead, maxAhead)
-	}
-	if in.Kind == cluster.Block {
-		if err := s.node.rules.ready(); err != nil {
-			return actionReply{}, err
-		}
-	}
-	return urgently(func() (actionReply, error) {
-		if err := waitUntil(ctx, s.node.now, in.At); err != nil {
-			return actionReply{}, err
-		}
-		return s.node.act(in.Action)
-	})
+// usage reads what the node took, as of the middle of the reading.
+func (s *server) usage(context.Context, struct{}) (usageReply, error) {
+	began := s.clock.now()
+	set := s.meter.Read()
+	return usageReply{At: began + (s.clock.now()-began)/2, Set: set}, nil
 }
 
-// act puts an action into effect now.
-func (n *node) act(a cluster.Action) (reply actionReply, err error) {
-	switch a.Kind {
-	case cluster.Kill:
-		return n.kill()
-	case cluster.Stop:
-		return n.stop(a.Grace)
-	case cluster.Pause:
-		return n.pause()
-	case cluster.Resume:
-		return n.resume()
-	case cluster.Restart:
-		reply.Changed, err = n.restart()
-	case cluster.Block:
-		reply.Changed, err = n.rules.block(a.ID, a.Rules)
-	case cluster.Unblock:
-		reply.Dropped, reply.Changed, err = n.rules.unblock(a.ID)
-	default:
-		return actionReply{}, fmt.Errorf("unknown action %q", a.Kind)
+// run runs a command to its end and returns its output.
+func (s *server) run(ctx context.Context, spec cluster.ServerSpec) (runReply, error) {
+	output, err := s.processes.Run(ctx, spec)
+	if err != nil && output == nil {
+		return runReply{}, err
 	}
-	reply.At = n.now()
-	return reply, err
+	r := runReply{Output: output}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r, nil
 }

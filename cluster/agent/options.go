@@ -1,29 +1,34 @@
 package agent
 
 import (
-	"crypto/rand"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/root"
 )
 
 // Names of the environment variables that OptionsFromEnv reads. Servers do not
 // inherit them.
 const (
-	EnvToken     = "AFTERSHOCK_TOKEN"      // Options.Token; required
-	EnvLease     = "AFTERSHOCK_LEASE"      // Options.Lease, a Go duration
-	EnvData      = "AFTERSHOCK_DATA"       // Options.DataDir
-	EnvListen    = "AFTERSHOCK_LISTEN"     // Options.Listen
-	EnvMountProc = "AFTERSHOCK_MOUNT_PROC" // Options.MountProc if "1"
+	EnvLease     = "AFTERSHOCK_LEASE"     // Options.Lease, a Go duration
+	EnvData      = "AFTERSHOCK_DATA"      // Options.DataDir
+	EnvListen    = "AFTERSHOCK_LISTEN"    // Options.Listen
+	EnvRoot      = "AFTERSHOCK_ROOT"      // Options.Root, as JSON
+	EnvMemory    = "AFTERSHOCK_MEMORY"    // Options.MemoryEvents
+	EnvProcesses = "AFTERSHOCK_PROCESSES" // Options.Processes
 )
 
 // DefaultDataDir is the node's data directory where the host gives none.
@@ -33,31 +38,51 @@ const DefaultDataDir = "/var/lib/aftershock"
 // longer than the lease.
 var ErrLeaseExpired = errors.New("lease expired")
 
-// Options set up an agent. The zero value of each but Token is its default.
+// Options set up an agent. The zero value of each but Secret is its default.
 type Options struct {
 	Listen  string        // address of the control channel; ":7399"
-	Token   string        // secret that every request must carry; required
+	Secret  Secret        // the keys of the control channel; required
 	Lease   time.Duration // how long the agent lives without the harness; cluster.DefaultLease
 	DataDir string        // the node's data directory; DefaultDataDir
-	// MountProc mounts a fresh /proc first: for a node whose mount and PID
-	// namespaces are new and whose /proc is still that of its maker.
-	MountProc bool
+	// Root is the file system that the agent enters first: for a node whose mount
+	// and PID namespaces are new, and whose files are still its maker's. Nil: it
+	// has one already.
+	Root *root.Root
+	// MemoryEvents is the file that counts the node's processes that were killed
+	// for want of memory, as its host names it; empty: where containers have it.
+	MemoryEvents string
+	// Processes bounds the processes of the agent's user, where the host cannot
+	// bound the node's; 0: it has.
+	Processes int
 	// Stdout gets a copy of the server's output, which CopyOutput delivers in
 	// any case; nil is nowhere. A writer that blocks holds up the server.
 	Stdout io.Writer
 	Logger *slog.Logger // nil discards
+
+	memory *process.MemoryEvents // of MemoryEvents, once it is open
 }
 
-// OptionsFromEnv reads the options that a host passes in the environment.
+// OptionsFromEnv reads the options that a host passes in the environment: all but
+// the Secret, which has no business there.
 func OptionsFromEnv() (Options, error) {
 	o := Options{
-		Listen:    os.Getenv(EnvListen),
-		Token:     os.Getenv(EnvToken),
-		DataDir:   os.Getenv(EnvData),
-		MountProc: os.Getenv(EnvMountProc) == "1",
+		Listen:  os.Getenv(EnvListen),
+		DataDir: os.Getenv(EnvData),
+
+		MemoryEvents: os.Getenv(EnvMemory),
 	}
-	if o.Token == "" {
-		return Options{}, fmt.Errorf("environment variable %s is not set: the agent is started by a host, not by hand", EnvToken)
+	if s := os.Getenv(EnvRoot); s != "" {
+		o.Root = new(root.Root)
+		if err := json.Unmarshal([]byte(s), o.Root); err != nil {
+			return Options{}, fmt.Errorf("environment variable %s: %w", EnvRoot, err)
+		}
+	}
+	if s := os.Getenv(EnvProcesses); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return Options{}, fmt.Errorf("environment variable %s: %q is no number of processes", EnvProcesses, s)
+		}
+		o.Processes = n
 	}
 	if s := os.Getenv(EnvLease); s != "" {
 		lease, err := time.ParseDuration(s)
@@ -69,10 +94,10 @@ func OptionsFromEnv() (Options, error) {
 	return o.withDefaults()
 }
 
-// Environ is the environment that makes OptionsFromEnv return o; Stdout and
-// Logger are not part of it.
+// Environ is the environment that makes OptionsFromEnv return o; Secret, Stdout
+// and Logger are not part of it.
 func (o Options) Environ() []string {
-	env := []string{EnvToken + "=" + o.Token}
+	var env []string
 	if o.Lease != 0 {
 		env = append(env, EnvLease+"="+o.Lease.String())
 	}
@@ -82,16 +107,20 @@ func (o Options) Environ() []string {
 	if o.Listen != "" {
 		env = append(env, EnvListen+"="+o.Listen)
 	}
-	if o.MountProc {
-		env = append(env, EnvMountProc+"=1")
+	if o.MemoryEvents != "" {
+		env = append(env, EnvMemory+"="+o.MemoryEvents)
+	}
+	if o.Processes > 0 {
+		env = append(env, EnvProcesses+"="+strconv.Itoa(o.Processes))
+	}
+	if o.Root != nil {
+		text, _ := json.Marshal(o.Root) // it is made of strings
+		env = append(env, EnvRoot+"="+string(text))
 	}
 	return env
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Token == "" {
-		return Options{}, errors.New("agent: no token: make one with NewToken")
-	}
 	if o.Lease == 0 {
 		o.Lease = cluster.DefaultLease
 	}
@@ -114,27 +143,48 @@ func (o Options) withDefaults() (Options, error) {
 // a busy machine's scheduler.
 const minLease = 50 * time.Millisecond
 
-// NewToken returns a new secret for a run's agents.
-func NewToken() string { return rand.Text() }
+// secretTimeout bounds the wait for the keys: a host writes them at once.
+const secretTimeout = 10 * time.Second
 
-// NewCommand is the hidden command `aftershock agent`, the node's PID 1.
-func NewCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:           "agent",
-		Short:         "Supervise a node (started by the hosts, not by hand)",
-		Hidden:        true,
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := OptionsFromEnv()
-			if err != nil {
-				return err
-			}
-			o.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
-			defer stop()
-			return Serve(ctx, o)
-		},
+// Main is what the node's PID 1 does: it serves with the options of its
+// environment and the keys of its standard input until a signal, and logs to
+// stderr.
+func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) error {
+	o, err := OptionsFromEnv()
+	if err != nil {
+		return err
+	}
+	// The keys are in this process's memory only, which the node's servers cannot
+	// read then unless they may trace every process.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("agent: hide the own memory: %w", err)
+	}
+	if o.Secret, err = awaitSecret(stdin, secretTimeout); err != nil {
+		return err
+	}
+	o.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	return Serve(ctx, o)
+}
+
+// awaitSecret reads the secret; a reader that never delivers is left behind.
+func awaitSecret(stdin io.Reader, limit time.Duration) (Secret, error) {
+	type result struct {
+		secret Secret
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		s, err := ReadSecret(stdin)
+		done <- result{s, err}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.secret, r.err
+	case <-timer.C:
+		return Secret{}, fmt.Errorf("agent: no keys on standard input in %s: the agent is started by a host, not by hand", limit)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/internal/nodetest"
 )
 
 // ahead is how far ahead the harness sends its actions here.
@@ -16,8 +17,8 @@ const ahead = 15 * time.Millisecond
 // at once and reports how late it took effect, and how far apart the nodes were.
 // undo follows each time.
 func measurePrecision(b *testing.B, action, undo cluster.Action) {
-	nodes := launch(b, 3).Nodes()
-	serve(b, nodes...)
+	nodes := nodetest.Launch(b, 3).Nodes()
+	nodetest.Serve(b, nodes...)
 	action.Rules = []cluster.Rule{{Peer: nodes[2].Addr, In: true, Out: true}}
 	var late, spread, bound []time.Duration
 	for b.Loop() {
@@ -48,10 +49,10 @@ func measurePrecision(b *testing.B, action, undo cluster.Action) {
 		spread = append(spread, slices.Max(each)-slices.Min(each))
 		for _, n := range nodes {
 			if undo.Kind != "" {
-				do(b, n, undo)
+				nodetest.Do(b, n, undo)
 			}
 			if action.Kind == cluster.Kill {
-				answers(b, n)
+				nodetest.WaitAnswers(b, n)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,10 +11,14 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
 )
 
 // Serve runs the agent until the harness closes it, ctx ends (both return
@@ -24,10 +29,19 @@ func Serve(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if o.MountProc {
-		if err := mountProc(); err != nil {
-			return err
+	if o.Processes > 0 {
+		if err := process.LimitProcesses(o.Processes); err != nil {
+			return fmt.Errorf("agent: %w", err)
 		}
+	}
+	o.memory = process.OpenMemoryEvents(o.MemoryEvents) // the node's own root has no such file
+	if o.Root != nil {
+		if err := o.Root.Enter(); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
+	}
+	if _, err := o.Secret.server(); err != nil {
+		return err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
@@ -36,34 +50,45 @@ func Serve(ctx context.Context, o Options) error {
 	return serve(ctx, o, listener, os.Getpid() == 1)
 }
 
-func mountProc() error {
-	err := syscall.Mount("proc", "/proc", "proc", syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC, "")
-	if err != nil {
-		return fmt.Errorf("agent: mount /proc: %w: in a container, run it with its /proc unmasked (docker run --security-opt systempaths=unconfined)", err)
-	}
-	return nil
-}
-
 // server is the agent's side of the control channel.
 type server struct {
-	o        Options
-	node     *node
-	heard    atomic.Int64 // agent's clock at the last authenticated request
-	inFlight chan struct{}
-	over     chan struct{} // closed when the harness says so
-	overOnce sync.Once
-	tunnels  sync.WaitGroup
-	ctx      context.Context // ends with the agent
+	o            Options
+	clock        monotonicClock
+	processes    *process.Supervisor
+	firewall     *network.Firewall
+	actions      map[cluster.ActionKind]action
+	control      *usage.Meter // what goes over the control channel
+	meter        *usage.Reader
+	lastRequest  atomic.Int64 // the clock at the last authenticated request
+	inFlight     chan struct{}
+	shutdown     chan struct{} // closed when the harness asks for the agent's end
+	shutdownOnce sync.Once
+	tunnels      sync.WaitGroup
+	running      context.Context // ends with the agent
 }
 
-// serve runs the agent on listener; init says whether it is PID 1 of its node.
-func serve(ctx context.Context, o Options, listener net.Listener, init bool) error {
-	port := uint16(listener.Addr().(*net.TCPAddr).Port)
-	group, running := errgroup.WithContext(ctx)
+func newServer(running context.Context, o Options, controlPort uint16, pid1 bool) *server {
 	s := &server{
-		o: o, node: newNode(o, port, init), inFlight: make(chan struct{}, maxInFlight),
-		over: make(chan struct{}), ctx: running,
+		o: o, clock: newMonotonicClock(),
+		processes: process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger}),
+		firewall:  network.NewFirewall(controlPort),
+		inFlight:  make(chan struct{}, maxInFlight), shutdown: make(chan struct{}), running: running,
 	}
+	s.actions = actionsOf(s.processes, s.firewall)
+	s.control = &usage.Meter{}
+	s.meter = usage.NewReader(s.control)
+	return s
+}
+
+// serve runs the agent on listener; pid1 says whether it is PID 1 of its node.
+func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) error {
+	port := uint16(listener.Addr().(*net.TCPAddr).Port)
+	secure, err := o.Secret.server()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	group, running := errgroup.WithContext(ctx)
+	s := newServer(running, o, port, pid1)
 	web := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -71,52 +96,53 @@ func serve(ctx context.Context, o Options, listener net.Listener, init bool) err
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return running },
 	}
-	// Reaping goes on until the very end, for close waits for the dead.
+	// Reaping goes on until all else has ended: close waits for what it kills.
 	reaping, stopReaping := context.WithCancel(context.WithoutCancel(ctx))
 	reaped := make(chan struct{})
 	go func() {
 		defer close(reaped)
-		s.node.procs.reap(reaping)
+		s.processes.Reap(reaping)
 	}()
 	group.Go(func() error {
-		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := web.Serve(tls.NewListener(s.control.Listener(listener), secure)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("agent: control channel: %w", err)
 		}
 		return nil
 	})
-	group.Go(func() error { return s.untilOver(running) })
+	group.Go(func() error { return s.waitForEnd(running) })
 	group.Go(func() error {
 		<-running.Done()
-		err := s.node.close()
+		err := errors.Join(s.processes.Close(), s.firewall.Close())
 		_ = web.Close() // what it still serves ends with the agent
 		return err
 	})
-	err := group.Wait()
+	err = group.Wait()
 	s.tunnels.Wait()
 	stopReaping()
 	<-reaped
-	if errors.Is(err, errOver) {
+	if errors.Is(err, errEnd) {
 		return nil
 	}
 	return err
 }
 
-// errOver ends the agent's goroutines when it is to end without an error.
-var errOver = errors.New("agent over")
+// errEnd ends the agent's goroutines when it is to end without an error.
+var errEnd = errors.New("agent ended")
 
-// untilOver ends with the harness's word, ctx, or the lease.
-func (s *server) untilOver(ctx context.Context) error {
+// waitForEnd returns when the harness asks for the agent's end, ctx ends, or the
+// lease expires.
+func (s *server) waitForEnd(ctx context.Context) error {
 	timer := time.NewTimer(s.o.Lease)
 	defer timer.Stop()
 	for {
 		select {
-		case <-s.over:
-			return errOver
+		case <-s.shutdown:
+			return errEnd
 		case <-ctx.Done():
-			return errOver
+			return errEnd
 		case <-timer.C:
 		}
-		left := time.Duration(s.heard.Load()-s.node.now()) + s.o.Lease
+		left := time.Duration(s.lastRequest.Load()-s.clock.now()) + s.o.Lease
 		if left <= 0 {
 			s.o.Logger.Warn("harness not heard of, ending", slog.Duration("lease", s.o.Lease), slog.Int("pid", os.Getpid()))
 			return fmt.Errorf("agent: %w: no request of the harness for %s", ErrLeaseExpired, s.o.Lease)

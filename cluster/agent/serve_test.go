@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -19,9 +21,10 @@ import (
 
 // serveHere runs an agent in this process as one that is not PID 1 of its node:
 // it reaches its own children only.
-func serveHere(t *testing.T, ctx context.Context, lease time.Duration) (netip.AddrPort, Options, <-chan error) {
+func serveHere(t testing.TB, ctx context.Context, lease time.Duration) (netip.AddrPort, *Authority, <-chan error) {
 	t.Helper()
-	o, err := Options{Token: NewToken(), Lease: lease, DataDir: t.TempDir()}.withDefaults()
+	authority, secret := testKeys(t, "here")
+	o, err := Options{Secret: secret, Lease: lease, DataDir: t.TempDir()}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +35,21 @@ func serveHere(t *testing.T, ctx context.Context, lease time.Duration) (netip.Ad
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, o, listener, false) }()
-	return netip.MustParseAddrPort(listener.Addr().String()), o, ended
+	return netip.MustParseAddrPort(listener.Addr().String()), authority, ended
+}
+
+// testKeys are the keys of a launch and those of one of its agents.
+func testKeys(t testing.TB, node string) (*Authority, Secret) {
+	t.Helper()
+	authority, err := NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := authority.Secret(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority, secret
 }
 
 func await(t *testing.T, ended <-chan error) error {
@@ -73,8 +90,8 @@ func TestLeaseExpires(t *testing.T) {
 	}
 
 	const lease = 400 * time.Millisecond
-	addr, o, ended := serveHere(t, t.Context(), lease)
-	c, err := Dial(t.Context(), addr, o.Token, lease)
+	addr, keys, ended := serveHere(t, t.Context(), lease)
+	c, err := keys.Dial(t.Context(), addr, "here", lease)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +107,7 @@ func TestLeaseExpires(t *testing.T) {
 	if !alive(pid) {
 		t.Error("the server ended although the harness lives")
 	}
-	c.lose(ErrLost) // as when the harness dies: no request from now on
+	c.cancel(ErrLost) // as when the harness dies: no request from now on
 	if err := await(t, ended); !errors.Is(err, ErrLeaseExpired) {
 		t.Errorf("error %v", err)
 	}
@@ -103,8 +120,8 @@ func TestLeaseExpires(t *testing.T) {
 }
 
 func TestCloseEndsAgent(t *testing.T) {
-	addr, o, ended := serveHere(t, t.Context(), time.Minute)
-	c, err := Dial(t.Context(), addr, o.Token, time.Minute)
+	addr, keys, ended := serveHere(t, t.Context(), time.Minute)
+	c, err := keys.Dial(t.Context(), addr, "here", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +149,8 @@ func TestKillReachesOwnChildrenOnly(t *testing.T) {
 	}
 	defer func() { _ = stranger.Kill(); _, _ = stranger.Wait() }()
 	ctx, cancel := context.WithCancel(t.Context())
-	addr, o, ended := serveHere(t, ctx, time.Minute)
-	c, err := Dial(t.Context(), addr, o.Token, time.Minute)
+	addr, keys, ended := serveHere(t, ctx, time.Minute)
+	c, err := keys.Dial(t.Context(), addr, "here", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,8 +179,8 @@ func TestKillReachesOwnChildrenOnly(t *testing.T) {
 func TestLostAfterLease(t *testing.T) {
 	const lease = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
-	addr, o, ended := serveHere(t, ctx, lease)
-	c, err := Dial(t.Context(), addr, o.Token, lease)
+	addr, keys, ended := serveHere(t, ctx, lease)
+	c, err := keys.Dial(t.Context(), addr, "here", lease)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,23 +205,25 @@ func TestLostAfterLease(t *testing.T) {
 }
 
 func TestEveryPathIsGuarded(t *testing.T) {
-	o, err := Options{Token: "right", DataDir: t.TempDir()}.withDefaults()
+	o, err := Options{DataDir: t.TempDir()}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{o: o, node: newNode(o, 1, false), inFlight: make(chan struct{}, 1), over: make(chan struct{})}
+	s := newServer(t.Context(), o, 1, false)
+	s.inFlight = make(chan struct{}, 1)
 	handler := s.handler()
 	for _, path := range []string{pathClock, pathStart, pathAction, pathProbe, pathRun, pathExits, pathOutput, pathTunnel, pathShutdown, "/", "/none"} {
-		for _, authorization := range []string{"", "right", "Bearer ", "Bearer wrong", "Bearer rightx", "Basic right"} {
+		for _, state := range []*tls.ConnectionState{nil, {}, {PeerCertificates: []*x509.Certificate{{}}}} { // shown, but not verified
 			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("{}"))
-			r.Header.Set("Authorization", authorization)
+			r.TLS = state
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
-			if w.Code != http.StatusUnauthorized || s.heard.Load() != 0 {
-				t.Errorf("%s with %q: %d", path, authorization, w.Code)
+			if w.Code != http.StatusUnauthorized || s.lastRequest.Load() != 0 {
+				t.Errorf("%s with %+v: %d", path, state, w.Code)
 			}
 		}
 	}
+	harness := &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
 	for _, c := range []struct {
 		path, body string
 		code       int
@@ -213,7 +232,7 @@ func TestEveryPathIsGuarded(t *testing.T) {
 		{pathAction, `{"kind":"x"}`, 422}, {pathProbe, `{"addr":"x"}`, 422}, {pathProbe, `{"addr":"1.1.1.1:1","timeout":0}`, 422},
 	} {
 		r := httptest.NewRequest(http.MethodPost, c.path, strings.NewReader(c.body))
-		r.Header.Set("Authorization", "Bearer right")
+		r.TLS = harness
 		w := httptest.NewRecorder()
 		if handler.ServeHTTP(w, r); w.Code != c.code {
 			t.Errorf("%s %s: %d %s, want %d", c.path, c.body, w.Code, w.Body, c.code)
@@ -221,7 +240,7 @@ func TestEveryPathIsGuarded(t *testing.T) {
 	}
 	s.inFlight <- struct{}{}
 	r := httptest.NewRequest(http.MethodPost, pathRun, strings.NewReader("{}"))
-	r.Header.Set("Authorization", "Bearer right")
+	r.TLS = harness
 	w := httptest.NewRecorder()
 	if handler.ServeHTTP(w, r); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("one request too many: %d", w.Code)
@@ -239,9 +258,15 @@ func TestExitsSurviveBrokenStreams(t *testing.T) {
 			reply(w, exitReply{Seq: in.From, Code: 100 + in.From})
 		}
 	})
-	fake := httptest.NewServer(mux)
+	keys, secret := testKeys(t, "fake")
+	fake := httptest.NewUnstartedServer(mux)
+	var err error
+	if fake.TLS, err = secret.server(); err != nil {
+		t.Fatal(err)
+	}
+	fake.StartTLS()
 	defer fake.Close()
-	c, err := Dial(t.Context(), netip.MustParseAddrPort(fake.Listener.Addr().String()), "x", time.Minute)
+	c, err := keys.Dial(t.Context(), netip.MustParseAddrPort(fake.Listener.Addr().String()), "fake", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,9 +290,10 @@ func TestDialGivesUp(t *testing.T) {
 	}
 	addr := netip.MustParseAddrPort(listener.Addr().String())
 	_ = listener.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	keys, _ := testKeys(t, "nobody")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := Dial(ctx, addr, "x", 0); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "refused") {
+	if _, err := keys.Dial(ctx, addr, "nobody", 0); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("error %v", err)
 	}
 }

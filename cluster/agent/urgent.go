@@ -7,17 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sliceUrgent is the time slice asked for on an urgent thread: the shortest
+// urgentSlice is the time slice asked for on an urgent thread: the shortest
 // that the kernel grants.
-const sliceUrgent = 100 * time.Microsecond
+const urgentSlice = 100 * time.Microsecond
 
-// urgently runs f on a thread of its own that the kernel wakes before the
+// runUrgently runs f on a thread of its own that the kernel wakes before the
 // servers' threads, so that a busy node does not put its faults off: in the
 // real-time class where the agent may, otherwise with the shortest slice of
 // the ordinary class, which since Linux 6.12 means an earlier deadline. Where
 // neither is granted, f runs as everything else does. What f forks starts in
 // the ordinary class with ordinary slices. The thread ends with f.
-func urgently[T any](f func() (T, error)) (value T, err error) {
+func runUrgently[T any](f func() (T, error)) (value T, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -27,7 +27,7 @@ func urgently[T any](f func() (T, error)) (value T, err error) {
 		}
 		if unix.SchedSetAttr(0, &realTime, 0) != nil {
 			short := unix.SchedAttr{
-				Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: uint64(sliceUrgent), Flags: unix.SCHED_FLAG_RESET_ON_FORK,
+				Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: uint64(urgentSlice), Flags: unix.SCHED_FLAG_RESET_ON_FORK,
 			}
 			_ = unix.SchedSetAttr(0, &short, 0)
 		}

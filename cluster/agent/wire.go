@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/history/usage"
 )
 
 // Paths of the control channel. All are POST, so that no cache or retry of an
@@ -17,27 +18,28 @@ const (
 	pathExits    = "/exits"
 	pathOutput   = "/output"
 	pathTunnel   = "/tunnel"
+	pathUsage    = "/usage"
 	pathShutdown = "/shutdown"
 )
 
 // Bounds of the control channel.
 const (
-	maxBody      = 64 << 20         // of a request: a ServerSpec with its files
-	maxInFlight  = 512              // requests at a time, tunnels and streams included
-	maxAhead     = time.Hour        // how far ahead an action may be sent
-	maxProbe     = time.Minute      // longest time-out of a probe
-	maxRunOutput = 1 << 20          // of Run
-	ringSize     = 1 << 20          // server output kept
-	maxExits     = 1024             // exits kept for a harness that reads late
-	maxRules     = 4096             // network rules of a node
-	tunnelName   = "aftershock-tcp" // of the Upgrade header
+	maxBody     = 64 << 20         // of a request: a ServerSpec with its files
+	maxInFlight = 512              // requests at a time, tunnels and streams included
+	maxAhead    = time.Hour        // how far ahead an action may be sent
+	maxProbe    = time.Minute      // longest time-out of a probe
+	tunnelName  = "aftershock-tcp" // of the Upgrade header
 )
 
-// All instants on the wire are nanoseconds of the agent's clock: the monotonic
-// time since its start.
+// All instants on the wire are nanoseconds of the agent's monotonicClock.
 
 type clockReply struct {
 	Now int64 `json:"now"`
+}
+
+type usageReply struct {
+	At  int64     `json:"at"`
+	Set usage.Set `json:"set"`
 }
 
 type actionRequest struct {
@@ -71,13 +73,16 @@ type exitReply struct {
 	Code    int    `json:"code"`
 	Signal  string `json:"signal,omitempty"`
 	Planned bool   `json:"planned,omitempty"`
+	By      string `json:"by,omitempty"`
+	Memory  bool   `json:"memory,omitempty"`
 }
 
 type tunnelRequest struct {
 	Port int `json:"port"`
 }
 
-// errorReply is the body of every answer that is not 200.
+// errorReply is the body of every refusal, and of the answer to a probe, where
+// an empty Error means that the address was reached.
 type errorReply struct {
 	Error string `json:"error"`
 }

@@ -9,20 +9,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/aftershock-chaos/aftershock/cluster/owner"
 )
 
-// youth protects what may belong to a launch in progress whose lock cannot be
-// seen: a container that was not started yet, a network without containers.
-const youth = time.Minute
+// launchTime is how old a container that was not started, or a network without
+// containers, has to be before Clean removes it where its lock file cannot be
+// seen: a younger one may belong to a launch in progress.
+const launchTime = time.Minute
 
-// Clean removes the containers and networks of dead runs, and only those; it
-// never touches anything without this package's labels. A run is dead when
-// nobody holds its lock file. Where the lock file cannot be seen, or stems from
-// another boot of the machine, the agents' lease decides: their containers stop
-// within seconds of the harness's end, so a container that does not run is
-// removed, and then a network that has none.
+// Clean removes the containers and networks of dead runs, and only those: of what
+// bears this package's labels that of which name, labels and lock agree. A run is
+// dead when nobody holds its lock file or, if that cannot be seen, its process
+// has ended. What runs is removed only if the lock proves it: the agents' lease
+// ends it in seconds anyway. Where neither lock nor process can be seen, such as
+// of another boot of the machine, what does not run is removed, and then a network
+// that has nothing.
 //
 // It returns what was removed, also when it fails half-way.
 func Clean(ctx context.Context) (removed []string, err error) {
@@ -52,12 +57,17 @@ func Clean(ctx context.Context) (removed []string, err error) {
 		removed = append(removed, what)
 	}
 	for _, c := range containers.Items {
-		if deadContainer(lifeOfLabels(c.Labels), c.State, time.Unix(c.Created, 0), now) {
+		id, ok := identifyContainer(c)
+		if ok && deadContainer(id.mark.Life(id.launch), c.State, time.Unix(c.Created, 0), now) {
 			note("container "+containerName(c), eng.removeContainer(ctx, c.ID))
 		}
 	}
 	for _, n := range networks.Items {
-		dead, err := eng.deadNetwork(ctx, n.ID, lifeOfLabels(n.Labels), n.Created, now)
+		id, ok := identify(n.Name, n.Labels)
+		if !ok {
+			continue
+		}
+		dead, err := eng.deadNetwork(ctx, n.ID, id.mark.Life(id.launch), n.Created, now)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -71,35 +81,49 @@ func Clean(ctx context.Context) (removed []string, err error) {
 	return removed, nil
 }
 
-// lifeOfLabels judges by the lock only within the boot that took it.
-func lifeOfLabels(labels map[string]string) life {
-	if labels[labelBoot] != bootID() {
-		return lifeUnknown
+// Reap removes what is left of a launch whose harness has ended, running or not,
+// and tells whether there was anything.
+func Reap(ctx context.Context, launch string) (found bool, err error) {
+	eng, err := connect(ctx, slog.Default())
+	if err != nil {
+		return false, err
 	}
-	return lifeOf(labels[labelLock])
+	defer eng.close()
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	n, err := eng.removeAll(ctx, launch)
+	if err != nil {
+		return n > 0, fmt.Errorf("docker: reap: %w", err)
+	}
+	return n > 0, nil
 }
 
 // deadContainer decides whether a container may be removed.
-func deadContainer(l life, state container.ContainerState, created, now time.Time) bool {
-	if l != lifeUnknown {
-		return l == lifeDead
+func deadContainer(l owner.Life, state container.ContainerState, created, now time.Time) bool {
+	switch l {
+	case owner.Alive, owner.Foreign:
+		return false
+	case owner.Dead:
+		return true
 	}
 	switch state {
 	case container.StateExited, container.StateDead:
 		return true
 	case container.StateCreated:
-		return now.Sub(created) > youth
+		return l == owner.Gone || now.Sub(created) > launchTime
 	}
 	return false
 }
 
 // deadNetwork decides whether a network may be removed. It looks again at what
 // is attached, after the dead containers have gone.
-func (e *engine) deadNetwork(ctx context.Context, id string, l life, created, now time.Time) (bool, error) {
-	if l != lifeUnknown {
-		return l == lifeDead, nil
-	}
-	if now.Sub(created) <= youth {
+func (e *engine) deadNetwork(ctx context.Context, id string, l owner.Life, created, now time.Time) (bool, error) {
+	switch {
+	case l == owner.Alive || l == owner.Foreign:
+		return false, nil
+	case l == owner.Dead:
+		return true, nil
+	case l == owner.Unknown && now.Sub(created) <= launchTime:
 		return false, nil
 	}
 	res, err := e.api.NetworkInspect(ctx, id, client.NetworkInspectOptions{})
@@ -150,7 +174,7 @@ func (e *engine) cleanImages(ctx context.Context, label string) (removed []strin
 			switch {
 			case err == nil:
 				removed = append(removed, "image "+name)
-			case !notFound(err) && !busy(err):
+			case !notFound(err) && !errdefs.IsConflict(err):
 				errs = append(errs, fmt.Errorf("docker: clean images: remove %s: %w", name, err))
 			}
 		}

@@ -2,8 +2,10 @@ package docker
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/aftershock-chaos/aftershock/cluster/owner"
 )
 
 // things makes containers and networks for Clean to judge, with the engine's
@@ -20,6 +24,8 @@ type things struct {
 	eng   *engine
 	image string
 	names map[string]string // what is expected to be kept or removed, to its id
+
+	networks map[string]bool // which of the names are those of networks
 }
 
 // container makes one, and runs it if command is given.
@@ -56,6 +62,10 @@ func (s *things) network(name string, labels map[string]string) {
 		s.t.Fatal(err)
 	}
 	s.names[name] = res.ID
+	if s.networks == nil {
+		s.networks = map[string]bool{}
+	}
+	s.networks[name] = true
 	s.t.Cleanup(func() {
 		if err := s.eng.removeNetwork(context.Background(), res.ID); err != nil {
 			s.t.Error(err)
@@ -79,7 +89,7 @@ func (s *things) waitExit(name string) {
 func (s *things) exists(name string) bool {
 	s.t.Helper()
 	var err error
-	if strings.Contains(name, "-net-") {
+	if s.networks[name] {
 		_, err = s.eng.api.NetworkInspect(s.t.Context(), s.names[name], client.NetworkInspectOptions{})
 	} else {
 		_, err = s.eng.api.ContainerInspect(s.t.Context(), s.names[name], client.ContainerInspectOptions{})
@@ -90,35 +100,108 @@ func (s *things) exists(name string) bool {
 	return err == nil
 }
 
+// owned is a run with its marks, whose harness is this process until it dies.
+type owned struct {
+	t    *testing.T
+	id   identity
+	lock *os.File
+}
+
+func newOwned(t *testing.T, run string) *owned {
+	t.Helper()
+	o := &owned{t: t, id: identity{run: run, launch: rand.Text()}}
+	o.lock = heldLock(t, run, o.id.launch)
+	var err error
+	if o.id.mark, err = owner.New(o.lock.Name()); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// die lets go of the lock, as a process of that number that is no more.
+func (o *owned) die() *owned {
+	o.t.Helper()
+	o.id.mark.Start += "0"
+	_ = o.lock.Close()
+	return o
+}
+
+// vanish is die, with the run's folder deleted.
+func (o *owned) vanish() *owned {
+	o.t.Helper()
+	if err := os.RemoveAll(filepath.Dir(o.lock.Name())); err != nil {
+		o.t.Fatal(err)
+	}
+	return o.die()
+}
+
+func (o *owned) node(name string) map[string]string {
+	labels := o.id.labels()
+	labels[labelNode] = name
+	return labels
+}
+
 func TestCleanRemovesDeadRunsOnly(t *testing.T) {
 	eng := needEngine(t)
-	spec := newSpec(t, 0)
-	image := makeImage(t, eng, "clean", `ENTRYPOINT ["/opt/server"]`)
-	s := &things{t: t, eng: eng, image: image, names: map[string]string{}}
-	labels := func(run, lock, boot string) map[string]string {
-		return map[string]string{labelRun: spec.Run + run, labelLock: lock, labelBoot: boot}
-	}
-	dead, alive := lockFile(t, false), lockFile(t, true)
-	gone := t.TempDir() + "/gone"
+	run := newSpec(t, 0).Run
+	s := &things{t: t, eng: eng, image: makeImage(t, eng, "clean", `ENTRYPOINT ["/opt/server"]`), names: map[string]string{}}
 	echo := []string{"/opt/server", "echo", "127.0.0.1:7000"}
-	pre := "aftershock-" + spec.Run
+	end := []string{"/opt/server", "echo", "nonsense"}
+	var removed []string
+	container := func(remove bool, o *owned, node string, command ...string) {
+		t.Helper()
+		name := nodeContainer(o.id.run, node)
+		s.container(name, o.node(node), command...)
+		if remove {
+			removed = append(removed, name)
+		}
+	}
+	network := func(remove bool, o *owned) {
+		t.Helper()
+		s.network(networkName(o.id.run), o.id.labels())
+		if remove {
+			removed = append(removed, networkName(o.id.run))
+		}
+	}
 
-	s.container(pre+"-dead-n1", labels("d", dead, bootID()))
-	s.network(pre+"-net-dead", labels("d", dead, bootID()))
-	s.container(pre+"-dead-running", labels("d", dead, bootID()), echo...)
-	s.container(pre+"-gone-exited", labels("g", gone, bootID()), "/opt/server", "echo", "nonsense")
-	removed := []string{pre + "-dead-n1", pre + "-net-dead", pre + "-dead-running", pre + "-gone-exited"}
+	dead := newOwned(t, run+"-net-dead").die()
+	network(true, dead)
+	container(true, dead, "created")
+	container(true, dead, "running", echo...)
+	gone := newOwned(t, run+"-net-gone").vanish() // no proof any more, but nothing that runs either
+	network(true, gone)
+	container(true, gone, "created")
+	container(true, gone, "exited", end...)
+	container(false, gone, "running", echo...)
 
-	s.container(pre+"-alive-n1", labels("a", alive, bootID()))
-	s.network(pre+"-net-alive", labels("a", alive, bootID()))
-	s.container(pre+"-gone-running", labels("g", gone, bootID()), echo...)
-	s.container(pre+"-gone-young", labels("g", gone, bootID()))
-	s.network(pre+"-net-gone", labels("g", gone, bootID()))
-	s.container(pre+"-boot-running", labels("b", dead, "another boot"), echo...)
-	s.container(pre+"-unlabelled", nil)
-	s.container(pre+"-half-labelled", map[string]string{labelLock: dead, labelBoot: bootID()})
-	s.network(pre+"-net-unlabelled", nil)
-	s.waitExit(pre + "-gone-exited")
+	alive := newOwned(t, run+"-net-alive")
+	network(false, alive)
+	container(false, alive, "created")
+	moved := newOwned(t, run+"-net-moved") // alive, its folder elsewhere
+	dir := filepath.Dir(moved.lock.Name())
+	if err := os.Rename(dir, dir+"2"); err != nil {
+		t.Fatal(err)
+	}
+	network(false, moved)
+	container(false, moved, "exited", end...)
+	container(false, moved, "running", echo...)
+	boot := newOwned(t, run+"-boot").die()
+	boot.id.mark.Boot = "another boot"
+	container(false, boot, "running", echo...)
+
+	// Copied labels make nothing ours.
+	s.container("foreign-"+run, dead.node("created"))
+	s.container("foreign-"+run+"-running", dead.node("running"), echo...)
+	s.container("foreign-"+run+"-unlabelled", nil)
+	s.container(networkName(run)+"-half-labelled", map[string]string{labelRun: run, labelLock: dead.id.mark.Lock, labelBoot: owner.BootID()}, end...)
+	s.network("foreign-net-"+run, dead.id.labels())
+	s.network(networkName(run)+"-net-unlabelled", nil)
+	elsewhere := newOwned(t, run+"-elsewhere").die()
+	elsewhere.id.mark.Lock = heldLock(t, "other", "x").Name()
+	container(false, elsewhere, "exited", end...)
+	for _, name := range []string{nodeContainer(gone.id.run, "exited"), nodeContainer(moved.id.run, "exited"), nodeContainer(elsewhere.id.run, "exited"), networkName(run) + "-half-labelled"} {
+		s.waitExit(name)
+	}
 
 	told, err := Clean(t.Context())
 	if err != nil {
@@ -132,6 +215,29 @@ func TestCleanRemovesDeadRunsOnly(t *testing.T) {
 		mentioned := slices.Contains(told, "container "+name) || slices.Contains(told, "network "+name)
 		if want && mentioned {
 			t.Errorf("%s is told to be removed", name)
+		}
+	}
+}
+
+func TestReapRemovesItsLaunchOnly(t *testing.T) {
+	eng := needEngine(t)
+	run := newSpec(t, 0).Run
+	s := &things{t: t, eng: eng, image: makeImage(t, eng, "reap", `ENTRYPOINT ["/opt/server"]`), names: map[string]string{}}
+	own, other := newOwned(t, run+"-net-own"), newOwned(t, run+"-net-other")
+	for _, o := range []*owned{own, other} {
+		s.network(networkName(o.id.run), o.id.labels())
+		s.container(nodeContainer(o.id.run, "n1"), o.node("n1"), "/opt/server", "echo", "127.0.0.1:7000")
+	}
+	s.container("foreign-"+run, own.node("n1"))
+	for _, want := range []bool{true, false} {
+		if found, err := Reap(t.Context(), own.id.launch); found != want || err != nil {
+			t.Errorf("found %t, want %t, %v", found, want, err)
+		}
+	}
+	for name := range s.names {
+		want := !strings.HasPrefix(name, networkName(own.id.run))
+		if got := s.exists(name); got != want {
+			t.Errorf("%s exists: %t, want %t", name, got, want)
 		}
 	}
 }

@@ -1,15 +1,15 @@
 package docker
 
 import (
+	"github.com/cenkalti/backoff/v4"
+
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -18,7 +18,7 @@ import (
 // running is a launched cluster.
 type running struct {
 	eng     *engine
-	launch  string // value of labelLaunch
+	id      identity
 	nodes   []*cluster.Node
 	gateway netip.Addr
 
@@ -41,8 +41,8 @@ func (c *running) addNode(n *cluster.Node) {
 	c.dialled = append(c.dialled, n)
 }
 
-// controlTimeout is how long Close waits for the agents to say goodbye before
-// it removes their containers under them.
+// controlTimeout is how long Close waits for the agents to end by themselves
+// before it removes their containers.
 const controlTimeout = time.Second
 
 // Close implements cluster.Cluster: it ends the control channels and removes
@@ -56,13 +56,13 @@ func (c *running) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
 	begin := time.Now()
-	parted := c.part()
+	closed := c.closeControls()
 	select {
-	case <-parted:
+	case <-closed:
 	case <-time.After(controlTimeout):
 	case <-ctx.Done():
 	}
-	if err := c.eng.removeAll(ctx, labelLaunch+"="+c.launch); err != nil {
+	if _, err := c.eng.removeAll(ctx, c.id.launch); err != nil {
 		return fmt.Errorf("docker: close: %w; 'aftershock clean' removes what is left", err)
 	}
 	c.closed = true
@@ -72,7 +72,7 @@ func (c *running) Close(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-parted:
+	case <-closed:
 	case <-ctx.Done(): // the controls bound themselves
 	}
 	c.eng.close()
@@ -80,9 +80,10 @@ func (c *running) Close(ctx context.Context) error {
 	return nil
 }
 
-// part ends the control channels, once, and tells when all have ended. Their
-// errors matter to nobody: the containers are removed in any case.
-func (c *running) part() <-chan struct{} {
+// closeControls closes the control channels, once; the channel that it returns is
+// closed when all of them have ended. Their errors are logged only: the containers
+// are removed in any case.
+func (c *running) closeControls() <-chan struct{} {
 	var wg sync.WaitGroup
 	for _, n := range c.dialled {
 		wg.Go(func() {
@@ -100,32 +101,42 @@ func (c *running) part() <-chan struct{} {
 	return done
 }
 
-// removeAll removes the containers that bear a label, then the networks.
-func (e *engine) removeAll(ctx context.Context, label string) error {
-	filter := make(client.Filters).Add("label", label)
+// removeAll removes a launch's containers, whatever they do, then its networks,
+// and tells how many there were.
+func (e *engine) removeAll(ctx context.Context, launch string) (found int, err error) {
+	own := func(i identity, ok bool) bool { return ok && i.launch == launch }
+	filter := make(client.Filters).Add("label", labelLaunch+"="+launch)
 	containers, err := e.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
 	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
+		return 0, fmt.Errorf("list containers: %w", err)
 	}
 	errs := make([]error, len(containers.Items))
 	var wg sync.WaitGroup
 	for i, c := range containers.Items {
-		wg.Go(func() { errs[i] = e.removeContainer(ctx, c.ID) })
+		if own(identifyContainer(c)) {
+			found++
+			wg.Go(func() { errs[i] = e.removeContainer(ctx, c.ID) })
+		}
 	}
 	wg.Wait()
 	networks, err := e.api.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
 	if err != nil {
-		return errors.Join(append(errs, fmt.Errorf("list networks: %w", err))...)
+		return found, errors.Join(append(errs, fmt.Errorf("list networks: %w", err))...)
 	}
 	for _, n := range networks.Items {
-		errs = append(errs, e.removeNetwork(ctx, n.ID))
+		if own(identify(n.Name, n.Labels)) {
+			found++
+			errs = append(errs, e.removeNetwork(ctx, n.ID))
+		}
 	}
-	return errors.Join(errs...)
+	return found, errors.Join(errs...)
 }
 
-// Removing something can meet the engine half-way through the same removal, or
-// a network whose last container is not quite detached: tries are repeated
-// this often, this far apart.
+// Removing something can meet the engine half-way through the same removal, a
+// container that ends at that moment ("could not kill ... is not running"), or
+// a network whose last container is not quite detached. The engine has as many
+// words for these as versions, so a removal that it refuses for any reason is
+// tried again, this often, this far apart.
 const (
 	removeTries = 20
 	removePause = 100 * time.Millisecond
@@ -148,28 +159,28 @@ func (e *engine) removeNetwork(ctx context.Context, id string) error {
 	})
 }
 
+// retryRemoval repeats a removal until it succeeds or finds nothing to remove;
+// only an engine that does not answer ends it early.
 func retryRemoval(ctx context.Context, what string, remove func() error) error {
-	var err error
-	for range removeTries {
-		if err = remove(); err == nil || notFound(err) {
+	tries := backoff.WithMaxRetries(backoff.NewConstantBackOff(removePause), removeTries-1)
+	var refused error
+	err := backoff.Retry(func() error {
+		refused = remove()
+		switch {
+		case refused == nil || notFound(refused):
 			return nil
+		case client.IsErrConnectionFailed(refused):
+			return backoff.Permanent(refused)
 		}
-		if !busy(err) {
-			break
-		}
-		select {
-		case <-time.After(removePause):
-		case <-ctx.Done():
-			return fmt.Errorf("remove %s: %w", what, errors.Join(ctx.Err(), err))
-		}
+		return refused
+	}, backoff.WithContext(tries, ctx))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(refused, err):
+		return fmt.Errorf("remove %s: %w", what, refused)
 	}
-	return fmt.Errorf("remove %s: %w", what, err)
-}
-
-// busy tells whether a removal may succeed a moment later.
-func busy(err error) bool {
-	text := err.Error()
-	return errdefs.IsConflict(err) || strings.Contains(text, "already in progress") || strings.Contains(text, "active endpoints")
+	return fmt.Errorf("remove %s: %w", what, errors.Join(err, refused))
 }
 
 func short(id string) string { return id[:min(12, len(id))] }

@@ -1,14 +1,12 @@
 package docker
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 
-	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
@@ -31,16 +29,24 @@ func containerConfig(spec cluster.NodeSpec) func(*container.Config) {
 		c.Hostname = spec.Name
 		c.User = "0:0"
 		c.WorkingDir = "/"
+		// The agent gets its keys on its standard input, from the first and only
+		// connection to it.
+		c.AttachStdin, c.OpenStdin, c.StdinOnce = true, true, true
 		c.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}}
 	}
 }
 
 // hostConfig attaches the container to the run's network alone, with the one
-// capability that network faults need besides the engine's default ones.
-func hostConfig(networkName string) func(*container.HostConfig) {
+// capability that network faults need besides the engine's default ones, and holds
+// it to its limits.
+func hostConfig(networkName string, limits cluster.Limits) func(*container.HostConfig) {
+	processes := int64(cmp.Or(limits.Processes, cluster.DefaultProcesses))
 	return func(h *container.HostConfig) {
+		h.PidsLimit = &processes
+		h.Memory, h.MemorySwap = limits.Memory, limits.Memory // no swap beside it
 		noInit := false
 		h.Init = &noInit
+		h.AutoRemove = true // a container that ends is of no use to anybody
 		h.NetworkMode = container.NetworkMode(networkName)
 		h.CapAdd = []string{"NET_ADMIN"}
 		h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
@@ -55,35 +61,47 @@ func endpoint(networkName string, addr netip.Addr) func(map[string]*network.Endp
 	}
 }
 
+// away says what the engine knows of a container whose agent is not heard of.
+func (e *engine) away(ctx context.Context, id string) string {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	res, err := e.api.ContainerInspect(call, id, client.ContainerInspectOptions{})
+	switch {
+	case notFound(err):
+		return "its container " + short(id) + " was removed"
+	case err != nil:
+		return "its container cannot be looked at: " + engineWords(err)
+	}
+	s := res.Container.State
+	switch {
+	case s == nil:
+		return ""
+	case s.Paused:
+		return "its container " + short(id) + " is paused"
+	case s.OOMKilled:
+		return fmt.Sprintf("its container %s was killed as there was no memory left", short(id))
+	case !s.Running:
+		return strings.TrimSpace(fmt.Sprintf("its container %s is %s with exit code %d %s", short(id), s.Status, s.ExitCode, s.Error))
+	}
+	return "its container " + short(id) + " runs, and its agent does not answer"
+}
+
 // explain says why an agent may not answer: what became of its container, the
 // end of its output, and the remedy when the container is well.
-func (l *launch) explain(ctx context.Context, id string) string {
+func (l *launch) explain(ctx context.Context, id string, a *attachment) string {
+	select {
+	case <-a.ended:
+		return a.exit(ctx)
+	default:
+	}
 	call, cancel := outlive(ctx, callTimeout)
 	defer cancel()
 	res, err := l.eng.api.ContainerInspect(call, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return "its container is gone: " + engineWords(err)
-	}
-	var said string
-	if out := l.output(call, id); out != "" {
-		said = "; its output ends with: " + out
+		return "its container is gone: " + engineWords(err) + a.output()
 	}
 	if s := res.Container.State; s != nil && !s.Running {
-		return strings.TrimSpace(fmt.Sprintf("its container is %s with exit code %d %s", s.Status, s.ExitCode, s.Error)) + said
+		return strings.TrimSpace(fmt.Sprintf("its container is %s with exit code %d %s", s.Status, s.ExitCode, s.Error)) + a.output()
 	}
-	return "its container runs: see whether this machine reaches containers' addresses (it must be the engine's own machine)" + said
-}
-
-// output is the end of a container's output, on one line.
-func (l *launch) output(ctx context.Context, id string) string {
-	logs, err := l.eng.api.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "5"})
-	if err != nil {
-		return ""
-	}
-	defer logs.Close()
-	var buf bytes.Buffer
-	// A torn stream still shows what came before it.
-	_, _ = stdcopy.StdCopy(&buf, &buf, io.LimitReader(logs, 64<<10))
-	s := strings.Join(strings.Fields(buf.String()), " ")
-	return s[max(0, len(s)-maxShown):]
+	return "its container runs: see whether this machine reaches containers' addresses (it must be the engine's own machine)" + a.output()
 }

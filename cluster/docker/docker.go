@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"time"
 
@@ -22,8 +23,10 @@ import (
 const (
 	labelRun    = "aftershock.run"    // the run's id
 	labelLaunch = "aftershock.launch" // random, tells two launches of one run id apart
+	labelNode   = "aftershock.node"   // the node's name; on containers
 	labelLock   = "aftershock.lock"   // path of the file that the living harness holds locked
 	labelBoot   = "aftershock.boot"   // boot id of the harness's machine
+	labelOwner  = "aftershock.owner"  // the harness, as owner.Mark tells it
 	labelImage  = "aftershock.image"  // "1" on the images that this package builds
 )
 
@@ -74,7 +77,11 @@ func (h *host) Launch(ctx context.Context, spec cluster.Spec) (cluster.Cluster, 
 	if err != nil {
 		return nil, err
 	}
-	l := newLaunch(eng, h.hashes, spec)
+	l, err := newLaunch(eng, h.hashes, spec)
+	if err != nil {
+		eng.close()
+		return nil, fmt.Errorf("docker: launch run %s: %w", spec.Run, err)
+	}
 	c, err := l.run(ctx)
 	if err == nil {
 		return c, nil
@@ -97,6 +104,12 @@ var runOK = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 func checkSpec(spec cluster.Spec) error {
 	if !runOK.MatchString(spec.Run) {
 		return fmt.Errorf("run id %q: use letters, digits, '_', '.' and '-', at most 128", spec.Run)
+	}
+	if spec.Launch != "" && !launchOK.MatchString(spec.Launch) {
+		return fmt.Errorf("launch id %q: make it with crypto/rand.Text", spec.Launch)
+	}
+	if filepath.Base(filepath.Dir(spec.LockFile)) != spec.Run {
+		return fmt.Errorf("lock file %q is not in a folder that is called %s, after the run", spec.LockFile, spec.Run)
 	}
 	if n := len(spec.Nodes); n == 0 || n > maxNodes {
 		return fmt.Errorf("%d nodes: a cluster on docker has 1 to %d", n, maxNodes)

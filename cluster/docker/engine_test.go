@@ -66,7 +66,7 @@ func TestEngineInfo(t *testing.T) {
 func TestAnUnknownImageIsToldWithItsRemedy(t *testing.T) {
 	eng := needEngine(t)
 	const image = "127.0.0.1:1/aftershock-test/none:1" // nobody listens there
-	_, err := ImageDefaults(t.Context(), image)
+	_, err := eng.image(t.Context(), image)
 	check := func(what string, err error) {
 		t.Helper()
 		if !errors.Is(err, ErrImage) {
@@ -78,7 +78,7 @@ func TestAnUnknownImageIsToldWithItsRemedy(t *testing.T) {
 			}
 		}
 	}
-	check("defaults", err)
+	check("image", err)
 	spec := newSpec(t, 2)
 	spec.Nodes[1].Image = image
 	_, err = New(nil).Launch(t.Context(), spec)

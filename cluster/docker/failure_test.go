@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/owner"
 )
 
 func TestAnAgentThatEndsIsToldAtOnceAndNothingIsLeft(t *testing.T) {
@@ -61,6 +63,7 @@ func TestASecondLaunchOfARunSparesTheFirst(t *testing.T) {
 	spec := newSpec(t, 1)
 	launchTest(t, spec)
 	before := left(t, eng, spec.Run)
+	spec.Launch = rand.Text()
 	if _, err := New(nil).Launch(t.Context(), spec); err == nil {
 		t.Fatal("one run was launched twice")
 	}
@@ -123,28 +126,35 @@ func TestRunsLaunchSideBySide(t *testing.T) {
 func TestATakenSubnetIsPassedBy(t *testing.T) {
 	eng := needEngine(t)
 	spec := newSpec(t, 1)
-	first := subnets(spec.Run)[0]
-	labels := map[string]string{labelRun: spec.Run, labelLaunch: spec.Run}
-	t.Cleanup(func() {
-		if err := eng.removeAll(context.Background(), labelLaunch+"="+spec.Run); err != nil {
-			t.Error(err)
-		}
-	})
-	_, err := eng.api.NetworkCreate(t.Context(), "aftershock-test-other-"+spec.Run, client.NetworkCreateOptions{
-		Driver: "bridge", Labels: labels, IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: first}}},
+	first := subnets(spec.Launch)[0]
+	mark, err := owner.New(spec.LockFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := identity{run: spec.Run, launch: spec.Launch, mark: mark}.labels()
+	taken, err := eng.api.NetworkCreate(t.Context(), "aftershock-test-other-"+spec.Run, client.NetworkCreateOptions{
+		Driver: "bridge", IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: first}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !overlapsAny(first, taken()) {
-		t.Errorf("%s is not among the routes %v", first, taken())
+	t.Cleanup(func() {
+		if _, err := eng.removeAll(context.Background(), spec.Launch); err != nil {
+			t.Error(err)
+		}
+		if err := eng.removeNetwork(context.Background(), taken.ID); err != nil {
+			t.Error(err)
+		}
+	})
+	if !overlapsAny(first, routedPrefixes()) {
+		t.Errorf("%s is not among the routes %v", first, routedPrefixes())
 	}
 	p, _, err := eng.provider(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	// With no knowledge of routes it is the engine that refuses.
-	got, _, err := makeNetwork(t.Context(), p, "aftershock-"+spec.Run, spec.Run, labels, nil)
+	got, _, err := makeNetwork(t.Context(), p, "aftershock-"+spec.Run, spec.Launch, labels, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,13 +14,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/owner"
 )
 
 // launch is one call of Launch.
@@ -28,10 +29,11 @@ type launch struct {
 	hashes  *hashCache
 	spec    cluster.Spec
 	lease   time.Duration
-	token   string
 	network string // its name
 	labels  map[string]string
 	cluster *running
+
+	authority *agent.Authority
 
 	provider *testcontainers.DockerProvider
 	view     *imageView
@@ -39,24 +41,24 @@ type launch struct {
 	archive  []byte // the binary, to be copied into containers of other images
 }
 
-func newLaunch(eng *engine, hashes *hashCache, spec cluster.Spec) *launch {
-	id := agent.NewToken()
+func newLaunch(eng *engine, hashes *hashCache, spec cluster.Spec) (*launch, error) {
+	mark, err := owner.New(spec.LockFile)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Launch == "" {
+		spec.Launch = rand.Text()
+	}
+	id := identity{run: spec.Run, launch: spec.Launch, mark: mark}
 	l := &launch{
 		eng: eng, hashes: hashes, spec: spec, lease: spec.Lease,
-		token:   agent.NewToken(),
-		network: "aftershock-" + spec.Run,
-		labels: map[string]string{
-			labelRun:    spec.Run,
-			labelLaunch: id,
-			labelLock:   spec.LockFile,
-			labelBoot:   bootID(),
-		},
-		cluster: &running{eng: eng, launch: id},
+		network: networkName(spec.Run), labels: id.labels(),
+		cluster: &running{eng: eng, id: id},
 	}
 	if l.lease == 0 {
 		l.lease = cluster.DefaultLease
 	}
-	return l
+	return l, nil
 }
 
 // run makes everything; on error, what was made bears the launch's label, and
@@ -67,6 +69,9 @@ func (l *launch) run(ctx context.Context) (*running, error) {
 		l.eng.log.Debug("docker launch", "step", name, "after", time.Since(begin).Round(time.Millisecond))
 	}
 	var err error
+	if l.authority, err = agent.NewAuthority(); err != nil {
+		return nil, err
+	}
 	if l.provider, l.view, err = l.eng.provider(ctx); err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func (l *launch) run(ctx context.Context) (*running, error) {
 	prepare.Go(func() error { return l.images(prepareCtx) })
 	prepare.Go(func() (err error) {
 		var n testcontainers.Network
-		if l.subnet, n, err = makeNetwork(prepareCtx, l.provider, l.network, l.spec.Run, l.labels, taken()); err == nil {
+		if l.subnet, n, err = makeNetwork(prepareCtx, l.provider, l.network, l.spec.Launch, l.labels, routedPrefixes()); err == nil {
 			l.reaped(n.Remove)
 		}
 		return err
@@ -186,14 +191,24 @@ func (l *launch) node(ctx context.Context, i int) (*cluster.Node, error) {
 			return nil, fmt.Errorf("copy the aftershock binary into the container: %w", err)
 		}
 	}
+	secret, err := l.authority.Secret(l.spec.Nodes[i].Name)
+	if err != nil {
+		return nil, err
+	}
+	hold, err := l.attach(call, c.GetContainerID(), secret)
+	if err != nil {
+		return nil, err
+	}
+	defer hold.close()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if err := c.Start(call); err != nil {
-		return nil, err
+		// One that ends at once may be gone before it was seen to have started.
+		return nil, fmt.Errorf("%w; %s", err, l.explain(ctx, c.GetContainerID(), hold))
 	}
 	started := time.Since(begin)
-	n, err := l.dial(ctx, i, c.GetContainerID())
+	n, err := l.dial(ctx, i, c.GetContainerID(), hold)
 	l.eng.log.Debug("docker node", "node", l.spec.Nodes[i].Name, "create", created, "start", started-created, "dial", time.Since(begin)-started)
 	return n, err
 }
@@ -202,36 +217,30 @@ func (l *launch) node(ctx context.Context, i int) (*cluster.Node, error) {
 var errExited = errors.New("its container exited")
 
 // dial connects to node i's agent. It gives up early when the container exits.
-func (l *launch) dial(ctx context.Context, i int, id string) (*cluster.Node, error) {
+func (l *launch) dial(ctx context.Context, i int, id string, hold *attachment) (*cluster.Node, error) {
 	addr := nodeAddr(l.subnet, i)
 	bound, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	watched, stop := context.WithCancelCause(bound)
-	done := make(chan struct{})
+	defer stop(nil)
 	go func() {
-		defer close(done)
-		// Ending watched ends the wait with an error, so that one of the two
-		// channels always delivers.
-		wait := l.eng.api.ContainerWait(watched, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 		select {
-		case <-wait.Result:
+		case <-hold.ended:
 			stop(errExited)
-		case <-wait.Error:
+		case <-watched.Done():
 		}
 	}()
-	control, err := agent.Dial(watched, netip.AddrPortFrom(addr, cluster.ControlPort), l.token, l.lease)
+	control, err := l.authority.Dial(watched, netip.AddrPortFrom(addr, cluster.ControlPort), l.spec.Nodes[i].Name, l.lease)
 	cause := context.Cause(watched)
-	stop(nil)
-	<-done
 	switch {
 	case err == nil:
-		return &cluster.Node{Name: l.spec.Nodes[i].Name, Index: i, Addr: addr, Control: control}, nil
+		return &cluster.Node{Name: l.spec.Nodes[i].Name, Index: i, Addr: addr, Control: control, Away: func(ctx context.Context) string { return l.eng.away(ctx, id) }}, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(cause, errExited):
 		err = errExited
 	}
-	return nil, fmt.Errorf("its agent does not answer at %s: %w; %s", addr, err, l.explain(ctx, id))
+	return nil, fmt.Errorf("its agent does not answer at %s: %w; %s", addr, err, l.explain(ctx, id, hold))
 }
 
 // reaped keeps what tells testcontainers' reaper, where it is in use, that
@@ -248,19 +257,20 @@ func (l *launch) reaped(remove func(context.Context) error) {
 // request says how node i's container is made.
 func (l *launch) request(i int) testcontainers.ContainerRequest {
 	spec, addr := l.spec.Nodes[i], nodeAddr(l.subnet, i)
+	labels := maps.Clone(l.labels)
+	labels[labelNode] = spec.Name
 	return testcontainers.ContainerRequest{
 		Image:      spec.Image,
-		Name:       l.network + "-" + spec.Name,
-		Labels:     maps.Clone(l.labels),
+		Name:       nodeContainer(l.spec.Run, spec.Name),
+		Labels:     labels,
 		Entrypoint: []string{binaryPath, "agent"},
 		Env: map[string]string{
-			agent.EnvToken:  l.token,
 			agent.EnvLease:  l.lease.String(),
 			agent.EnvData:   dataDir,
 			agent.EnvListen: netip.AddrPortFrom(addr, cluster.ControlPort).String(),
 		},
 		ConfigModifier:           containerConfig(spec),
-		HostConfigModifier:       hostConfig(l.network),
+		HostConfigModifier:       hostConfig(l.network, l.spec.Limits),
 		EndpointSettingsModifier: endpoint(l.network, addr),
 	}
 }

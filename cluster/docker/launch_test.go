@@ -19,6 +19,8 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/owner"
 )
 
 const echoPort = 7000
@@ -99,8 +101,30 @@ func checkContainer(t *testing.T, eng *engine, spec cluster.Spec, n *cluster.Nod
 	if c.HostConfig.Privileged || len(c.Mounts) != 0 || len(c.HostConfig.Binds) != 0 {
 		t.Errorf("privileged %t, mounts %v", c.HostConfig.Privileged, c.Mounts)
 	}
+	if limit := c.HostConfig.PidsLimit; limit == nil || *limit != cluster.DefaultProcesses || c.HostConfig.Memory != spec.Limits.Memory {
+		t.Errorf("limits: processes %v, memory %d", limit, c.HostConfig.Memory)
+	}
 	if len(c.HostConfig.CapAdd) != 1 || strings.TrimPrefix(c.HostConfig.CapAdd[0], "CAP_") != "NET_ADMIN" {
 		t.Errorf("capabilities %v", c.HostConfig.CapAdd)
+	}
+	for _, kv := range c.Config.Env { // what anybody may read says nothing of the control channel's keys
+		switch name, _, _ := strings.Cut(kv, "="); name {
+		case agent.EnvLease, agent.EnvData, agent.EnvListen, "PATH", "TESTNODE":
+		default:
+			t.Errorf("environment %s", kv)
+		}
+	}
+	if changed, err := eng.api.ContainerDiff(t.Context(), c.ID, client.ContainerDiffOptions{}); err != nil {
+		t.Error(err)
+	} else {
+		for _, f := range changed.Changes {
+			if !slices.Contains([]string{binaryPath, dataDir, "/etc", "/dev", "/proc", "/sys"}, f.Path) && !strings.HasPrefix(f.Path, dataDir+"/") && !strings.HasPrefix(f.Path, "/etc/") && !strings.HasPrefix(f.Path, "/dev/") {
+				t.Errorf("file %s", f.Path)
+			}
+		}
+	}
+	if !c.HostConfig.AutoRemove {
+		t.Error("it would stay when it ends")
 	}
 	if len(c.NetworkSettings.Networks) != 1 {
 		t.Errorf("networks %v", c.NetworkSettings.Networks)
@@ -110,10 +134,31 @@ func checkContainer(t *testing.T, eng *engine, spec cluster.Spec, n *cluster.Nod
 			t.Errorf("port %s is published as %v", port, published)
 		}
 	}
-	for key, want := range map[string]string{labelRun: spec.Run, labelLock: spec.LockFile, labelBoot: bootID()} {
+	for key, want := range map[string]string{labelRun: spec.Run, labelLock: spec.LockFile, labelBoot: owner.BootID(), labelNode: n.Name, labelLaunch: spec.Launch} {
 		if got := c.Config.Labels[key]; got != want {
 			t.Errorf("label %s is %q, want %q", key, got, want)
 		}
+	}
+}
+
+// TestMemoryLimit: a server that takes more than the node has is killed, and its
+// exit says why.
+func TestMemoryLimit(t *testing.T) {
+	eng := needEngine(t)
+	spec := newSpec(t, 1)
+	spec.Limits.Memory = 96 << 20
+	n := launchTest(t, spec).Nodes()[0]
+	checkContainer(t, eng, spec, n)
+	if err := n.Start(t.Context(), cluster.ServerSpec{Command: []string{cluster.Self, "hog"}}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case e := <-n.Exits():
+		if !e.Memory || e.Planned || e.Signal != "killed" {
+			t.Errorf("the exit: %+v", e)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the server goes on")
 	}
 }
 
@@ -208,19 +253,11 @@ func TestAForeignImageRunsUnderTheAgent(t *testing.T) {
 		`HEALTHCHECK CMD ["/opt/server", "none"]`,
 		`ENTRYPOINT ["/opt/server", "echo"]`,
 		`CMD ["0.0.0.0:7000"]`)
-	d, err := ImageDefaults(t.Context(), image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(d.Entrypoint, []string{"/opt/server", "echo"}) || !slices.Equal(d.Cmd, []string{"0.0.0.0:7000"}) ||
-		d.User != "1234:1234" || d.Dir != "/opt" || !slices.Contains(d.Env, "TESTNODE=from-image") {
-		t.Errorf("defaults %+v", d)
-	}
 	spec := newSpec(t, 2)
 	spec.Nodes[0].Image = image // the other one is of the own image
 	c := launchTest(t, spec)
 	n := c.Nodes()[0]
-	if err := n.Start(t.Context(), cluster.ServerSpec{Command: append(d.Entrypoint, d.Cmd...), User: d.User}); err != nil {
+	if err := n.Start(t.Context(), cluster.ServerSpec{Command: []string{"/opt/server", "echo", "0.0.0.0:7000"}, User: "1234:1234"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := greeting(t, n), "1234 n1 from-image"; got != want {

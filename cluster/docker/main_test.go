@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
@@ -97,10 +98,9 @@ func newSpec(t testing.TB, n int) cluster.Spec {
 		Run:    "test-" + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(runs.Add(1), 10),
 		Binary: testNode(t),
 		Logger: slog.New(slog.DiscardHandler),
+		Launch: rand.Text(),
 	}
-	if tt, ok := t.(*testing.T); ok {
-		spec.LockFile = lockFile(tt, true)
-	}
+	spec.LockFile = heldLock(t, spec.Run, spec.Launch).Name()
 	for i := range n {
 		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: fmt.Sprintf("n%d", i+1)})
 	}

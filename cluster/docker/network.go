@@ -28,11 +28,11 @@ const maxSubnets = 32
 // .1 is the gateway.
 const firstHost = 11
 
-// subnets returns the subnets to try for a run, in order: the same run gives
-// the same ones, two runs almost always different ones.
-func subnets(run string) []netip.Prefix {
+// subnets returns the subnets to try for a launch, in order: the same launch
+// gives the same ones, two launches almost always different ones.
+func subnets(launch string) []netip.Prefix {
 	h := fnv.New64a()
-	h.Write([]byte(run))
+	h.Write([]byte(launch))
 	rng := rand.New(rand.NewPCG(h.Sum64(), 0))
 	base := subnetRange.Addr().As4()
 	list := make([]netip.Prefix, 0, maxSubnets)
@@ -61,12 +61,12 @@ func nodeAddr(subnet netip.Prefix, i int) netip.Addr { return hostAddr(subnet, b
 // gatewayAddr is the machine's own address in the subnet.
 func gatewayAddr(subnet netip.Prefix) netip.Addr { return hostAddr(subnet, 1) }
 
-// minTaken is the shortest route that counts as using its addresses: a wider
+// minPrefixLen is the shortest route that counts as using its addresses: a wider
 // one (a VPN's 10.0.0.0/8) still leaves room for a /24 inside it.
-const minTaken = 16
+const minPrefixLen = 16
 
-// taken lists the networks that this machine routes already.
-func taken() []netip.Prefix {
+// routedPrefixes lists the networks that this machine routes already.
+func routedPrefixes() []netip.Prefix {
 	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
 	if err != nil {
 		return nil // the engine still refuses what its own networks use
@@ -77,7 +77,7 @@ func taken() []netip.Prefix {
 			continue
 		}
 		ones, _ := r.Dst.Mask.Size()
-		if addr, ok := netip.AddrFromSlice(r.Dst.IP.To4()); ok && ones >= minTaken {
+		if addr, ok := netip.AddrFromSlice(r.Dst.IP.To4()); ok && ones >= minPrefixLen {
 			list = append(list, netip.PrefixFrom(addr, ones))
 		}
 	}
@@ -95,9 +95,9 @@ func overlapsAny(p netip.Prefix, list []netip.Prefix) bool {
 
 // makeNetwork creates the run's network in the first subnet that is free:
 // neither among the used ones nor refused by the engine.
-func makeNetwork(ctx context.Context, p *testcontainers.DockerProvider, name, run string, labels map[string]string, used []netip.Prefix) (netip.Prefix, testcontainers.Network, error) {
+func makeNetwork(ctx context.Context, p *testcontainers.DockerProvider, name, launch string, labels map[string]string, used []netip.Prefix) (netip.Prefix, testcontainers.Network, error) {
 	var last error
-	for _, subnet := range subnets(run) {
+	for _, subnet := range subnets(launch) {
 		if overlapsAny(subnet, used) {
 			continue
 		}

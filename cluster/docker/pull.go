@@ -16,31 +16,6 @@ import (
 // and cannot pull.
 var ErrImage = errors.New("image not available")
 
-// Defaults are an image's own settings, for targets that start an image's
-// server in its way.
-type Defaults struct {
-	Entrypoint []string
-	Cmd        []string
-	User       string // "" is root
-	Dir        string // working directory; "" is /
-	Env        []string
-}
-
-// ImageDefaults looks an image up, pulling it if the engine does not have it.
-func ImageDefaults(ctx context.Context, image string) (Defaults, error) {
-	eng, err := connect(ctx, slog.Default())
-	if err != nil {
-		return Defaults{}, err
-	}
-	defer eng.close()
-	res, err := eng.image(ctx, image)
-	if err != nil {
-		return Defaults{}, fmt.Errorf("docker: %w", err)
-	}
-	c := orZero(res.Config)
-	return Defaults{Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Dir: c.WorkingDir, Env: c.Env}, nil
-}
-
 // HasImage tells whether the engine has an image already.
 func HasImage(ctx context.Context, name string) (bool, error) {
 	eng, err := connect(ctx, slog.Default())
@@ -55,6 +30,27 @@ func HasImage(ctx context.Context, name string) (bool, error) {
 		return false, fmt.Errorf("docker: inspect image %s: %w", name, err)
 	}
 	return err == nil, nil
+}
+
+// ImageDigest is what exactly the engine's image of that name is: its digest in
+// the registry that it came from, or of one that was built here that of its
+// configuration.
+func ImageDigest(ctx context.Context, name string) (string, error) {
+	eng, err := connect(ctx, slog.Default())
+	if err != nil {
+		return "", err
+	}
+	defer eng.close()
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	res, err := eng.api.ImageInspect(call, name)
+	if err != nil {
+		return "", fmt.Errorf("docker: inspect image %s: %w", name, err)
+	}
+	if len(res.RepoDigests) > 0 {
+		return res.RepoDigests[0], nil
+	}
+	return res.ID, nil
 }
 
 // image inspects an image and pulls it first if it is missing.

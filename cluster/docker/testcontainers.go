@@ -45,7 +45,7 @@ func (e *engine) provider(ctx context.Context) (*testcontainers.DockerProvider, 
 		err error
 	}
 	// testcontainers looks for the engine without a context; the channel's
-	// buffer lets the goroutine end when nobody waits any more.
+	// buffer lets the goroutine end when the caller waits no more.
 	done := make(chan result, 1)
 	go func() {
 		var r result

@@ -2,9 +2,12 @@ package docker
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,11 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/owner"
 )
 
 func TestSubnetsAreStableDistinctAndInRange(t *testing.T) {
@@ -129,7 +133,7 @@ func TestTagFollowsTheContent(t *testing.T) {
 }
 
 func TestSpecIsChecked(t *testing.T) {
-	good := cluster.Spec{Run: "r1", Nodes: []cluster.NodeSpec{{Name: "n1"}, {Name: "n2"}}, Binary: writeELF(t, elf.PT_LOAD)}
+	good := cluster.Spec{Run: "r1", LockFile: "/x/r1/.lock", Nodes: []cluster.NodeSpec{{Name: "n1"}, {Name: "n2"}}, Binary: writeELF(t, elf.PT_LOAD)}
 	if err := checkSpec(good); err != nil {
 		t.Fatalf("good spec: %v", err)
 	}
@@ -140,6 +144,9 @@ func TestSpecIsChecked(t *testing.T) {
 		"many nodes":    func(s *cluster.Spec) { s.Nodes = make([]cluster.NodeSpec, maxNodes+1) },
 		"node name":     func(s *cluster.Spec) { s.Nodes = []cluster.NodeSpec{{Name: "n_1"}} },
 		"twice":         func(s *cluster.Spec) { s.Nodes = []cluster.NodeSpec{{Name: "n1"}, {Name: "n1"}} },
+		"launch":        func(s *cluster.Spec) { s.Launch = "x" },
+		"lock":          func(s *cluster.Spec) { s.LockFile = "/x/r2/.lock" },
+		"no lock":       func(s *cluster.Spec) { s.LockFile = "" },
 		"lease":         func(s *cluster.Spec) { s.Lease = -1 },
 		"no binary":     func(s *cluster.Spec) { s.Binary = "/does/not/exist" },
 		"dynamic":       func(s *cluster.Spec) { s.Binary = writeELF(t, elf.PT_INTERP) },
@@ -152,83 +159,124 @@ func TestSpecIsChecked(t *testing.T) {
 	}
 }
 
-func lockFile(t *testing.T, held bool) string {
+// heldLock makes a run's lock, which the test holds until it closes it.
+func heldLock(t testing.TB, run, launch string) *os.File {
 	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	dir := filepath.Join(t.TempDir(), run)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := owner.Lock(filepath.Join(dir, ".lock"), launch)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	if held {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return f.Name()
+	return f
 }
 
-func TestLifeIsToldByTheLock(t *testing.T) {
-	free := lockFile(t, false)
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+func TestNameLabelsAndLockHaveToAgree(t *testing.T) {
+	launch := rand.Text()
+	mark, err := owner.New(heldLock(t, "r1", launch).Name())
+	if err != nil {
 		t.Fatal(err)
 	}
-	missing := filepath.Join(t.TempDir(), "missing")
-	for _, c := range []struct {
-		name, path string
-		want       life
-	}{
-		{"held", lockFile(t, true), lifeAlive},
-		{"free", free, lifeDead},
-		{"free, asked again", free, lifeDead},
-		{"missing", missing, lifeUnknown},
-		{"no name", "", lifeUnknown},
-	} {
-		if got := lifeOf(c.path); got != c.want {
-			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+	id := identity{run: "r1", launch: launch, mark: mark}
+	if got, ok := identify("aftershock-r1", id.labels()); !ok || got != id {
+		t.Errorf("a network: %+v, %t", got, ok)
+	}
+	node := id.labels()
+	node[labelNode] = "n1"
+	for _, names := range [][]string{{"/aftershock-r1-n1"}, {"/other/alias", "/aftershock-r1-n1"}} {
+		if got, ok := identifyContainer(container.Summary{Names: names, Labels: node}); !ok || got != id {
+			t.Errorf("a container: %+v, %t", got, ok)
 		}
 	}
-	if _, err := os.Stat(missing); err == nil {
-		t.Error("asking made the lock file")
+	elsewhere := mark
+	elsewhere.Lock = "/tmp/.lock"
+	for name, change := range map[string]func(name *string, labels map[string]string){
+		"another name":        func(name *string, _ map[string]string) { *name = "my-database" },
+		"a name by chance":    func(name *string, _ map[string]string) { *name = "eager_einstein" },
+		"another node's name": func(name *string, _ map[string]string) { *name = "aftershock-r1-n2" },
+		"a longer name":       func(name *string, _ map[string]string) { *name += "x" },
+		"another run":         func(_ *string, l map[string]string) { l[labelRun] = "r2" },
+		"no run":              func(_ *string, l map[string]string) { delete(l, labelRun) },
+		"no launch":           func(_ *string, l map[string]string) { delete(l, labelLaunch) },
+		"a launch of another": func(_ *string, l map[string]string) { l[labelLaunch] = "x" },
+		"no owner":            func(_ *string, l map[string]string) { delete(l, labelOwner) },
+		"half an owner":       func(_ *string, l map[string]string) { l[labelOwner] = "{}" },
+		"another lock":        func(_ *string, l map[string]string) { l[labelLock] = "/tmp/r1/.lock" },
+		"no lock":             func(_ *string, l map[string]string) { delete(l, labelLock) },
+		"another boot":        func(_ *string, l map[string]string) { l[labelBoot] = "x" },
+		"a lock elsewhere":    func(_ *string, l map[string]string) { l[labelLock], l[labelOwner] = elsewhere.Lock, elsewhere.String() },
+	} {
+		called, labels := "aftershock-r1-n1", maps.Clone(node)
+		change(&called, labels)
+		if _, ok := identify(called, labels); ok {
+			t.Errorf("%s: taken for ours", name)
+		}
 	}
-	done := make(chan struct{})
-	go func() { lifeOf(pipe); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(5 * time.Second):
-		t.Error("a pipe blocks")
-	}
-	if got := lifeOfLabels(map[string]string{labelLock: free, labelBoot: "another boot"}); got != lifeUnknown {
-		t.Errorf("a lock of another boot tells %d", got)
-	}
-	if got := lifeOfLabels(map[string]string{labelLock: free, labelBoot: bootID()}); got != lifeDead {
-		t.Errorf("a free lock of this boot tells %d", got)
+	if _, ok := identifyContainer(container.Summary{Names: []string{"/aftershock-r1"}, Labels: id.labels()}); ok {
+		t.Error("a container without a node's label was taken for ours")
 	}
 }
 
 func TestWhatCountsAsDead(t *testing.T) {
 	now := time.Unix(10_000, 0)
-	old, young := now.Add(-2*youth), now.Add(-youth/2)
+	old, young := now.Add(-2*launchTime), now.Add(-launchTime/2)
 	for _, c := range []struct {
-		life    life
+		life    owner.Life
 		state   container.ContainerState
 		created time.Time
 		want    bool
 	}{
-		{lifeDead, container.StateRunning, young, true},
-		{lifeDead, container.StateCreated, young, true},
-		{lifeAlive, container.StateExited, old, false},
-		{lifeAlive, container.StateCreated, old, false},
-		{lifeUnknown, container.StateRunning, old, false},
-		{lifeUnknown, container.StatePaused, old, false},
-		{lifeUnknown, container.StateRestarting, old, false},
-		{lifeUnknown, container.StateExited, young, true},
-		{lifeUnknown, container.StateDead, young, true},
-		{lifeUnknown, container.StateCreated, young, false},
-		{lifeUnknown, container.StateCreated, old, true},
+		{owner.Dead, container.StateRunning, young, true},
+		{owner.Dead, container.StateCreated, young, true},
+		{owner.Gone, container.StateRunning, old, false},
+		{owner.Gone, container.StatePaused, old, false},
+		{owner.Gone, container.StateCreated, young, true},
+		{owner.Gone, container.StateExited, young, true},
+		{owner.Foreign, container.StateExited, old, false},
+		{owner.Foreign, container.StateRunning, old, false},
+		{owner.Foreign, container.StateCreated, old, false},
+		{owner.Alive, container.StateExited, old, false},
+		{owner.Alive, container.StateCreated, old, false},
+		{owner.Unknown, container.StateRunning, old, false},
+		{owner.Unknown, container.StatePaused, old, false},
+		{owner.Unknown, container.StateRestarting, old, false},
+		{owner.Unknown, container.StateExited, young, true},
+		{owner.Unknown, container.StateDead, young, true},
+		{owner.Unknown, container.StateCreated, young, false},
+		{owner.Unknown, container.StateCreated, old, true},
 	} {
 		if got := deadContainer(c.life, c.state, c.created, now); got != c.want {
 			t.Errorf("life %d, %s, %s old: %t", c.life, c.state, now.Sub(c.created), got)
 		}
+	}
+}
+
+func TestARemovalThatTheEngineRefusesIsTriedAgain(t *testing.T) {
+	refusals := []error{
+		errors.New("Could not kill running container 1, cannot remove - Container 1 is not running"),
+		errors.New("removal of container 1 is already in progress"),
+	}
+	calls := 0
+	err := retryRemoval(t.Context(), "container 1", func() error {
+		calls++
+		if calls <= len(refusals) {
+			return refusals[calls-1]
+		}
+		return nil
+	})
+	if err != nil || calls != len(refusals)+1 {
+		t.Errorf("after %d calls: %v", calls, err)
+	}
+	if err := retryRemoval(t.Context(), "container 1", func() error { return errdefs.ErrNotFound }); err != nil {
+		t.Errorf("a container that is gone: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	refused := errors.New("no")
+	if err := retryRemoval(ctx, "container 1", func() error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("a removal that was refused until the end: %v", err)
 	}
 }

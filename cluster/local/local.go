@@ -126,16 +126,19 @@ func launch(ctx context.Context, spec cluster.Spec) (_ *localCluster, err error)
 	if c.network, err = openNetwork(); err != nil {
 		return nil, err
 	}
-	if c.dir, err = newRunDir(os.TempDir(), spec.LockFile); err != nil {
+	if c.dir, err = newRunDir(os.TempDir(), spec.Launch); err != nil {
 		return nil, err
 	}
-	token := agent.NewToken()
+	authority, err := agent.NewAuthority()
+	if err != nil {
+		return nil, err
+	}
 	group, launching := errgroup.WithContext(ctx)
 	for i, n := range spec.Nodes {
 		m := &member{name: n.Name, ip: nodeIP(i), link: fmt.Sprintf("as%d", i), dir: c.dir.node(n.Name), logger: spec.Logger}
 		c.members = append(c.members, m)
 		group.Go(func() error {
-			if err := m.launch(launching, c.network, spec, token); err != nil {
+			if err := m.launch(launching, c.network, spec, authority); err != nil {
 				return fmt.Errorf("launch node %s: %w", m.name, err)
 			}
 			return nil
@@ -146,7 +149,7 @@ func launch(ctx context.Context, spec cluster.Spec) (_ *localCluster, err error)
 	}
 	for i, m := range c.members {
 		addr, _ := netip.AddrFromSlice(m.ip)
-		c.nodes = append(c.nodes, &cluster.Node{Name: m.name, Index: i, Addr: addr, Control: m.client})
+		c.nodes = append(c.nodes, &cluster.Node{Name: m.name, Index: i, Addr: addr, Control: m.client, Away: m.away})
 	}
 	return c, nil
 }

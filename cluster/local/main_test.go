@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,16 +65,8 @@ func exitCode(err error) int {
 }
 
 func agentMain() error {
-	if os.Getenv(envStall) != "" {
-		time.Sleep(time.Hour)
-	}
-	cmd := agent.NewCommand()
-	cmd.SetArgs([]string{})
-	return cmd.ExecuteContext(context.Background())
+	return agent.Main(context.Background(), os.Stdin, os.Stderr)
 }
-
-// envStall makes the agents of a test hang without a word.
-const envStall = "TEST_AGENT_STALLS"
 
 // outsideMain is a user's process: it makes a sandbox for harnessMain.
 func outsideMain() error {
@@ -96,6 +89,15 @@ func harnessMain() error {
 	}
 	if err := tryFaults(ctx, c.Nodes()); err != nil {
 		return err
+	}
+	if err := trySeclusion(ctx, c.Nodes()[0], c.(*localCluster).dir.path); err != nil {
+		return err
+	}
+	if m := c.(*localCluster).members[0]; len(m.groups.dirs) == 0 { // its user's processes are bounded, of both nodes together
+		got, err := inNode(ctx, c.Nodes()[0], "sed -n 's/^Max processes *\\([0-9a-z]*\\) .*/\\1/p' /proc/self/limits")
+		if n, _ := strconv.Atoi(got); err != nil || n < 1 || n > 2*cluster.DefaultProcesses {
+			return fmt.Errorf("most processes of a node: %q, %w", got, err)
+		}
 	}
 	fmt.Println("works", os.Getuid(), c.(*localCluster).dir.path)
 	if strings.Join(os.Args[2:], " ") == "stay" {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,17 +47,31 @@ type member struct {
 	ended  chan struct{} // closed when the agent has ended; nil before it was started
 	client *agent.Client
 	linked bool
+	groups *groups // nil before they are made
 }
 
 // launch starts the agent and waits for its answer.
-func (m *member) launch(ctx context.Context, network *network, spec cluster.Spec, token string) error {
+func (m *member) launch(ctx context.Context, network *network, spec cluster.Spec, authority *agent.Authority) error {
 	if err := os.Mkdir(m.dir, 0o755); err != nil {
 		return err
 	}
-	options := agent.Options{Token: token, Lease: spec.Lease, DataDir: filepath.Join(m.dir, "data"), MountProc: true}
+	secret, err := authority.Secret(m.name)
+	if err != nil {
+		return err
+	}
+	seen := viewOf(spec.Programs, os.Getenv("PATH"))
+	own, err := seen.root(m, spec)
+	if err != nil {
+		return err
+	}
+	options := agent.Options{Lease: spec.Lease, DataDir: filepath.Join(nodeDir, "data"), Root: own}
+	if err := m.limit(spec, &options); err != nil {
+		return err
+	}
 	m.cmd = exec.Command(spec.Binary, "agent")
-	m.cmd.Env = append(withoutOwn(os.Environ()), options.Environ()...)
+	m.cmd.Env = append(seen.environment(), options.Environ()...)
 	m.cmd.Dir = m.dir
+	m.cmd.Stdin = bytes.NewReader(secret.Encode())
 	m.cmd.Stderr = &m.tail
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC,
@@ -79,12 +94,30 @@ func (m *member) launch(ctx context.Context, network *network, spec cluster.Spec
 		}
 	}()
 	addr, _ := netip.AddrFromSlice(m.ip)
-	var err error
-	m.client, err = agent.Dial(dialling, netip.AddrPortFrom(addr, cluster.ControlPort), token, spec.Lease)
+	m.client, err = authority.Dial(dialling, netip.AddrPortFrom(addr, cluster.ControlPort), m.name, spec.Lease)
 	if err != nil && dialling.Err() != nil {
 		err = context.Cause(dialling)
 	}
 	return err
+}
+
+// limit holds the node to its limits: by control groups where these may be made,
+// else by a limit of its user's processes, which all nodes share.
+func (m *member) limit(spec cluster.Spec, options *agent.Options) error {
+	limits := spec.Limits
+	if limits.Processes == 0 {
+		limits.Processes = cluster.DefaultProcesses
+	}
+	var ok bool
+	var err error
+	if m.groups, ok, err = makeGroups(cgroupRoot, groupOf(filepath.Dir(m.dir), m.name), limits); err != nil {
+		return err
+	}
+	options.MemoryEvents = m.groups.events
+	if !ok {
+		options.Processes = limits.Processes * len(spec.Nodes)
+	}
+	return nil
 }
 
 // live makes the node's network, starts the agent and waits for its end. Its
@@ -97,6 +130,13 @@ func (m *member) live(network *network, started chan<- error, ended chan<- struc
 	err := m.enter(network)
 	if err == nil {
 		err = m.cmd.Start()
+	}
+	if err == nil {
+		// The agent starts nothing before its first client, and m is that.
+		if err = m.groups.add(m.cmd.Process.Pid); err != nil {
+			_ = m.cmd.Process.Kill()
+			_ = m.cmd.Wait() // the error that counts is the first
+		}
 	}
 	started <- err
 	if err != nil {
@@ -175,6 +215,16 @@ func (m *member) carries(network *network) error {
 	return nil
 }
 
+// away says what is known of an agent that is not heard of.
+func (m *member) away(context.Context) string {
+	select {
+	case <-m.ended:
+		return "its agent ended: " + m.cmd.ProcessState.String()
+	default:
+		return fmt.Sprintf("its agent, process %d, runs, and does not answer", m.cmd.Process.Pid)
+	}
+}
+
 // close ends the agent, by force if it must, and takes the cable away.
 func (m *member) close(ctx context.Context, network *network) error {
 	if m.ended != nil {
@@ -195,6 +245,11 @@ func (m *member) close(ctx context.Context, network *network) error {
 		case <-m.ended:
 		case <-ctx.Done():
 			return fmt.Errorf("node %s does not end: %w", m.name, ctx.Err())
+		}
+	}
+	if m.groups != nil {
+		if err := m.groups.remove(ctx); err != nil {
+			return err
 		}
 	}
 	if !m.linked {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,6 +23,9 @@ const EnvSandbox = "AFTERSHOCK_SANDBOX"
 // teardownTime is how long a sandboxed process has to end by itself after its
 // context ended and it was sent SIGTERM.
 const teardownTime = 30 * time.Second
+
+// terminateAgain is the time between two SIGTERMs to a sandboxed process.
+const terminateAgain = 100 * time.Millisecond
 
 // Command returns a command that executes `self args…` inside fresh network,
 // mount and PID namespaces, and a user namespace where this process lacks the
@@ -44,13 +46,31 @@ func Command(ctx context.Context, self string, args []string) (*exec.Cmd, error)
 		}
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(withoutOwn(os.Environ()), EnvSandbox+"=1")
+	cmd.Env = append(passed(os.LookupEnv), EnvSandbox+"=1")
 	cmd.SysProcAttr = sandboxAttr()
 	cmd.SysProcAttr.Setpgid = true
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = teardownTime
 	return cmd, nil
+}
+
+// terminate sends SIGTERM until the process has ended. Its first ones may get
+// lost: the kernel keeps from PID 1 of a namespace the signals that it does not yet
+// catch. One that has caught it must not mind another.
+func terminate(p *os.Process) error {
+	err := p.Signal(syscall.SIGTERM)
+	if err != nil {
+		return err
+	}
+	go func() {
+		again := time.NewTicker(terminateAgain)
+		defer again.Stop()
+		for p.Signal(syscall.SIGTERM) == nil {
+			<-again.C
+		}
+	}()
+	return nil
 }
 
 // Start starts a command of Command and returns the function that waits for
@@ -96,14 +116,19 @@ func privileged() bool {
 	return os.Geteuid() == 0 && has(unix.CAP_SYS_ADMIN) && has(unix.CAP_NET_ADMIN)
 }
 
-func withoutOwn(env []string) []string {
-	var kept []string
-	for _, kv := range env {
-		if !strings.HasPrefix(kv, "AFTERSHOCK_") {
-			kept = append(kept, kv)
+// passedNames are the variables of the user's that a sandboxed process gets: where
+// programs and temporary folders are, and the time zone in which run directories
+// are named. The rest would set up the drivers in it behind the plan's back.
+var passedNames = []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG"}
+
+func passed(lookup func(string) (string, bool)) []string {
+	env := []string{}
+	for _, name := range passedNames {
+		if value, ok := lookup(name); ok {
+			env = append(env, name+"="+value)
 		}
 	}
-	return kept
+	return env
 }
 
 // InSandbox tells whether this process was started by a command of Command.

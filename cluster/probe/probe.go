@@ -9,11 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 )
@@ -35,44 +34,36 @@ const (
 	FUSE              = "FUSE"
 )
 
-// commandName is the hidden command that All runs of this program.
-const commandName = "probe-sandbox"
+// Command is the hidden command that All runs of this program; it calls
+// InSandbox.
+const Command = "probe-sandbox"
 
 // sandboxTimeout bounds the checks in the sandbox; loading kernel modules may
 // take a while.
 const sandboxTimeout = 20 * time.Second
 
 // All makes every check. Those of the network run in a sandbox, by the hidden
-// command of NewCommand, which the running program must have.
+// command probe-sandbox (Command), which the running program must have.
 func All(ctx context.Context) []Check {
 	checks := []Check{userNamespaces()}
 	checks = append(checks, sandboxed(ctx)...)
 	return append(checks, fuse("/dev/fuse"))
 }
 
-// NewCommand is the hidden command `aftershock probe-sandbox`, which All runs.
-func NewCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:           commandName,
-		Short:         "Check the kernel's network features (run by doctor)",
-		Hidden:        true,
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := local.EnterSandbox(); err != nil {
-				return err
-			}
-			return json.NewEncoder(cmd.OutOrStdout()).Encode([]Check{
-				{Name: NetworkNamespaces, OK: true, Detail: "a sandbox with its own network, mounts and processes was made, and a bridge in it"},
-				nftablesWorks(),
-				nfqueueWorks(),
-			})
-		},
+// InSandbox makes the checks that need a sandbox, in the one that this process
+// was started in, and writes them to out for All.
+func InSandbox(out io.Writer) error {
+	if err := local.EnterSandbox(); err != nil {
+		return err
 	}
+	return json.NewEncoder(out).Encode([]Check{
+		{Name: NetworkNamespaces, OK: true, Detail: "a sandbox with its own network, mounts and processes was made, and a bridge in it"},
+		nftablesWorks(),
+		nfqueueWorks(),
+	})
 }
 
-// sandboxed runs the checks of NewCommand.
+// sandboxed runs the checks of InSandbox.
 func sandboxed(ctx context.Context) []Check {
 	checks, err := runSandbox(ctx)
 	if err == nil {
@@ -92,7 +83,7 @@ func runSandbox(ctx context.Context) ([]Check, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sandboxTimeout)
 	defer cancel()
-	cmd, err := local.Command(ctx, "", []string{commandName})
+	cmd, err := local.Command(ctx, "", []string{Command})
 	if err != nil {
 		return nil, err
 	}
@@ -113,10 +104,10 @@ func runSandbox(ctx context.Context) ([]Check, error) {
 func parse(output []byte) ([]Check, error) {
 	var checks []Check
 	if err := json.Unmarshal(output, &checks); err != nil {
-		return nil, fmt.Errorf("read the answer of the command %s: %w", commandName, err)
+		return nil, fmt.Errorf("read the answer of the command %s: %w", Command, err)
 	}
 	if len(checks) != 3 {
-		return nil, fmt.Errorf("the command %s made %d checks, want 3", commandName, len(checks))
+		return nil, fmt.Errorf("the command %s made %d checks, want 3", Command, len(checks))
 	}
 	return checks, nil
 }

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -16,10 +15,8 @@ import (
 
 // TestMain lets the test binary play the program with the hidden command.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == commandName {
-		cmd := NewCommand()
-		cmd.SetArgs([]string{})
-		if err := cmd.ExecuteContext(context.Background()); err != nil {
+	if len(os.Args) > 1 && os.Args[1] == Command {
+		if err := InSandbox(os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

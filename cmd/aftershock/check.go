@@ -2,19 +2,21 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/aftershock-chaos/aftershock"
 	"github.com/aftershock-chaos/aftershock/history/foreign"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/judge"
 )
 
 func checkCommand() *cobra.Command {
 	var format string
-	var options aftershock.CheckOptions
+	var options judge.Options
 	var explain bool
 	var memory memoryFlag
 	c := &cobra.Command{
@@ -26,7 +28,9 @@ harness died is judged by what it wrote until then.
 
 Histories that other tools recorded are read too: Jepsen's and Maelstrom's EDN
 and text, the JSON of elle-cli, the key-value form of porcupine's tests. What
-they are about is inferred, or said with --model:
+they are about is inferred, or said with --model. They may be compressed with
+gzip or zstd, and - is the standard input.
+
 
 ` + foreign.Help() + `
 Without --claim, what the model promises is claimed.
@@ -41,45 +45,57 @@ Exit codes are those of run.`,
   aftershock check store/latest/history.edn --explain`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			print, err := printer(format)
-			if err != nil {
-				return err
-			}
 			options.Memory = uint64(memory)
-			var verdicts []*results.Verdict
-			var failures []error
-			var explanation bytes.Buffer
-			if explain {
-				options.Explain = &explanation
-			}
-			for _, path := range args {
-				result, err := aftershock.Check(c.Context(), path, options)
-				if err != nil {
-					fmt.Fprintln(os.Stderr, "aftershock:", err)
-					failures = append(failures, err)
-				}
-				if result != nil {
-					verdicts = append(verdicts, result.Verdict)
-				}
-			}
-			if err := print(os.Stdout, verdicts...); err != nil {
-				return fmt.Errorf("print the verdicts: %w", err)
-			}
-			out := os.Stdout
-			if format != "text" {
-				out = os.Stderr
-			}
-			if _, err := explanation.WriteTo(out); err != nil {
-				return fmt.Errorf("print the explanation: %w", err)
-			}
-			return conclude(verdicts, failures)
+			return untilInterrupted(c.Context(), func(ctx context.Context) error {
+				return checkAll(ctx, args, options, format, explain)
+			})
 		},
 	}
 	c.Flags().StringArrayVar(&options.Claims, "claim", nil, "judge this claim in place of the plan's (repeatable)")
 	c.Flags().BoolVar(&options.Write, "write", false, "write verdict.json and report.html into the run directory")
 	c.Flags().StringVar(&options.Model, "model", "", "what a history from elsewhere is about; see above (default: inferred)")
+	c.Flags().StringVar(&options.Initial, "initial", "", "what the registers of a history from elsewhere hold at first, as it writes values, e.g. 0 (default: nil)")
 	memory.register(c)
 	c.Flags().BoolVar(&explain, "explain", false, "tell of each violation in words, with its operations; draw those of registers next to the history")
-	c.Flags().StringVar(&format, "format", "text", "text, json, junit, table or markdown")
+	c.Flags().StringVar(&format, "format", "text", formatNames())
 	return c
+}
+
+// checkAll judges each path and prints the verdicts, and what explains them if
+// asked for, behind machine output on standard error.
+func checkAll(ctx context.Context, paths []string, options judge.Options, format string, explain bool) error {
+	print, err := printer(format)
+	if err != nil {
+		return err
+	}
+	var verdicts []*results.Verdict
+	var failures []error
+	var explanation bytes.Buffer
+	if explain {
+		options.Explain = &explanation
+	}
+	for _, path := range paths {
+		result, err := judge.Check(ctx, path, options)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "aftershock:", err)
+			failures = append(failures, err)
+		}
+		if result != nil {
+			verdicts = append(verdicts, result.Verdict)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if err := print(stdout, verdicts...); err != nil {
+		return fmt.Errorf("print the verdicts: %w", err)
+	}
+	var out io.Writer = stdout
+	if format != "text" {
+		out = os.Stderr
+	}
+	if _, err := explanation.WriteTo(out); err != nil {
+		return fmt.Errorf("print the explanation: %w", err)
+	}
+	return conclude(verdicts, failures)
 }

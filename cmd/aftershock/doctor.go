@@ -3,23 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/aftershock-chaos/aftershock"
-	"github.com/aftershock-chaos/aftershock/cluster/docker"
-	"github.com/aftershock-chaos/aftershock/cluster/local"
 	"github.com/aftershock-chaos/aftershock/cluster/probe"
+	"github.com/aftershock-chaos/aftershock/harness"
+	alltargets "github.com/aftershock-chaos/aftershock/targets/all"
 )
 
-const (
-	doctorTimeout = 20 * time.Second
-	cleanTimeout  = time.Minute
-)
+const doctorTimeout = 20 * time.Second
 
 func doctorCommand() *cobra.Command {
 	var format string
@@ -32,6 +26,9 @@ func doctorCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(c.Context(), doctorTimeout)
 			defer cancel()
 			checks, works := diagnose(ctx)
+			if err := c.Context().Err(); err != nil {
+				return err // what was not looked at is not missing
+			}
 			if err := printChecks(checks, format); err != nil {
 				return fmt.Errorf("print the checks: %w", err)
 			}
@@ -45,24 +42,24 @@ func doctorCommand() *cobra.Command {
 	return c
 }
 
-// diagnose checks both hosts, what they are made of, and what of the targets is
+// diagnose checks every host, what they are made of, and what of the targets is
 // here; works is true when at least one host can run plans, whatever targets
 // are missing.
 func diagnose(ctx context.Context) (checks []probe.Check, works bool) {
-	host := func(name, ok, remedy string, err error) {
-		c := probe.Check{Name: "host " + name, OK: err == nil, Detail: ok}
+	for _, h := range harness.Hosts() {
+		found, err := h.Available(ctx)
+		c := probe.Check{Name: "host " + h.Name, OK: err == nil, Detail: found}
+		if h.Tested != "" {
+			c.Detail += " (tested with " + h.Tested + ")"
+		}
 		if err != nil {
-			c.Detail, c.Remedy = err.Error(), remedy
+			c.Detail, c.Remedy = err.Error(), h.Remedy
 		}
 		works = works || c.OK
 		checks = append(checks, c)
 	}
-	engine, err := docker.EngineInfo(ctx)
-	host("docker", fmt.Sprintf("engine %s at %s", engine.Version, engine.Host), "start a Docker engine (20.10 or newer), or set DOCKER_HOST; plans run on the local host without it", err)
-	host("local", "Linux namespaces", "run as root, or allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, or the AppArmor setting of the distribution)",
-		local.Available(ctx))
 	checks = append(checks, probe.All(ctx)...)
-	for _, l := range lookAround(ctx, aftershock.Targets(), engineImages(ctx)) {
+	for _, l := range lookAround(ctx, alltargets.Targets(), engineImages(ctx)) {
 		checks = append(checks, l.check())
 	}
 	return checks, works
@@ -70,7 +67,7 @@ func diagnose(ctx context.Context) (checks []probe.Check, works bool) {
 
 func printChecks(checks []probe.Check, format string) error {
 	if format == "json" {
-		encoder := json.NewEncoder(os.Stdout)
+		encoder := json.NewEncoder(stdout)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(checks)
 	}
@@ -79,47 +76,12 @@ func printChecks(checks []probe.Check, format string) error {
 		if !c.OK {
 			mark = "missing"
 		}
-		if _, err := fmt.Printf("%s  %-28s %s\n", mark, c.Name, c.Detail); err != nil {
+		if _, err := fmt.Fprintf(stdout, "%s  %-28s %s\n", mark, c.Name, c.Detail); err != nil {
 			return err
 		}
 		if !c.OK && c.Remedy != "" {
-			fmt.Printf("         %-28s → %s\n", "", c.Remedy)
+			fmt.Fprintf(stdout, "         %-28s → %s\n", "", c.Remedy)
 		}
 	}
 	return nil
-}
-
-func cleanCommand() *cobra.Command {
-	var images bool
-	c := &cobra.Command{
-		Use: "clean", Short: "Remove what runs whose harness died have left behind", Args: cobra.NoArgs,
-		Long: `Remove containers, networks and temporary directories of runs whose harness is
-dead. What belongs to a running harness, or to anybody else, is left alone.`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(c.Context(), cleanTimeout)
-			defer cancel()
-			var err error
-			removed := local.Clean(ctx)
-			if docker.Available(ctx) == nil {
-				more, dockerErr := docker.Clean(ctx)
-				removed, err = append(removed, more...), errors.Join(err, dockerErr)
-				if images {
-					more, dockerErr = docker.CleanImages(ctx)
-					removed, err = append(removed, more...), errors.Join(err, dockerErr)
-				}
-			}
-			for _, r := range removed {
-				fmt.Println("removed", r)
-			}
-			if err != nil {
-				return fmt.Errorf("%w: clean: %w", aftershock.ErrInfrastructure, err)
-			}
-			if len(removed) == 0 {
-				fmt.Println("nothing to remove")
-			}
-			return nil
-		},
-	}
-	c.Flags().BoolVar(&images, "images", false, "remove unused node images as well")
-	return c
 }

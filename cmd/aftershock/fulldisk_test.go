@@ -33,7 +33,7 @@ func TestFullDisk(t *testing.T) {
 	if code := run.ProcessState.ExitCode(); code != exitInfrastructure {
 		t.Errorf("exit code %d, want %d\n%s", code, exitInfrastructure, stderr.String())
 	}
-	for _, want := range []string{"history.arrows", "no space left on device", "--out"} {
+	for _, want := range []string{filepath.Join(dir, "runs"), "no space left on device", "--out"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("standard error does not tell %q:\n%s", want, stderr.String())
 		}

@@ -8,15 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/aftershock-chaos/aftershock"
-	"github.com/aftershock-chaos/aftershock/cluster/agent"
-	"github.com/aftershock-chaos/aftershock/cluster/probe"
-	"github.com/aftershock-chaos/aftershock/targets/ripple"
+	"github.com/aftershock-chaos/aftershock/internal/build"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/internal/interrupt"
 )
 
 // Exit codes; see `aftershock help run`.
@@ -26,6 +24,7 @@ const (
 	exitUnknown        = 2
 	exitInput          = 3
 	exitInfrastructure = 4
+	exitBrokenPipe     = 128 + int(syscall.SIGPIPE) // nobody reads on, and nobody is told: as of a program that the signal ends
 )
 
 // exitError ends the command with a code after everything was said already.
@@ -34,18 +33,29 @@ type exitError struct{ code int }
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	os.Exit(run(ctx, os.Args[1:]))
+	interrupt.BrokenPipes()
+	os.Exit(run(interrupt.Context(context.Background()), os.Args[1:]))
 }
 
 // run executes the command line and returns the exit code.
 func run(ctx context.Context, args []string) int {
-	root := newRoot()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := ctx.Err() // a signal may have come before anything was begun
+	if err == nil {
+		root := newRoot()
+		root.SetArgs(args)
+		root.SetOut(stdout)
+		err = root.ExecuteContext(ctx)
+	}
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w: %w", failure.ErrInterrupted, context.Cause(ctx))
+	}
 	var exit exitError
 	switch {
+	case errors.Is(stdout.err, syscall.EPIPE):
+		return exitBrokenPipe
+	case stdout.err != nil:
+		fmt.Fprintln(os.Stderr, "aftershock:", stdout.err)
+		return exitInfrastructure
 	case err == nil:
 		return exitHolds
 	case errors.As(err, &exit):
@@ -59,12 +69,19 @@ func run(ctx context.Context, args []string) int {
 // the infrastructure's fault is the input's: cobra's own errors are.
 func exitCode(err error) int {
 	switch {
-	case errors.Is(err, aftershock.ErrInfrastructure):
+	case errors.Is(err, failure.ErrInfrastructure):
 		return exitInfrastructure
-	case errors.Is(err, aftershock.ErrInterrupted):
+	case errors.Is(err, failure.ErrInterrupted):
 		return exitUnknown
 	}
 	return exitInput
+}
+
+// commands are the subcommands, each of which has a file of its own. The last
+// ones are for the nodes and the sandboxes; but for ripple they are hidden.
+var commands = []func() *cobra.Command{
+	runCommand, studyCommand, checkCommand, compareCommand, exportCommand, reportCommand, listCommand, doctorCommand, cleanCommand,
+	rippleCommand, agentCommand, serveCommand, sandboxCommand, probeCommand, reapCommand,
 }
 
 func newRoot() *cobra.Command {
@@ -76,9 +93,10 @@ purpose, and proves from the recorded history what was lost, what was stale, how
 long it took and how far the replicas lagged.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       version(),
+		Version:       build.Version(),
 	}
-	root.AddCommand(runCommand(), checkCommand(), exportCommand(), reportCommand(), listCommand(), doctorCommand(), cleanCommand(),
-		sandboxCommand(), serveCommand(), agent.NewCommand(), probe.NewCommand(), ripple.NewCommand())
+	for _, command := range commands {
+		root.AddCommand(command())
+	}
 	return root
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,36 +14,69 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aftershock-chaos/aftershock"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 	"github.com/aftershock-chaos/aftershock/history"
+	servers "github.com/aftershock-chaos/aftershock/internal/version"
 	"github.com/aftershock-chaos/aftershock/targets"
+	alltargets "github.com/aftershock-chaos/aftershock/targets/all"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// TestModes runs every mode of every real target on every host, with a kill of
-// the primary under load. It takes minutes and the servers, so it runs where
-// AFTERSHOCK_TARGETS says so: "all", or the names of targets.
+// TestModes runs every mode of every real target, with a kill of the primary
+// under load: on docker in the newest version and in the older ones that
+// AFTERSHOCK_OLDER names ("all", or words like postgres:15), and on the local
+// host in the version that is installed. It takes minutes and the servers, so it
+// runs where AFTERSHOCK_TARGETS says so: "all", or the names of targets. With a
+// commit in AFTERSHOCK_SAMPLE every second of local's modes is left out, by it.
 func TestModes(t *testing.T) {
 	wanted := os.Getenv("AFTERSHOCK_TARGETS")
 	if wanted == "" {
 		t.Skip("the real targets: run `make test-targets`")
 	}
-	for _, target := range aftershock.Targets() {
+	for _, target := range alltargets.Targets() {
 		info := target.Info()
 		if wanted != "all" && !slices.Contains(strings.Split(wanted, ","), info.Name) {
 			continue
 		}
 		for _, mode := range info.Modes {
-			for _, host := range []string{"docker", "local"} {
-				t.Run(info.Name+"/"+mode.Name+"/"+host, func(t *testing.T) {
+			for i, v := range info.Versions {
+				t.Run(fmt.Sprintf("%s/%s/docker/%s", info.Name, mode.Name, v.Number), func(t *testing.T) {
 					t.Parallel() // most of a run is waiting; -parallel bounds it
-					mustHave(t, info, host)
-					runMode(t, info, mode, host)
+					if i > 0 {
+						mustBeChosen(t, v)
+					}
+					mustHave(t, info, "docker")
+					mustBeAble(t, target, mode, v)
+					runMode(t, info, mode, "docker", v.Number)
 				})
 			}
+			t.Run(info.Name+"/"+mode.Name+"/local", func(t *testing.T) {
+				t.Parallel()
+				mustHave(t, info, "local")
+				if commit := os.Getenv("AFTERSHOCK_SAMPLE"); commit != "" && crc32.ChecksumIEEE([]byte(commit+t.Name()))%2 == 1 {
+					t.Skip("host local: not this commit's turn; `make test-targets VERSIONS=all` runs it")
+				}
+				runMode(t, info, mode, "local", "")
+			})
 		}
+	}
+}
+
+// mustBeChosen skips aloud the older versions that are not this commit's turn.
+func mustBeChosen(t *testing.T, v targets.Version) {
+	older := os.Getenv("AFTERSHOCK_OLDER")
+	if older != "all" && !slices.Contains(strings.Fields(older), strings.TrimPrefix(v.Built, "aftershock/")) {
+		t.Skipf("%s: not this commit's turn; `make test-targets VERSIONS=all` runs it", v.Built)
+	}
+}
+
+// mustBeAble skips aloud what a version cannot do.
+func mustBeAble(t *testing.T, target targets.Target, mode targets.Mode, v targets.Version) {
+	number, _ := servers.Find(v.Number)
+	_, err := target.Configure(targets.Config{Replicas: mode.Replicas, Options: mode.Options, Version: number, Seed: 1})
+	if errors.Is(err, targets.ErrVersion) {
+		t.Skip(err)
 	}
 }
 
@@ -68,15 +103,18 @@ func mustHave(t *testing.T, info targets.Info, host string) {
 // runMode runs a short plan in the mode. Whatever the mode promises, the
 // verdict must be known: the fault took effect under load, and the settled
 // cluster answered every final read.
-func runMode(t *testing.T, info targets.Info, mode targets.Mode, host string) {
+func runMode(t *testing.T, info targets.Info, mode targets.Mode, host, version string) {
 	plan := filepath.Join(t.TempDir(), "mode.yaml")
-	if err := os.WriteFile(plan, []byte(modePlan(info, mode, host)), 0o644); err != nil {
+	if err := os.WriteFile(plan, []byte(modePlan(info, mode, host, version)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(binary, "run", plan, "--out", t.TempDir(), "--format", "json")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if err != nil && strings.Contains(stderr.String(), targets.ErrVersion.Error()) {
+		t.Skip(stderr.String()) // the installed one cannot do it
+	}
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, stderr.String())
 	}
@@ -91,7 +129,7 @@ func runMode(t *testing.T, info targets.Info, mode targets.Mode, host string) {
 	}
 }
 
-func modePlan(info targets.Info, mode targets.Mode, host string) string {
+func modePlan(info targets.Info, mode targets.Mode, host, version string) string {
 	kinds := mode.Kinds
 	if kinds == nil {
 		kinds = info.Kinds
@@ -101,7 +139,7 @@ func modePlan(info targets.Info, mode targets.Mode, host string) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %s-%s\nseed: 1\nhost: %s\n", info.Name, mode.Name, host)
-	fmt.Fprintf(&b, "target:\n  name: %s\n  replicas: %d\n  failover: {after: 1s, choose: most-advanced}\n  options:\n", info.Name, mode.Replicas)
+	fmt.Fprintf(&b, "target:\n  name: %s\n  version: %q\n  replicas: %d\n  failover: {after: 1s, choose: most-advanced}\n  options:\n", info.Name, version, mode.Replicas)
 	for name, value := range mode.Options {
 		fmt.Fprintf(&b, "    %s: %q\n", name, value)
 	}
@@ -115,7 +153,7 @@ func modePlan(info targets.Info, mode targets.Mode, host string) string {
 		if has(history.CAS) {
 			mix = "{read: 45, write: 45, cas: 10}"
 		}
-		fmt.Fprintf(&b, "  - {name: register, keys: 32, mix: %s, read_from: primary, clients: 4, rate: 200/s}\n", mix)
+		fmt.Fprintf(&b, "  - {name: register, keys: 128, mix: %s, read_from: primary, clients: 4, rate: 200/s}\n", mix)
 		claims = append(claims, "writes.lost >= 0")
 	}
 	if has(history.Add, history.ReadSet) {

@@ -67,4 +67,11 @@ func engineThings(dir string) []string {
 	return found
 }
 
+// remains lists all that is left of the programs in dir: processes, things of the
+// engine, and temporary directories in temp.
+func remains(dir, temp string) []string {
+	dirs, _ := filepath.Glob(filepath.Join(temp, "aftershock-??????????????????????????"))
+	return append(append(alive(dir), engineThings(dir)...), dirs...)
+}
+
 func asExit(err error, exit **exec.ExitError) bool { return errors.As(err, exit) }

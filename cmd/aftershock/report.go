@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/aftershock-chaos/aftershock/internal/wholefile"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/report"
+	"github.com/aftershock-chaos/aftershock/results/rundir"
 )
 
 func reportCommand() *cobra.Command {
@@ -34,18 +38,20 @@ counts once. The exit code is 0 unless a run directory cannot be read.`,
 			if err != nil {
 				return err
 			}
-			verdicts, err := readVerdicts(args)
-			if err != nil {
-				return err
-			}
-			if into != "" {
-				return spliceInto(into, verdicts)
-			}
-			return print(os.Stdout, verdicts...)
+			return untilInterrupted(c.Context(), func(context.Context) error {
+				verdicts, err := readVerdicts(args)
+				if err != nil {
+					return err
+				}
+				if into != "" {
+					return spliceInto(into, verdicts)
+				}
+				return print(stdout, verdicts...)
+			})
 		},
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, json, junit, table or markdown")
-	c.Flags().StringVar(&into, "into", "", "write the Markdown table into this file, between the lines "+results.TableBegin+" and "+results.TableEnd)
+	c.Flags().StringVar(&format, "format", "text", formatNames())
+	c.Flags().StringVar(&into, "into", "", "write the Markdown table into this file, between the lines "+report.TableBegin+" and "+report.TableEnd)
 	return c
 }
 
@@ -54,7 +60,7 @@ func readVerdicts(paths []string) ([]*results.Verdict, error) {
 	var verdicts []*results.Verdict
 	var seen []string
 	for _, path := range paths {
-		dir, err := results.Open(path)
+		dir, err := rundir.Open(path)
 		if err != nil {
 			return nil, err
 		}
@@ -81,42 +87,23 @@ func spliceInto(path string, verdicts []*results.Verdict) error {
 	if err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("write the table: %w", err)
-	}
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	var table bytes.Buffer
-	if err := results.Markdown(&table, verdicts...); err != nil {
+	if err := report.Markdown(&table, verdicts...); err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
-	text, err := results.Splice(string(old), table.String())
+	text, err := report.Splice(string(old), table.String())
 	if err != nil {
 		return fmt.Errorf("write the table into %s: %w", path, err)
 	}
-	if err := replaceFile(path, text, info.Mode().Perm()); err != nil {
-		return fmt.Errorf("write the table into %s: %w", path, err)
-	}
-	return nil
-}
-
-// replaceFile writes a file anew in one step: a reader sees the old contents or
-// all of the new.
-func replaceFile(path, text string, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
+	if err := wholefile.Write(path, 0o644, func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
 		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(mode), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+	}); err != nil {
+		return fmt.Errorf("write the table into %s: %w", path, err)
 	}
 	return nil
 }

@@ -7,13 +7,16 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/aftershock-chaos/aftershock"
+	"github.com/aftershock-chaos/aftershock/harness"
+	"github.com/aftershock-chaos/aftershock/harness/metrics"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/report"
 )
 
 // runFlags are the flags of `run`.
@@ -27,6 +30,13 @@ type runFlags struct {
 	quiet   bool
 	verbose bool
 	memory  memoryFlag
+	control string
+	alone   bool // no control
+
+	repeat    *string     // nil: as the plan says
+	listen    string      // address at which the metrics are served
+	base      string      // a binary or an image that every plan runs on as well
+	tolerance percentFlag // that a fact may be worse by than on the base
 }
 
 func runCommand() *cobra.Command {
@@ -35,31 +45,51 @@ func runCommand() *cobra.Command {
 		Use:   "run PLAN…",
 		Short: "Run plans and judge their claims",
 		Long: `Run every plan of the named files, one after the other, and judge its claims.
+What is no file is looked for among the plans that are shipped with aftershock,
+by its file (postgres/kill) or by its name; see aftershock list plans.
+
+With --repeat, or where a plan says repeat, every variant of a plan runs once a
+round, with the round's seed and in an order of its own; the runs are kept in one
+folder, and the summary has each fact's median, its 95 % interval (from 6 rounds
+on) and all values. A plan that says find: max-rate is searched for the greatest
+rate at which its claims hold.
+
+With --base, every variant runs on a base as well, interleaved, and is compared
+with it as aftershock compare does. A base that is a file is an aftershock binary:
+base's nodes are made of it, so that it is their agent and ripple's server, and on
+the local host also what drives and judges them. Any other word is the target's
+image. A fact that is worse by more than --tolerance gives exit code 1.
 
 Exit codes: 0 every claim holds, 1 a claim is violated, 2 unknown (too little
 evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
-		Example: `  aftershock run plans/quickstart.yaml
-  aftershock run plans/quickstart.yaml --set target.replicas=4 --seed 7
+		Example: `  aftershock run quickstart
+  aftershock run my-plan.yaml --set target.replicas=4 --seed 7
+  aftershock run --repeat 6 --base /usr/bin/aftershock my-plan.yaml
   aftershock run --replay runs/latest`,
-		RunE: func(c *cobra.Command, args []string) error { return runPlans(c.Context(), f, args) },
 	}
+	repeat := c.Flags().String("repeat", "", "rounds, in each of which every variant runs once (default: the plan's, else 1)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if c.Flags().Changed("repeat") {
+			f.repeat = repeat
+		}
+		return runPlans(c.Context(), f, args)
+	}
+	c.Flags().StringVar(&f.listen, "listen", "", "serve metrics for Prometheus at this address while running, e.g. 127.0.0.1:9100")
+	f.tolerance = defaultTolerance
+	c.Flags().StringVar(&f.base, "base", "", "binary or image that every plan runs on as well, to be compared with")
+	c.Flags().Var(&f.tolerance, "tolerance", "with --base: how much worse a fact may be")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a path of the plan, e.g. target.replicas=4 (repeatable)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of operations, victims and schedule (0: the plan's)")
-	c.Flags().StringVar(&f.host, "host", "", "where nodes live: auto, docker or local (default: the plan's)")
+	c.Flags().StringVar(&f.host, "host", "", "where nodes live: "+orList(harness.HostNames())+" (default: the plan's)")
 	c.Flags().StringVar(&f.replay, "replay", "", "execute the saved plan and schedule of an earlier run again")
 	c.Flags().StringVarP(&f.out, "out", "o", "runs", "folder in which run directories are made")
-	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: text, json, junit, table or markdown")
+	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: "+formatNames())
+	c.Flags().StringVar(&f.control, "control", "cached", "the plans' negative controls: cached (made once for a plan, version and host), always, no")
+	c.Flags().BoolVar(&f.alone, "no-control", false, "leave the plans' negative controls out, as --control no does")
 	f.memory.register(c)
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
 	return c
-}
-
-// job is one run to make.
-type job struct {
-	plan   *aftershock.Plan
-	varied []results.Setting
-	replay *aftershock.Replay
 }
 
 func runPlans(ctx context.Context, f runFlags, paths []string) error {
@@ -67,177 +97,129 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
+	control, err := f.controlMode()
+	if err != nil {
+		return err
+	}
 	jobs, err := f.jobs(paths)
 	if err != nil {
 		return err
 	}
+	served, stop, err := f.serveMetrics()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	live := newLiveLine(os.Stderr, f.quiet)
 	log := newLogger(live, f.verbose)
 	var verdicts []*results.Verdict
 	var failures []error
+	code := exitHolds
 	for i, j := range jobs {
-		options := aftershock.Options{RunsDir: f.out, Varied: j.varied, Memory: uint64(f.memory), Logger: log, Progress: live.show}
-		if j.replay != nil {
-			options.Replay = j.replay.Schedule
+		if j.series != nil {
+			s := seriesRun{flags: f, live: live, options: f.options(control, log, served.with(live.show))}
+			made, failed := s.run(ctx, j)
+			verdicts, failures = append(verdicts, made...), append(failures, failed...)
+			if s.code == exitViolated || code == exitHolds {
+				code = s.code
+			}
+			if ctx.Err() != nil || errors.Is(errors.Join(failed...), failure.ErrInfrastructure) {
+				break
+			}
+			continue
 		}
 		live.begin(i, len(jobs), j)
-		result, err := aftershock.Run(ctx, j.plan, options)
+		result, err := j.run(ctx, f.options(control, log, served.with(live.show)))
 		live.clear()
 		if err != nil {
-			failures = append(failures, fmt.Errorf("plan %s: %w", j.plan.Name, err))
+			failures = append(failures, fmt.Errorf("plan %s: %w", j.name, err))
 			fmt.Fprintln(os.Stderr, "aftershock:", failures[len(failures)-1])
 		}
 		if result != nil && result.Verdict != nil {
 			verdicts = append(verdicts, result.Verdict)
 			if f.format == "text" {
 				if len(verdicts) > 1 {
-					fmt.Println()
+					fmt.Fprintln(stdout)
 				}
-				if err := print(os.Stdout, result.Verdict); err != nil {
+				if err := print(stdout, result.Verdict); err != nil {
 					return fmt.Errorf("print the summary: %w", err)
 				}
 			}
 		}
-		if ctx.Err() != nil || errors.Is(err, aftershock.ErrInfrastructure) {
+		if ctx.Err() != nil || errors.Is(err, failure.ErrInfrastructure) {
 			break
 		}
 	}
-	if f.format != "text" {
-		if err := print(os.Stdout, verdicts...); err != nil {
-			return fmt.Errorf("print the verdicts: %w", err)
-		}
-	} else if len(verdicts) > 1 {
-		fmt.Println()
-		if err := results.Table(os.Stdout, verdicts); err != nil {
-			return fmt.Errorf("print the table: %w", err)
-		}
+	if err := f.printAll(print, jobs, verdicts); err != nil {
+		return err
 	}
-	return conclude(verdicts, failures)
-}
-
-// jobs reads the plans, or the run to replay, and expands what varies.
-func (f runFlags) jobs(paths []string) ([]job, error) {
-	set := f.set
-	if f.seed != 0 {
-		set = append(set, fmt.Sprintf("seed=%d", f.seed))
-	}
-	if f.host != "" {
-		set = append(set, "host="+f.host)
-	}
-	overrides, err := parseOverrides(set)
-	if err != nil {
-		return nil, err
-	}
-	if f.replay != "" {
-		if len(paths) > 0 {
-			return nil, fmt.Errorf("--replay takes the plan from the run; leave %s out", strings.Join(paths, " "))
-		}
-		replay, err := aftershock.LoadReplay(f.replay, overrides)
-		if err != nil {
-			return nil, err
-		}
-		return []job{{plan: replay.Plan, replay: replay}}, nil
-	}
-	if len(paths) == 0 {
-		return nil, errors.New("name a plan file, e.g. `aftershock run plans/quickstart.yaml`")
-	}
-	var jobs []job
-	var wrong []error
-	for _, path := range paths {
-		plans, err := aftershock.LoadPlans(path, overrides)
-		if err != nil {
-			wrong = append(wrong, err)
-			continue
-		}
-		for _, p := range plans {
-			expanded, err := p.Expand()
-			if err != nil {
-				wrong = append(wrong, err)
-			}
-			for _, e := range expanded {
-				jobs = append(jobs, job{plan: e.Plan, varied: settings(e.Labels)})
-			}
-		}
-	}
-	return jobs, errors.Join(wrong...)
-}
-
-// settings splits labels like "target.replicas=4".
-func settings(labels []string) []results.Setting {
-	var all []results.Setting
-	for _, l := range labels {
-		path, value, _ := strings.Cut(l, "=")
-		all = append(all, results.Setting{Path: path, Value: value})
-	}
-	return all
-}
-
-func parseOverrides(set []string) ([]aftershock.Override, error) {
-	var overrides []aftershock.Override
-	for _, s := range set {
-		o, err := aftershock.ParseOverride(s)
-		if err != nil {
-			return nil, err
-		}
-		overrides = append(overrides, o)
-	}
-	return overrides, nil
-}
-
-// conclude turns verdicts and failures into the command's exit code; the
-// failures have been printed already.
-func conclude(verdicts []*results.Verdict, failures []error) error {
-	code := exitHolds
-	worse := map[int]int{exitHolds: 0, exitUnknown: 1, exitViolated: 2, exitInput: 3, exitInfrastructure: 4}
-	note := func(c int) {
-		if worse[c] > worse[code] {
-			code = c
-		}
-	}
-	for _, v := range verdicts {
-		note(v.ExitCode())
-	}
-	for _, err := range failures {
-		note(exitCode(err))
-	}
-	if code == exitHolds {
-		return nil
+	if err := conclude(verdicts, failures); err != nil || code == exitHolds {
+		return err
 	}
 	return exitError{code}
 }
 
-// printer is the writer of a --format.
-func printer(format string) (func(io.Writer, ...*results.Verdict) error, error) {
-	switch format {
-	case "text":
-		return printText, nil
-	case "json":
-		return results.JSON, nil
-	case "junit":
-		return results.JUnit, nil
-	case "table":
-		return results.Comparison, nil
-	case "markdown":
-		return results.Markdown, nil
-	}
-	return nil, fmt.Errorf("unknown --format %q; use text, json, junit, table or markdown", format)
-}
-
-// printText writes summaries for the terminal they go to.
-func printText(w io.Writer, verdicts ...*results.Verdict) error {
-	options := results.TextOptions{Width: 100}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		options.Color = os.Getenv("NO_COLOR") == ""
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			options.Width = min(max(width, 60), 140)
+// printAll writes what is told of all runs at once: in other formats than text the
+// verdicts, and in text a table of several.
+func (f runFlags) printAll(print func(io.Writer, ...*results.Verdict) error, jobs []job, verdicts []*results.Verdict) error {
+	isSeries := func(j job) bool { return j.series != nil }
+	searched := slices.ContainsFunc(jobs, func(j job) bool { return isSeries(j) && f.findOf(j.series) })
+	switch {
+	case f.format != "text" && (len(verdicts) > 0 || !searched):
+		if err := print(stdout, verdicts...); err != nil {
+			return fmt.Errorf("print the verdicts: %w", err)
 		}
-	}
-	for _, v := range verdicts {
-		if err := results.Text(w, v, options); err != nil {
-			return err
+	case f.format == "text" && len(verdicts) > 1 && !slices.ContainsFunc(jobs, isSeries):
+		fmt.Fprintln(stdout)
+		if err := report.Table(stdout, verdicts); err != nil {
+			return fmt.Errorf("print the table: %w", err)
 		}
 	}
 	return nil
+}
+
+// options are those of a run.
+func (f runFlags) options(control harness.ControlMode, log *slog.Logger, show func(harness.Progress)) harness.Options {
+	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != ""}
+}
+
+// served are the metrics for Prometheus; of none, nothing is shown.
+type served struct{ server *metrics.Server }
+
+// serveMetrics serves at the address of --listen until stop.
+func (f runFlags) serveMetrics() (s served, stop func(), err error) {
+	if f.listen == "" {
+		return served{}, func() {}, nil
+	}
+	server, err := metrics.Listen(f.listen)
+	if err != nil {
+		return served{}, nil, err
+	}
+	fmt.Fprintf(os.Stderr, "metrics: http://%s/metrics\n", server.Addr())
+	return served{server}, func() { _ = server.Close() }, nil
+}
+
+// with shows progress to the metrics, too.
+func (s served) with(show func(harness.Progress)) func(harness.Progress) {
+	return func(p harness.Progress) {
+		s.server.Show(metrics.Moment{Snapshot: p.Metrics, Phase: p.Phase, Faults: p.Faults})
+		show(p)
+	}
+}
+
+// controlMode is what the flags say about negative controls.
+func (f runFlags) controlMode() (harness.ControlMode, error) {
+	words := map[string]harness.ControlMode{"cached": harness.ControlCached, "always": harness.ControlAlways, "no": harness.ControlNo}
+	mode, ok := words[f.control]
+	switch {
+	case !ok:
+		return "", fmt.Errorf("--control cannot be %q; %s", spelling.Short(f.control), spelling.DidYouMean(f.control, []string{"cached", "always", "no"}))
+	case f.alone && f.control == "always":
+		return "", errors.New("--no-control and --control always contradict each other; leave one out")
+	case f.alone:
+		return harness.ControlNo, nil
+	}
+	return mode, nil
 }
 
 // newLogger writes to the live line's place, so that lines do not mix.

@@ -69,7 +69,7 @@ func script(t *testing.T, files ...string) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft, "awaitload": awaitLoad, "hurt": hurt, "remove": remove},
 	})
 }
 
@@ -100,43 +100,51 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// goneTime is how long what a killed harness leaves may be there.
+const goneTime = 15 * time.Second
+
 // nodesgone waits until no process and no running container of this script is
-// left, at most 15 s: a killed harness must leave nothing that works.
+// left: a killed harness must leave nothing that works.
 func nodesGone(ts *testscript.TestScript, _ bool, _ []string) {
-	deadline := time.Now().Add(15 * time.Second)
-	for {
-		left := alive(ts.Getenv("WORK"))
-		if len(left) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("still alive after 15 s: %v", left)
-		}
-		time.Sleep(100 * time.Millisecond)
+	awaitNothing(ts, func() []string { return alive(ts.Getenv("WORK")) })
+}
+
+// nothingleft waits until no process, container, running or not, network or
+// temporary directory of this script is left.
+func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
+	dir := ts.Getenv("WORK")
+	awaitNothing(ts, func() []string { return remains(dir, dir) })
+}
+
+func awaitNothing(ts *testscript.TestScript, left func() []string) {
+	if l := awaitGone(goneTime, left); len(l) > 0 {
+		ts.Fatalf("still there after %s: %v", goneTime, l)
 	}
 }
 
-// nothingleft: no container, running or not, and no network of this script.
-func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
-	if left := engineThings(ts.Getenv("WORK")); len(left) > 0 {
-		ts.Fatalf("left behind: %v", left)
+// awaitGone waits until nothing is left, and returns what is left in the end.
+func awaitGone(limit time.Duration, left func() []string) []string {
+	for deadline := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
+		if l := left(); len(l) == 0 || time.Now().After(deadline) {
+			return l
+		}
 	}
 }
 
 func TestCommandLine(t *testing.T) {
-	script(t, "usage.txtar", "plans.txtar", "list.txtar", "rundir.txtar", "report.txtar", "foreign.txtar")
+	script(t, "usage.txtar", "plans.txtar", "list.txtar", "shipped.txtar", "rundir.txtar", "report.txtar", "foreign.txtar", "bounds.txtar")
 }
 
 func TestLocalHost(t *testing.T) {
 	if err := local.Available(t.Context()); err != nil {
 		t.Skipf("host local: %v", err)
 	}
-	script(t, "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar")
+	script(t, "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar", "local-ycsb.txtar", "local-pipeline.txtar", "local-control.txtar", "local-outside.txtar", "study.txtar", "local-series.txtar")
 }
 
 func TestDockerHost(t *testing.T) {
 	if err := docker.Available(t.Context()); err != nil {
 		t.Skipf("host docker: %v", err)
 	}
-	script(t, "docker-run.txtar", "docker-kill.txtar")
+	script(t, "docker-run.txtar", "docker-kill.txtar", "docker-outside.txtar")
 }

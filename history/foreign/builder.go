@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,20 +21,28 @@ type builder struct {
 	count    int64 // entries
 	indexed  bool
 	index    int64 // of the last entry that has one
-	now      int64 // time of the last entry
-	latest   int64 // greatest time
-	backward int   // line at which times first went back
+	now      int64 // stamp of the last entry
+	begun    bool  // there was an entry
+	last     int64 // time of the last entry, its line, and whether all had the same
+	lastLine int
+	allTied  bool
+	anyTime  bool // some entry has a time
 
+	processes
 	open      map[int64]int32 // process → pending
+	untold    []int32         // pending of those that tell no process, the earliest first
 	pending   []pending
 	free      []int32
-	logical   map[int64]uint32 // process → 1 + Op.Process; 0: its next operation begins another
-	processes uint32           // numbers given out from firstProcess on
+	invoked   bool // some client invoked something
 	nodes     map[string]int8
 	elements  []int64 // arena
 	keys      map[uint32]struct{}
 	faults    faults
-	finals    bool // the history says which reads are final
+	size      history.Size
+	origin    int64  // the first stamp
+	beginless string // why it is not known when operations began
+	crashes   int    // that were passed over
+	finals    bool   // the history says which reads are final
 	strings   pieces
 }
 
@@ -43,11 +52,17 @@ type pending struct {
 	line     int
 	function string
 	action   action
+	process  int64
+	untold   bool // its process is not told
 }
 
 func newBuilder(name string, s surveyed) *builder {
-	b := &builder{name: name, surveyed: s, names: &Names{}, open: map[int64]int32{}, logical: map[int64]uint32{},
-		nodes: map[string]int8{}, keys: map[uint32]struct{}{}, log: &history.Log{}}
+	b := &builder{name: name, surveyed: s, names: &Names{}, open: map[int64]int32{},
+		processes: processes{named: map[string]int64{}, logical: map[int64]uint32{}},
+		nodes:     map[string]int8{}, keys: map[uint32]struct{}{}, log: &history.Log{}}
+	if s.initial != nil {
+		b.names.begin(s.initial)
+	}
 	if s.meta != nil {
 		for _, n := range s.meta.Nodes {
 			b.node([]byte(n))
@@ -56,11 +71,19 @@ func newBuilder(name string, s surveyed) *builder {
 	return b
 }
 
-// take adds an entry.
-func (b *builder) take(e *entry) error {
+// add adds an entry.
+func (b *builder) add(e *entry) error {
 	b.count++
 	if err := b.clock(e); err != nil {
 		return err
+	}
+	if b.count == 1 {
+		b.origin = b.now
+	}
+	if b.count%fitEntries == 0 {
+		if err := b.fits(); err != nil {
+			return err
+		}
 	}
 	if e.bystander {
 		b.bystander(e)
@@ -75,73 +98,57 @@ func (b *builder) take(e *entry) error {
 	return b.complete(e)
 }
 
-// stepNanos is what an entry without a time counts for: a millisecond, so that
-// messages, which tell times in seconds with three digits, tell the entry.
-const stepNanos = 1_000_000
-
-// maxNanos bounds times: 73 years.
-const maxNanos = 1 << 61
-
-// clock finds the entry's time, and holds its index against the last one.
-func (b *builder) clock(e *entry) error {
-	if e.hasIndex {
-		if b.indexed && e.index <= b.index {
-			return errorAt(b.name, e.line, "%s has index %d, but the entry before has %d: each index may be there once, in order",
-				who(e), e.index, b.index)
-		}
-		b.indexed, b.index = true, e.index
-	}
-	switch {
-	case b.timed && e.hasTime:
-		if e.time > maxNanos || e.time < -maxNanos {
-			return errorAt(b.name, e.line, "%s has time %d; expected nanoseconds", who(e), e.time)
-		}
-		b.now = e.time - b.base
-	case b.timed && e.bystander: // it tells none: that of the entry before
-	case b.timed:
-		return errorAt(b.name, e.line, "%s has no :time, though entries before have one", who(e))
-	case e.hasIndex && e.index < maxNanos/stepNanos:
-		b.now = e.index * stepNanos
-	default:
-		b.now = max(b.now, b.count*stepNanos)
-	}
-	if b.now < b.latest && b.backward == 0 {
-		b.backward = e.line
-	}
-	b.latest = max(b.latest, b.now)
-	return nil
-}
-
-func who(e *entry) string {
-	if e.bystander {
-		return "the nemesis"
-	}
-	return fmt.Sprintf("process %d", e.process)
-}
-
 func (b *builder) action(e *entry) (action, error) {
 	if a, ok := b.model.actions[string(e.function)]; ok {
 		return a, nil
 	}
-	if b.model.workload == "append" && e.transaction() {
+	if b.model.object == history.ObjectList && e.transaction() {
 		return txn, nil
 	}
 	if why := notSupported[string(e.function)]; why != "" {
 		return action{}, errorAt(b.name, e.line, "%s", why)
 	}
 	known := slices.Sorted(maps.Keys(b.model.actions))
-	return action{}, errorAt(b.name, e.line, ":%s of process %d is no operation of the model %s, which has :%s; see --model",
-		e.function, e.process, b.model.name, strings.Join(known, ", :"))
+	return action{}, errorAt(b.name, e.line, ":%s of %s is no operation of the model %s, which has :%s; see --model",
+		e.function, who(e), b.model.name, strings.Join(known, ", :"))
 }
 
 func (b *builder) invoke(e *entry) error {
-	if at, ok := b.open[e.process]; ok {
+	process := b.processOf(e)
+	if at, ok := b.open[process]; ok && !e.client.untold {
 		p := &b.pending[at]
-		return errorAt(b.name, e.line, "process %d invokes :%s while its :%s of line %d has not completed", e.process, e.function, p.function, p.line)
+		return errorAt(b.name, e.line, "%s invokes :%s while its :%s of line %d has not completed", who(e), e.function, p.function, p.line)
 	}
-	a, err := b.action(e)
+	b.invoked = true
+	at, err := b.begin(e, process)
 	if err != nil {
 		return err
+	}
+	b.finals = b.finals || e.final
+	if !e.client.untold {
+		b.open[process] = at
+		return nil
+	}
+	if b.untold = append(b.untold, at); len(b.untold) > mostUntold {
+		return errorAt(b.name, e.line, "more than %d operations that tell no process are under way at once", mostUntold)
+	}
+	return nil
+}
+
+// processOf is the number of an entry's process; of one that tells none it is
+// nothing.
+func (b *builder) processOf(e *entry) int64 {
+	if e.client.untold {
+		return 0
+	}
+	return b.numberOf(&e.client)
+}
+
+// begin makes a pending operation of what an entry asks for.
+func (b *builder) begin(e *entry, process int64) (int32, error) {
+	a, err := b.action(e)
+	if err != nil {
+		return 0, err
 	}
 	at := int32(len(b.pending))
 	if n := len(b.free); n > 0 {
@@ -150,18 +157,22 @@ func (b *builder) invoke(e *entry) error {
 		b.pending = append(b.pending, pending{})
 	}
 	p := &b.pending[at]
-	*p = pending{line: e.line, action: a, function: b.function(e.function, p.function)}
+	*p = pending{line: e.line, action: a, function: b.function(e.function, p.function), process: process, untold: e.client.untold}
 	p.op = history.Op{Kind: a.kind, Start: b.now, Intended: b.now, Value: history.Nil, Node: -1,
-		Process: b.process(e.process), Worker: uint16(min(at, 1<<16-1)), Flags: e.flags}
-	if e.late && e.intended-b.base <= b.now {
+		Worker: uint16(min(at, 1<<16-1)), Flags: e.flags}
+	if e.client.untold {
+		p.op.Process = b.another()
+	} else {
+		p.op.Process = b.process(process, b.names)
+	}
+	if b.timed && e.late && e.intended-b.base <= b.now {
 		p.op.Intended = e.intended - b.base
 	}
-	b.finals = b.finals || e.final
 	if err := b.ask(p, e); err != nil {
-		return err
+		b.free = append(b.free, at)
+		return 0, err
 	}
-	b.open[e.process] = at
-	return nil
+	return at, nil
 }
 
 // function is the string of a function, without making it anew.
@@ -175,24 +186,6 @@ func (b *builder) function(name []byte, before string) string {
 		}
 	}
 	return string(name)
-}
-
-// firstProcess is the first number for processes that have none of their own:
-// because it is too large, or because of an unknown outcome before, after
-// which a process is another.
-const firstProcess = 1 << 31
-
-// process is the logical process.
-func (b *builder) process(of int64) uint32 {
-	id, ok := b.logical[of]
-	if !ok || id == 0 {
-		if id = uint32(of) + 1; ok || of < 0 || of >= firstProcess {
-			id = firstProcess + 1 + b.processes
-			b.processes++
-		}
-		b.logical[of] = id
-	}
-	return id - 1
 }
 
 func (b *builder) node(name []byte) (int8, bool) {
@@ -209,21 +202,62 @@ func (b *builder) node(name []byte) (int8, bool) {
 }
 
 func (b *builder) complete(e *entry) error {
-	at, ok := b.open[e.process]
+	at, ok := b.open[b.processOf(e)]
+	if e.client.untold {
+		at, ok = b.matching(e)
+	}
+	if !ok && (e.kind == info || !b.invoked && b.model.object == history.ObjectList) {
+		return b.uninvoked(e)
+	}
 	if !ok {
-		return errorAt(b.name, e.line, "process %d completes :%s (:%s), which it has not invoked", e.process, e.function, e.kind)
+		return errorAt(b.name, e.line, "%s completes :%s (:%s), which it has not invoked", who(e), e.function, e.kind)
 	}
 	p := &b.pending[at]
 	if string(e.function) != p.function {
-		return errorAt(b.name, e.line, "process %d completes :%s, but what it invoked at line %d is :%s", e.process, e.function, p.line, p.function)
+		return errorAt(b.name, e.line, "%s completes :%s, but what it invoked at line %d is :%s", who(e), e.function, p.line, p.function)
 	}
+	return b.end(at, e)
+}
+
+// uninvoked takes an entry that completes what nobody invoked. A crash may be
+// of anything: what it names, if it is an operation that writes, may have taken
+// effect at any time. In a history that has only completions, as Elle takes
+// them, each is an operation of its own, which began at some time before.
+func (b *builder) uninvoked(e *entry) error {
+	_, known := b.model.actions[string(e.function)]
+	if e.kind == info && (!known && !e.transaction() || e.value.shape == nothing) {
+		b.crashes++
+		return nil
+	}
+	at, err := b.begin(e, b.processOf(e))
+	if err != nil {
+		if e.kind == info {
+			b.crashes++
+			return nil
+		}
+		return err
+	}
+	op := &b.pending[at].op
+	op.Start, op.Intended = b.origin, b.origin
+	if e.kind != info {
+		b.unbegun("it has completions without invocations, so when operations began is not known")
+	}
+	return b.end(at, e)
+}
+
+// unbegun notes that it is not known when operations began. They count as begun
+// at the earliest time that they may have.
+func (b *builder) unbegun(why string) { b.beginless = cmp.Or(b.beginless, why) }
+
+// end completes a pending operation.
+func (b *builder) end(at int32, e *entry) error {
+	p := &b.pending[at]
 	op := &p.op
-	if op.End = b.now; op.End < op.Start {
-		return errorAt(b.name, e.line, "process %d completes :%s before it invoked it at line %d", e.process, e.function, p.line)
-	}
+	op.End = b.now
 	op.Flags |= e.flags
 	b.finals = b.finals || e.final
 	if e.node != nil {
+		var ok bool
 		if op.Node, ok = b.node(e.node); !ok {
 			return errorAt(b.name, e.line, "more than 128 nodes")
 		}
@@ -235,16 +269,18 @@ func (b *builder) complete(e *entry) error {
 	if err := b.tell(p, e); err != nil {
 		return err
 	}
-	delete(b.open, e.process)
+	if !p.untold {
+		delete(b.open, p.process)
+	}
 	b.free = append(b.free, at)
-	b.record(p, e.process)
+	b.record(p)
 	return nil
 }
 
 // record adds a completed operation.
-func (b *builder) record(p *pending, process int64) {
-	if p.op.Outcome == history.Unknown {
-		b.logical[process] = 0
+func (b *builder) record(p *pending) {
+	if p.op.Outcome == history.Unknown && !p.untold {
+		b.retire(p.process)
 	}
 	if p.action.kind != history.Txn {
 		b.keys[p.op.Key] = struct{}{}
@@ -253,91 +289,19 @@ func (b *builder) record(p *pending, process int64) {
 		b.strings.note(len(b.log.Ops), p)
 	}
 	b.log.Ops = append(b.log.Ops, p.op)
+	b.size.Ops++
+	b.size.Elements += int64(len(p.op.Elements))
 }
 
-// finish ends the history.
-func (b *builder) finish() error {
-	b.abandon()
-	if b.model.name == "kv" {
-		b.strings.resolve(b)
-	}
-	if len(b.log.Ops) == 0 {
-		return fmt.Errorf("%s: it holds no operation of a client that can be judged", b.name)
-	}
-	history.Sort(b.log.Ops)
-	b.describe()
-	if !b.finals && (b.model.workload == "set" || b.model.workload == "counter") {
-		b.markFinals()
-	}
-	switch {
-	case !b.timed:
-		b.note("it tells no times: each entry counts as one millisecond, so that 0.042 s is entry 42")
-	case b.backward > 0:
-		b.note("times go back at line %d: they count, and not the order of the lines", b.backward)
+// fits is an error if the history has grown beyond the memory that there is.
+func (b *builder) fits() error {
+	size := b.size
+	size.Elements += b.names.bytes() / 8
+	if b.options.Fits != nil && !b.options.Fits(size) {
+		return fmt.Errorf("%s: its first %d operations fill the memory that there is: say with --memory if it may take more", b.name, size.Ops)
 	}
 	return nil
 }
 
-// abandon ends what never completed: its outcome is unknown.
-func (b *builder) abandon() {
-	left := slices.SortedFunc(maps.Keys(b.open), func(x, y int64) int { return b.pending[b.open[x]].line - b.pending[b.open[y]].line })
-	for _, process := range left {
-		p := &b.pending[b.open[process]]
-		p.op.End, p.op.Error = max(b.latest, p.op.Start), history.ErrTimeout
-		b.record(p, process)
-	}
-	if n := len(left); n > 0 {
-		b.note("%d operations never completed; their outcome is unknown", n)
-	}
-}
-
-// describe makes the history's description.
-func (b *builder) describe() {
-	meta := &b.log.Meta
-	if meta.Run = strings.TrimSuffix(b.name, ".edn"); b.surveyed.meta != nil {
-		*meta = *b.surveyed.meta
-		return
-	}
-	if len(meta.Nodes) == 0 {
-		meta.Nodes = []string{"system"} // which of its nodes the history does not tell
-		for i := range b.log.Ops {
-			b.log.Ops[i].Node = 0
-		}
-	}
-	keys := 0
-	for k := range b.keys {
-		if k >= firstKeyName {
-			keys = len(b.keys)
-			break
-		}
-		keys = max(keys, int(k)+1)
-	}
-	meta.Workloads = []history.WorkloadMeta{{Name: b.model.workload, Type: b.model.workload, Keys: max(keys, 1), Workers: min(max(len(b.pending), 1), 1<<16)}}
-}
-
-// markFinals takes the reads that began after the last acknowledged addition
-// for final ones, as Jepsen's own tests of sets and counters do.
-func (b *builder) markFinals() {
-	last := map[uint32]int64{}
-	for i := range b.log.Ops {
-		if op := &b.log.Ops[i]; op.Outcome == history.OK && (op.Kind == history.Add || op.Kind == history.Increment) {
-			last[op.Key] = max(last[op.Key], op.End)
-		}
-	}
-	marked := 0
-	for i := range b.log.Ops {
-		op := &b.log.Ops[i]
-		end, ok := last[op.Key]
-		if ok && op.Start > end && op.Outcome == history.OK && (op.Kind == history.ReadSet || op.Kind == history.Read) {
-			op.Flags |= history.FinalRead
-			marked++
-		}
-	}
-	if marked > 0 {
-		b.note("reads that began after the last acknowledged addition to what they read count as final reads, which tell what is lost: %d here", marked)
-	}
-}
-
-func (b *builder) note(format string, args ...any) {
-	b.notes = append(b.notes, fmt.Sprintf(format, args...))
-}
+// fitEntries is how many entries pass between two looks at the memory.
+const fitEntries = 1 << 12

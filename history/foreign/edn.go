@@ -2,8 +2,9 @@ package foreign
 
 import "io"
 
-// ednReader reads operations that are EDN maps, one after the other or all in
-// one vector or list. Tags, comments and metadata are passed over.
+// ednReader reads operations that are EDN maps or Knossos' tuples, one after the
+// other or all in one vector or list. Comments, metadata and the tags of
+// collections are passed over.
 //
 // It is our own because the one EDN package there is recurses as deep as the
 // text does, which ends the process on a hostile file, and tells no lines.
@@ -16,6 +17,7 @@ type ednReader struct {
 	json    bool // colons are blank, and null is nil
 	closing byte // that ends the vector or list around all, 0 for none
 	opened  int  // its line
+	from    int  // line of the entry
 }
 
 func newEDNReader(in io.Reader, name string) *ednReader {
@@ -36,9 +38,16 @@ func (r *ednReader) next() (*entry, error) {
 		case !ok:
 			return nil, io.EOF
 		case !r.started && (c == '[' || c == '('):
-			r.started, r.opened = true, r.line
-			r.closing = closer(c)
+			r.started, r.opened, r.from = true, r.line, r.line
 			r.skip()
+			inner, ok, err := r.significant()
+			if err != nil {
+				return nil, err
+			}
+			if ok && inner != '{' && inner != '#' && inner != '[' && inner != '(' && inner != closer(c) {
+				return r.filled(r.items(list, closer(c), 0)) // a tuple
+			}
+			r.closing = closer(c)
 			continue
 		case r.closing != 0 && c == r.closing:
 			r.skip()
@@ -47,12 +56,16 @@ func (r *ednReader) next() (*entry, error) {
 		break
 	}
 	r.started = true
-	line := r.line
-	v, err := r.value(0)
-	if err != nil {
-		return nil, err
+	r.from = r.line
+	return r.filled(r.value(0))
+}
+
+// filled is the entry of a value.
+func (r *ednReader) filled(v value, err error) (*entry, error) {
+	if err == nil {
+		err = r.entry.fill(&v, r.name, r.from)
 	}
-	if err := r.entry.fill(&v, r.name, line); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &r.entry, nil
@@ -89,7 +102,7 @@ func (r *ednReader) significant() (byte, bool, error) {
 			return 0, false, r.err
 		case c <= ' ' || c == ',' || c == ':' && r.json:
 			r.skip()
-		case c == ';' && !r.json:
+		case c == ';' && !r.json, c == '#' && r.offset() <= 3 && r.follows('!'):
 			for ok && c != '\n' {
 				r.skip()
 				c, ok = r.peek()
@@ -141,15 +154,15 @@ func (r *ednReader) value(depth int) (value, error) {
 			if done || err != nil {
 				return v, err
 			}
-			depth++ // also of what was discarded or tagged
+			depth++ // also of what was discarded
 		default:
 			return r.word()
 		}
 	}
 }
 
-// dispatch reads what begins with #; a tag and a discarded form are passed
-// over, and then it is not done.
+// dispatch reads what begins with #; a discarded form is passed over, and then
+// it is not done.
 func (r *ednReader) dispatch(depth int) (v value, done bool, err error) {
 	r.skip()
 	c, ok := r.peek()
@@ -167,17 +180,28 @@ func (r *ednReader) dispatch(depth int) (v value, done bool, err error) {
 	case c == '#': // ##Inf, ##NaN
 		r.skip()
 		v, err = r.word()
+		v.text = append([]byte("##"), v.text...)
 		return v, true, err
-	case c == ':':
-		r.skip() // a namespace for the keys of the map that follows
+	case c == ':': // a namespace for the keys of the map that follows
+		r.skip()
+		space, err := r.word()
+		if err != nil {
+			return v, true, err
+		}
+		v, err = r.value(depth + 1)
+		v.qualify(string(space.text))
+		return v, true, err
 	}
-	from := len(r.text)
 	tag, err := r.word()
-	r.text = r.text[:from]
 	if err == nil && len(tag.text) == 0 {
 		err = r.failf("expected a tag behind #")
 	}
-	return v, false, err
+	if err != nil {
+		return v, true, err
+	}
+	v, err = r.value(depth + 1)
+	v.mark(string(tag.text))
+	return v, true, err
 }
 
 // items reads the rest of a collection.
@@ -195,7 +219,7 @@ func (r *ednReader) items(s shape, closing byte, depth int) (value, error) {
 			r.skip()
 			break
 		}
-		if c == '#' && r.discards() {
+		if c == '#' && r.follows('_') {
 			r.skip()
 			r.skip()
 			if _, err := r.value(depth + 1); err != nil {
@@ -217,20 +241,20 @@ func (r *ednReader) items(s shape, closing byte, depth int) (value, error) {
 	return value{shape: s, items: r.collect(mark)}, nil
 }
 
-// discards tells whether #_ follows.
-func (r *ednReader) discards() bool {
+// follows tells whether a byte is the one behind the next one.
+func (r *ednReader) follows(c byte) bool {
 	if r.at+1 < r.end {
-		return r.buf[r.at+1] == '_'
+		return r.buf[r.at+1] == c
 	}
 	if r.in == nil || r.before+int64(r.end)-r.began > maxOpBytes {
 		return false
 	}
 	r.before += int64(r.at)
-	r.buf[0], r.at, r.end = '#', 0, 1 // the last byte of the buffer becomes its first
+	r.buf[0], r.at, r.end = r.buf[r.at], 0, 1 // the last byte of the buffer becomes its first
 	n, err := r.in.Read(r.buf[1:])
 	r.end += n
 	if err != nil && n == 0 {
 		return false // fill tells the error
 	}
-	return r.end > 1 && r.buf[1] == '_'
+	return r.end > 1 && r.buf[1] == c
 }

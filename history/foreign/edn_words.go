@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/aftershock-chaos/aftershock/internal/numerals"
 )
 
 // str reads a string.
@@ -94,8 +96,27 @@ func (r *ednReader) character() (value, error) {
 	if _, err := r.word(); err != nil {
 		return value{}, err
 	}
-	return value{shape: word, text: r.keep(from)}, nil
+	return value{shape: word, text: oneCharacter(r.keep(from))}, nil
 }
+
+// oneCharacter writes a character in one way: \a for \u0061 and \o141, \newline
+// for \u000a.
+func oneCharacter(text []byte) []byte {
+	base := map[byte]int{'u': 16, 'o': 8}
+	if len(text) < 3 || base[text[1]] == 0 {
+		return text
+	}
+	n, err := strconv.ParseUint(string(text[2:]), base[text[1]], 16)
+	if err != nil {
+		return text
+	}
+	if name, ok := characters[rune(n)]; ok {
+		return []byte("\\" + name)
+	}
+	return utf8.AppendRune([]byte{'\\'}, rune(n))
+}
+
+var characters = map[rune]string{'\n': "newline", ' ': "space", '\t': "tab", '\r': "return", '\b': "backspace", '\f': "formfeed"}
 
 // ends tells whether a byte ends a word.
 func ends(c byte) bool {
@@ -136,25 +157,34 @@ func (r *ednReader) word() (value, error) {
 	case "false":
 		return value{shape: boolean, text: text}, nil
 	}
-	n, ok := parseInt(text)
-	if r.json && !ok {
-		if string(text) == "null" {
-			return value{text: text}, nil
-		}
-		n, ok = wholeFloat(text)
+	if r.json && string(text) == "null" {
+		return value{text: text}, nil
 	}
-	if ok {
-		return value{shape: integer, n: n, text: text}, nil
-	}
-	return value{shape: word, text: text}, nil
+	return r.number(text), nil
 }
 
-// wholeFloat is an integer that JSON tells as 3.0 or 3e2.
-func wholeFloat(text []byte) (int64, bool) {
-	const exact = 1 << 53
-	f, err := strconv.ParseFloat(string(text), 64)
-	n := int64(f)
-	return n, err == nil && f > -exact && f < exact && float64(n) == f
+// number is a word that may be a number.
+func (r *ednReader) number(text []byte) value {
+	plain := value{shape: word, text: text}
+	first := bytes.TrimLeft(text, "+-")
+	if len(first) == 0 || first[0] < '0' || first[0] > '9' {
+		return plain
+	}
+	if n, ok := parseInt(text); ok && (first[0] != '0' || len(first) == 1) {
+		return value{shape: integer, n: n, text: text}
+	}
+	read := numerals.EDN
+	if r.json {
+		read = numerals.JSON
+	}
+	switch n, ok := read(string(text)); {
+	case !ok:
+		return plain
+	case n.Whole:
+		return value{shape: integer, n: n.N, text: text}
+	default:
+		return value{shape: word, text: []byte(n.Text)}
+	}
 }
 
 // parseInt reads an integer of at most 64 bits; one may end in N.

@@ -34,7 +34,7 @@ func kindOf(text []byte) (entryKind, bool) {
 type entry struct {
 	line      int
 	kind      entryKind
-	process   int64
+	client    client
 	bystander bool // no client: the nemesis
 	function  []byte
 	value     value
@@ -42,6 +42,7 @@ type entry struct {
 	hasKey    bool
 	time      int64 // nanoseconds
 	hasTime   bool
+	oddTime   string // a :time that is none, for messages
 	index     int64
 	hasIndex  bool
 	failure   value // the error
@@ -62,10 +63,14 @@ func (e *entry) clear(line int) { *e = entry{line: line} }
 // fill reads an entry from its map.
 func (e *entry) fill(v *value, name string, line int) error {
 	e.clear(line)
+	if v.shape == list {
+		return e.fillTuple(v, name)
+	}
 	if v.shape != table {
 		return errorAt(name, line, "expected an operation, which is a map such as {:process 0, :type :invoke, :f :read, :value nil}, found %s", v.describe())
 	}
-	typed, processed := false, false
+	typed := false
+	e.client.untold = true
 	for i := 0; i+1 < len(v.items); i += 2 {
 		k, item := &v.items[i], &v.items[i+1]
 		if k.shape != word && k.shape != str {
@@ -79,10 +84,7 @@ func (e *entry) fill(v *value, name string, line int) error {
 			}
 			e.kind, typed = kind, true
 		case "process":
-			processed = true
-			if err := e.fillProcess(item, name); err != nil {
-				return err
-			}
+			e.fillProcess(item)
 		case "f":
 			e.function = trimColon(item.text)
 		case "value":
@@ -92,13 +94,7 @@ func (e *entry) fill(v *value, name string, line int) error {
 		case "error":
 			e.failure = *item
 		case "time":
-			if item.shape == nothing {
-				continue
-			}
-			if item.shape != integer {
-				return errorAt(name, line, ":time is %s; expected whole nanoseconds", item.describe())
-			}
-			e.time, e.hasTime = item.n, true
+			e.fillTime(item)
 		case "index":
 			if item.shape != integer && item.shape != nothing {
 				return errorAt(name, line, ":index is %s; expected a number", item.describe())
@@ -108,26 +104,45 @@ func (e *entry) fill(v *value, name string, line int) error {
 			e.fillOurs(string(k.text), item)
 		}
 	}
-	switch {
-	case !typed:
+	if !typed {
 		return errorAt(name, line, "the operation has no :type; expected :invoke, :ok, :fail or :info")
-	case !processed:
-		return errorAt(name, line, "the operation has no :process; expected a number, or :nemesis")
 	}
 	return nil
 }
 
-func (e *entry) fillProcess(v *value, name string) error {
-	switch {
-	case v.shape == integer:
-		e.process = v.n
-	case v.shape == word || v.shape == str:
-		n, ok := parseInt(v.text)
-		e.process, e.bystander = n, !ok
-	default:
-		return errorAt(name, e.line, ":process is %s; expected a number, or :nemesis", v.describe())
+// fillTuple reads an entry from the tuple of process, type, function and value
+// that Knossos has: [0 :invoke :write 1].
+func (e *entry) fillTuple(v *value, name string) error {
+	n := len(v.items)
+	kind, ok := entryKind(0), false
+	if n == 3 || n == 4 {
+		kind, ok = kindOf(trimColon(v.items[1].text))
+	}
+	if !ok || v.items[2].shape != word && v.items[2].shape != str {
+		return errorAt(name, e.line, "expected an operation, a map such as {:process 0, :type :invoke, :f :read, :value nil} or a tuple such as [0 :invoke :read nil], found %s", v.describe())
+	}
+	e.kind = kind
+	e.fillProcess(&v.items[0])
+	e.function = trimColon(v.items[2].text)
+	if n == 4 {
+		e.value = v.items[3]
 	}
 	return nil
+}
+
+// maxNanos bounds times: 73 years.
+const maxNanos = 1 << 61
+
+// fillTime takes a time in nanoseconds; -1 is how jepsen.history writes that
+// there is none. What is no time is no reason to refuse a history: the order of
+// events is that of the lines, and times only measure durations.
+func (e *entry) fillTime(v *value) {
+	e.hasTime = v.shape == integer && v.n != -1 && v.n < maxNanos && v.n > -maxNanos
+	if e.hasTime {
+		e.time = v.n
+	} else if v.shape != nothing {
+		e.oddTime = v.describe()
+	}
 }
 
 // trimColon takes the colon off a keyword that is written as a string.

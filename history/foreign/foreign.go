@@ -12,7 +12,8 @@
 package foreign
 
 import (
-	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"path/filepath"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/unpacked"
 )
 
 // Bounds of what is read, so that a damaged or hostile file cannot ask for more
@@ -33,11 +35,16 @@ const (
 
 // Options say how a history is to be understood.
 type Options struct {
-	Model string // one of Models(); empty: it is inferred
+	Model   string // one of Models(); empty: it is inferred
+	Initial string // what registers hold at first, in EDN; empty: nil
+	// Fits tells whether there is memory for a history of a size. It is asked while
+	// one is read. Nil: there is.
+	Fits func(history.Size) bool
 }
 
 // Import is a history from elsewhere.
 type Import struct {
+	Name   string // of the file
 	Log    *history.Log
 	Names  *Names // what stands for values and keys that are no integers
 	Format Format
@@ -45,56 +52,108 @@ type Import struct {
 	Notes  []string // what was assumed
 }
 
-// Load reads the file at path. ok is false, without an error, for a file in
-// none of the formats.
-func Load(path string, o Options) (i *Import, ok bool, err error) {
-	file, err := os.Open(path)
+// StandardInput is the path that stands for it.
+const StandardInput = "-"
+
+// Load reads the file at path, or the standard input. It may be compressed with
+// gzip or zstd, in UTF-8 or UTF-16, and need not be a regular file: what cannot be
+// read twice is kept in a temporary file, which has no name and so is gone with
+// the process. ok is false, without an error, for the Arrow stream that a run
+// records.
+func Load(ctx context.Context, path string, o Options) (i *Import, ok bool, err error) {
+	file, name := os.Stdin, "standard input"
+	if path != StandardInput {
+		if file, err = os.Open(path); err != nil {
+			return nil, false, fmt.Errorf("read a history: %w", err)
+		}
+		defer file.Close()
+		name = filepath.Base(path)
+	}
+	info, err := file.Stat()
 	if err != nil {
 		return nil, false, fmt.Errorf("read a history: %w", err)
 	}
-	defer file.Close()
-	head, err := readHead(file)
+	if !info.Mode().IsRegular() {
+		if file, err = unpacked.Keep(ctx, file, name, headBytes, func(head []byte) error { return acceptable(head, name) }); err != nil {
+			return nil, false, err
+		}
+		defer file.Close()
+	}
+	magic, err := unpacked.Head(file, len(arrowMagic))
 	if err != nil {
 		return nil, false, fmt.Errorf("read a history: %w", err)
 	}
-	if Recognise(head) == Unrecognised {
+	if len(magic) > 0 && bytes.HasPrefix(arrowMagic, magic) {
+		if path == StandardInput || !info.Mode().IsRegular() {
+			return nil, false, fmt.Errorf("%s is a run's %s, which is read from its own file only: name that", name, history.FileName)
+		}
 		return nil, false, nil
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, true, fmt.Errorf("read %s twice: %w: give a regular file, not a pipe", path, err)
-	}
-	i, err = Read(file, filepath.Base(path), o)
+	i, err = Read(file, name, o)
 	return i, true, err
 }
+
+// acceptable is an error for what certainly is no history.
+func acceptable(head []byte, name string) error {
+	utf16, _ := unpacked.UTF16(head)
+	if utf16 || unpacked.Packed(head) || bytes.HasPrefix(head, arrowMagic) || Recognise(head) != Unrecognised {
+		return nil
+	}
+	return notAHistory(head, name)
+}
+
+// arrowMagic is how a run's own history begins.
+var arrowMagic = []byte{0xff, 0xff, 0xff, 0xff}
 
 // Read reads a history; name is for messages, which have the form
 // "name:line: what is wrong".
 func Read(in io.ReadSeeker, name string, o Options) (*Import, error) {
-	head, err := readHead(in)
+	text, head, err := unpacked.New(in, name, headBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err
 	}
 	format := Recognise(head)
 	if format == Unrecognised {
-		return nil, fmt.Errorf("%s: neither EDN, JSON nor text with operations such as {:process 0, :type :invoke, :f :read, :value nil}", name)
+		return nil, notAHistory(head, name)
 	}
+	defer text.Close()
 	open := func() (source, error) {
-		if _, err := in.Seek(0, io.SeekStart); err != nil {
-			return nil, fmt.Errorf("read %s from its beginning: %w", name, err)
+		text.Close()
+		in, err := text.Open()
+		if err != nil {
+			return nil, err
 		}
-		return newSource(format, in, name), nil
+		return formats[format].open(in, name), nil
 	}
 	events, err := open()
 	if err != nil {
 		return nil, err
 	}
-	s, err := survey(events, name, o.Model)
+	s, err := survey(events, name, o)
 	if err != nil {
 		return nil, err
 	}
-	if events, err = open(); err != nil {
+	if s.initial, err = initial(o.Initial, s.model, format == JSON); err != nil {
 		return nil, err
 	}
+	for {
+		if events, err = open(); err != nil {
+			return nil, err
+		}
+		i, err := build(events, name, s)
+		var u *untimed
+		if !errors.As(err, &u) || !s.timed {
+			if i != nil {
+				i.Format = format
+			}
+			return i, err
+		}
+		s.timed, s.contradiction = false, u.why // and again, by the order of the lines alone
+	}
+}
+
+// build makes a history of all entries.
+func build(events source, name string, s surveyed) (*Import, error) {
 	b := newBuilder(name, s)
 	for {
 		e, err := events.next()
@@ -104,38 +163,18 @@ func Read(in io.ReadSeeker, name string, o Options) (*Import, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := b.take(e); err != nil {
+		if err := b.add(e); err != nil {
 			return nil, err
 		}
 	}
 	if err := b.finish(); err != nil {
 		return nil, err
 	}
-	return &Import{Log: b.log, Names: b.names, Format: format, Model: s.model.name, Notes: b.notes}, nil
-}
-
-// readHead reads what a format is recognised by.
-func readHead(in io.Reader) ([]byte, error) {
-	head := make([]byte, headBytes)
-	n, err := io.ReadFull(in, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
-	}
-	return head[:n], nil
+	return &Import{Name: name, Log: b.log, Names: b.names, Model: s.model.name, Notes: b.notes}, nil
 }
 
 // source gives the entries of a history one by one. An entry is valid until the
 // next call. At the end the error is io.EOF; any other names file and line.
 type source interface {
 	next() (*entry, error)
-}
-
-func newSource(format Format, in io.Reader, name string) source {
-	switch format {
-	case JSON:
-		return newJSONReader(in, name)
-	case Text:
-		return newTextReader(bufio.NewReaderSize(in, 1<<16), name)
-	}
-	return newEDNReader(in, name)
 }

@@ -31,7 +31,7 @@ func seeds(f *testing.F, formats ...Format) {
 // drain reads all entries of a text; the reader must end and not panic, and
 // give the same error again or io.EOF.
 func drain(t *testing.T, format Format, text []byte) {
-	events := newSource(format, bytes.NewReader(text), "fuzz")
+	events := formats[format].open(bytes.NewReader(text), "fuzz")
 	for range len(text) + 1 {
 		e, err := events.next()
 		if errors.Is(err, io.EOF) || err != nil {

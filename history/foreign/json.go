@@ -3,6 +3,7 @@ package foreign
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,8 +66,11 @@ func (r *jsonReader) next() (*entry, error) {
 // start takes the beginning of an array, if there is one.
 func (r *jsonReader) start() error {
 	r.started = true
-	head, err := r.lines.peek()
-	if err != nil || head != '[' {
+	head, tuple, err := r.lines.peek()
+	if errors.Is(err, io.EOF) && head != 0 {
+		err = nil // the decoder tells what is missing
+	}
+	if err != nil || head != '[' || tuple {
 		return err
 	}
 	if _, err := r.decoder.Token(); err != nil {
@@ -144,25 +148,30 @@ func (l *lineCounter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// peek is the first byte that is no white space; before anything is read.
-func (l *lineCounter) peek() (byte, error) {
+// peek tells the first byte that is no white space, and whether the text begins with an array that is an operation, and
+// not one of operations. It looks at the first bytes, before anything is read, and
+// takes a byte order mark, which is no JSON.
+func (l *lineCounter) peek() (first byte, tuple bool, err error) {
 	in := bufio.NewReaderSize(l.in, 1<<16)
 	l.in = in
 	if mark, _ := in.Peek(3); string(mark) == "\xef\xbb\xbf" {
-		_, _ = in.Discard(3) // a byte order mark is no JSON
+		_, _ = in.Discard(3)
 	}
 	for n := 1; n <= in.Size(); n++ {
 		head, err := in.Peek(n)
 		switch {
 		case len(head) < n && errors.Is(err, io.EOF):
-			return 0, io.EOF
+			return first, false, io.EOF
 		case len(head) < n:
-			return 0, fmt.Errorf("read %s: %w", l.name, err)
-		case head[n-1] > ' ':
-			return head[n-1], nil
+			return 0, false, fmt.Errorf("read %s: %w", l.name, err)
+		case head[n-1] <= ' ':
+		case first != 0 || head[n-1] != '[':
+			return cmp.Or(first, head[n-1]), first != 0 && !bytes.ContainsRune([]byte("{[]"), rune(head[n-1])), nil
+		default:
+			first = '['
 		}
 	}
-	return 0, nil
+	return first, false, nil
 }
 
 // at is the line of an offset; offsets may only grow.

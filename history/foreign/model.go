@@ -11,7 +11,8 @@ import (
 // operations have, and what they mean for us.
 type model struct {
 	name     string
-	workload string // type of the workload whose checkers judge it
+	workload string         // type of the workload that its history is read as
+	object   history.Object // what its operations act on, by which the checkers are chosen
 	about    string
 	claims   []string          // what it promises
 	actions  map[string]action // by function
@@ -52,23 +53,23 @@ var (
 
 // models is the table of all models.
 var models = []*model{
-	{"register", "register", "registers that are read and written", []string{"linearizable"},
+	{"register", "register", history.ObjectRegister, "registers that are read and written", []string{"linearizable"},
 		map[string]action{"read": readOne, "write": write, "delete": remove}},
-	{"cas-register", "register", "registers with compare-and-set, such as Maelstrom's lin-kv", []string{"linearizable"},
+	{"cas-register", "register", history.ObjectRegister, "registers with compare-and-set, such as Maelstrom's lin-kv", []string{"linearizable"},
 		map[string]action{"read": readOne, "write": write, "delete": remove, "cas": cas}},
-	{"kv", "register", "porcupine's key-value store: get, put, and append to a string", []string{"linearizable"},
+	{"kv", "register", history.ObjectRegister, "porcupine's key-value store: get, put, and append to a string", []string{"linearizable"},
 		map[string]action{"get": readOne, "put": write, "delete": remove, "append": {kind: history.CAS, asks: piece}}},
-	{"set", "set", "sets that grow, such as Maelstrom's g-set and broadcast", []string{"set.lost == 0", "set.phantom == 0"},
+	{"set", "set", history.ObjectSet, "sets that grow, such as Maelstrom's g-set and broadcast", []string{"set.lost == 0", "set.phantom == 0"},
 		map[string]action{"add": addOne, "broadcast": addOne, "read": {kind: history.ReadSet, tells: manyValues}}},
-	{"queue", "queue", "queues of messages", []string{"queue.lost == 0", "queue.unexpected == 0"},
+	{"queue", "queue", history.ObjectQueue, "queues of messages", []string{"queue.lost == 0", "queue.unexpected == 0"},
 		map[string]action{"enqueue": {kind: history.Enqueue, asks: oneValue}, "dequeue": {kind: history.Dequeue, tells: oneValue},
 			"drain": {kind: history.Drain, tells: manyValues}}},
-	{"append", "append", "transactions that append to lists and read lists", []string{"append.strict_serializable"},
+	{"append", "append", history.ObjectList, "transactions that append to lists and read lists", []string{"append.strict_serializable"},
 		map[string]action{"txn": txn}},
-	{"counter", "counter", "counters, such as Maelstrom's g-counter and pn-counter", []string{"counter.out_of_bounds == 0"},
+	{"counter", "counter", history.ObjectCounter, "counters, such as Maelstrom's g-counter and pn-counter: reads lie within what the increments allow", []string{"counter.out_of_bounds == 0"},
 		map[string]action{"add": more, "increment": more, "inc": more, "decrement": less, "dec": less,
 			"read": {kind: history.Read, tells: number}}},
-	{"unique-ids", "unique-ids", "unique numbers or ids that are given out", []string{"ids.duplicated == 0"},
+	{"unique-ids", "unique-ids", history.ObjectIDs, "unique numbers or ids that are given out", []string{"ids.duplicated == 0"},
 		map[string]action{"generate": {kind: history.Generate, tells: oneValue}}},
 }
 
@@ -100,34 +101,41 @@ func findModel(name string) *model {
 	return nil
 }
 
-// modelOf is the first model that a workload's history is read by.
-func modelOf(workload string) *model {
-	if workload == "register" {
+// modelOf is the model by which the history of a workload that acts on an object
+// is read.
+func modelOf(object history.Object) *model {
+	if object == history.ObjectRegister {
 		return findModel("cas-register")
 	}
 	for _, m := range models {
-		if m.workload == workload {
+		if m.object == object {
 			return m
 		}
 	}
 	return nil
 }
 
-// Help lists the models with what they are about, one a line.
+// Reads tells whether some model reads the history of workloads that act on an
+// object.
+func Reads(object history.Object) bool { return modelOf(object) != nil }
+
+// Help lists the models with what they are about, one a line, and what they
+// promise in the next.
 func Help() string {
 	var b strings.Builder
 	for _, m := range models {
-		fmt.Fprintf(&b, "  %-13s%s\n", m.name, m.about)
+		fmt.Fprintf(&b, "  %-13s%s\n%15s%s\n", m.name, m.about, "", strings.Join(m.claims, ", "))
 	}
 	return b.String()
 }
 
-// Claims are what a model of a history promises.
-func Claims(name string) []string {
-	if m := findModel(name); m != nil {
-		return m.claims
+// Claims are what the history's model promises. Where it is not known when
+// transactions began, it is the strongest level that does not rest on that.
+func (i *Import) Claims() []string {
+	if i.Log.Doubts.Begins != "" && i.Model == "append" {
+		return []string{"append.serializable"}
 	}
-	return nil
+	return findModel(i.Model).claims
 }
 
 // ModelNames is Models for a message.

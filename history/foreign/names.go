@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,16 +19,19 @@ const (
 // Names is the table of values and keys that are no integers, as EDN writes
 // them.
 type Names struct {
-	values numbering[int64]
-	keys   numbering[uint32]
-	text   []byte
-	quoted bool // values are strings of a key-value store, without their quotes
+	values    numbering[int64]
+	keys      numbering[uint32]
+	processes map[uint32]string
+	text      []byte
+	quoted    bool   // values are strings of a key-value store, without their quotes
+	initial   string // what registers hold at first, if that is not nil
 }
 
 // numbering numbers distinct texts in the order in which they come.
 type numbering[N int64 | uint32] struct {
 	numbers map[string]N
 	texts   []string
+	bytes   int64 // of the texts
 }
 
 func (t *numbering[N]) number(first N, text []byte) N {
@@ -47,18 +51,37 @@ func (t *numbering[N]) add(first N, text string) N {
 	n := first + N(len(t.texts))
 	t.numbers[text] = n
 	t.texts = append(t.texts, text)
+	t.bytes += int64(len(text))
 	return n
 }
 
-// value is the number of a value; nil is history.Nil.
+// begin makes a value what registers hold at first. Checkers take that to be
+// history.Nil, and so the number of this value is that, and nil is a name. It
+// comes before all other values.
+func (n *Names) begin(v *value) {
+	if v.shape != nothing {
+		n.initial = string(v.appendCanonical(nil))
+	}
+}
+
+// value is the number of a value; what registers hold at first is history.Nil.
 func (n *Names) value(v *value) int64 {
 	switch {
+	case n.initial != "":
+		n.text = v.appendCanonical(n.text[:0])
+		if string(n.text) == n.initial {
+			return history.Nil
+		}
+		if v.shape != integer || v.n >= firstName || v.n == history.Nil {
+			return n.values.number(firstName, n.text)
+		}
+		return v.n
 	case v.shape == nothing:
 		return history.Nil
 	case v.shape == integer && v.n < firstName && v.n != history.Nil:
 		return v.n
 	}
-	n.text = v.appendTo(n.text[:0], 0)
+	n.text = v.appendCanonical(n.text[:0])
 	return n.values.number(firstName, n.text)
 }
 
@@ -94,13 +117,16 @@ func (n *Names) key(v *value) (uint32, bool) {
 	if v.shape == integer && v.n >= 0 && v.n < int64(firstKeyName) {
 		return uint32(v.n), true
 	}
-	n.text = v.appendTo(n.text[:0], 0)
+	n.text = v.appendCanonical(n.text[:0])
 	k := n.keys.number(firstKeyName, n.text)
 	return k, len(n.keys.texts) <= 1<<32-1-int(firstKeyName)
 }
 
 // Value is what a number stands for; ok is false for one that is itself.
 func (n *Names) Value(v int64) (text string, ok bool) {
+	if n != nil && v == history.Nil && n.initial != "" {
+		return n.initial, true
+	}
 	if n == nil || v < firstName || v-firstName >= int64(len(n.values.texts)) {
 		return "", false
 	}
@@ -119,16 +145,47 @@ func (n *Names) Key(k uint32) (text string, ok bool) {
 	return n.keys.texts[k-firstKeyName], true
 }
 
+// bytes is about how much memory the names take.
+func (n *Names) bytes() int64 {
+	const perName = 64 // of the map and the strings' heads
+	return n.values.bytes + n.keys.bytes + perName*int64(len(n.values.texts)+len(n.keys.texts)+len(n.processes))
+}
+
+// call names a process whose number is not what its history calls it.
+func (n *Names) call(process uint32, name string) {
+	if n.processes == nil {
+		n.processes = map[uint32]string{}
+	}
+	n.processes[process] = name
+}
+
+// Process is Value for a process.
+func (n *Names) Process(p uint32) (text string, ok bool) {
+	if n == nil {
+		return "", false
+	}
+	text, ok = n.processes[p]
+	return text, ok
+}
+
 // keyWords stand before a key's number in what the checkers tell.
 var keyWords = []string{"key ", "list ", "set ", "counter ", "queue ", "register "}
+
+// nothings is how checkers call the content of a register that is history.Nil.
+var nothings = regexp.MustCompile(`\bnothing\b`)
 
 // shownName is how many characters of a name a message shows.
 const shownName = 48
 
 // Words puts the names in place of their numbers in a text of the checkers.
 func (n *Names) Words(text string) string {
-	if n == nil || len(n.values.texts) == 0 && len(n.keys.texts) == 0 {
+	if n == nil {
 		return text
+	}
+	text = strings.ReplaceAll(text, strconv.FormatInt(history.Nil, 10), "nil")
+	if n.initial != "" { // which stands for the nil that checkers take registers to begin with
+		text = nothings.ReplaceAllString(text, shorten(n.initial))
+		text = strings.ReplaceAll(text, "delete at", "write of "+shorten(n.initial)+" at")
 	}
 	var b strings.Builder
 	for i := 0; i < len(text); {
@@ -155,6 +212,11 @@ func (n *Names) word(before, digits string) string {
 	}
 	if name, ok := n.Value(number); ok {
 		return shorten(name)
+	}
+	if strings.HasSuffix(before, "process ") && number >= 0 && number <= 1<<32-1 {
+		if name, ok := n.Process(uint32(number)); ok {
+			return shorten(name)
+		}
 	}
 	for _, w := range keyWords {
 		if strings.HasSuffix(before, w) && number <= 1<<32-1 {

@@ -20,6 +20,9 @@ func (b *builder) bystander(e *entry) {
 	if x := e.extra(); x != nil {
 		switch {
 		case x.Event != nil:
+			if !b.timed {
+				x.Event.At, x.Event.Planned = b.now, 0
+			}
 			b.log.Events = append(b.log.Events, *x.Event)
 		case x.Torn:
 			b.log.Torn = true

@@ -9,18 +9,18 @@ import (
 // What our own histories tell beyond what other tools do, as further keys of
 // an operation. Other tools pass over them.
 const (
-	keyNode     = "node"       // name of the node addressed
-	keyIntended = "intended"   // when the schedule wanted the operation, if that differs from its start
-	keyObserved = "observed"   // value that a failed compare-and-set found
-	keyFinal    = "final?"     // a read after everything settled; Maelstrom has it too
-	keyWarmup   = "warmup?"    // made before measuring began
-	keyPrimary  = "primary?"   // addressed to the node taken for the primary
-	keyExtra    = "aftershock" // an extra, as JSON in a string
+	KeyNode     = "node"       // name of the node addressed
+	KeyIntended = "intended"   // when the schedule wanted the operation, if that differs from its start
+	KeyObserved = "observed"   // value that a failed compare-and-set found
+	KeyFinal    = "final?"     // a read after everything settled; Maelstrom has it too
+	KeyWarmup   = "warmup?"    // made before measuring began
+	KeyPrimary  = "primary?"   // addressed to the node taken for the primary
+	KeyExtra    = "aftershock" // an extra, as JSON in a string
 )
 
-// extra is what an entry of the process :nemesis tells in histories that
+// Extra is what an entry of the process :nemesis tells in histories that
 // Export wrote.
-type extra struct {
+type Extra struct {
 	Meta  *history.Meta  `json:"meta,omitempty"` // with one workload
 	Keyed bool           `json:"keyed,omitempty"`
 	Torn  bool           `json:"torn,omitempty"`
@@ -31,37 +31,37 @@ type extra struct {
 func (e *entry) fillOurs(key string, v *value) {
 	on := v.shape == boolean && v.n != 0
 	switch key {
-	case keyNode:
+	case KeyNode:
 		if v.shape == str || v.shape == word {
 			e.node = v.text
 		}
-	case keyIntended:
+	case KeyIntended:
 		e.intended, e.late = v.n, v.shape == integer
-	case keyObserved:
+	case KeyObserved:
 		e.observed, e.seen = *v, true
-	case keyFinal, "final": // JSON written by Maelstrom's users has no question mark
+	case KeyFinal, "final": // JSON written by Maelstrom's users has no question mark
 		if on {
 			e.flags, e.final = e.flags|history.FinalRead, true
 		}
-	case keyWarmup:
+	case KeyWarmup:
 		if on {
 			e.flags |= history.Warmup
 		}
-	case keyPrimary:
+	case KeyPrimary:
 		if on {
 			e.flags |= history.FromPrimary
 		}
-	case keyExtra:
+	case KeyExtra:
 		e.ours = v.text
 	}
 }
 
 // extra decodes the extra of an entry, nil if it has none that makes sense.
-func (e *entry) extra() *extra {
+func (e *entry) extra() *Extra {
 	if !e.bystander || e.ours == nil {
 		return nil
 	}
-	var x extra
+	var x Extra
 	if json.Unmarshal(e.ours, &x) != nil {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aftershock-chaos/aftershock/history/foreign/foreigntest"
+
 	"github.com/anishathalye/porcupine"
 )
 
@@ -40,7 +42,7 @@ func TestPorcupineKV(t *testing.T) {
 		if strings.HasSuffix(file, "-bad.txt") {
 			want = 0
 		}
-		got := facts(t, i.Log)["linearizable"]
+		got := foreigntest.Facts(t, i.Log)["linearizable"]
 		if i.Log.Torn && want == 1 && !got.Known {
 			continue // a key's operations could not be ordered in time
 		}
@@ -62,8 +64,8 @@ func TestPorcupineJepsen(t *testing.T) {
 			continue
 		}
 		i := load(t, file, "")
-		ours := facts(t, i.Log)["linearizable"]
-		strict, lenient := search(i.Log, true), search(i.Log, false)
+		ours := foreigntest.Facts(t, i.Log)["linearizable"]
+		strict, lenient := foreigntest.Search(i.Log, true), foreigntest.Search(i.Log, false)
 		if !ours.Known || (ours.N == 1) != (lenient == porcupine.Ok) {
 			t.Errorf("%s: linearizable = %+v, porcupine says %s", filepath.Base(file), ours, lenient)
 		}

@@ -143,7 +143,7 @@ func (s *pieces) leaveOut(b *builder, parts []part) []part {
 		}
 		return false
 	})
-	b.log.Torn = true
+	b.log.Torn, b.log.Doubts.Torn = true, "reads that show a value that was appended twice were left out"
 	b.note("%d reads of a key were left out, as they show a value that was appended twice: violations are certain, but not that there is none", n-len(s.reads))
 	for i := range parts {
 		if p := &parts[i]; unclear[p.text] {

@@ -14,9 +14,15 @@ import (
 type surveyed struct {
 	model *model
 	keyed bool // values are [key value]
-	timed bool // entries have times
+	timed bool // entries have times, which agree with the order of the lines
 	base  int64
-	meta  *history.Meta // of a history that Export wrote
+	// contradiction says how times contradict the order of the lines, if they are
+	// told and not timed.
+	contradiction string
+	meta          *history.Meta // of a history that Export wrote
+
+	options Options
+	initial *value // what registers hold at first; nil: nothing
 }
 
 // evidence is what the entries so far tell of the model and of keys.
@@ -40,15 +46,15 @@ const (
 )
 
 // survey reads entries until their meaning is known, at most all.
-func survey(events source, name, wanted string) (surveyed, error) {
-	s := surveyed{}
-	if wanted != "" {
-		if s.model = findModel(wanted); s.model == nil {
-			return s, fmt.Errorf("unknown model %q; the models are %s", wanted, ModelNames())
+func survey(events source, name string, o Options) (surveyed, error) {
+	s := surveyed{options: o}
+	if o.Model != "" {
+		if s.model = findModel(o.Model); s.model == nil {
+			return s, fmt.Errorf("unknown model %q; the models are %s", o.Model, ModelNames())
 		}
 	}
 	v := evidence{functions: map[string]int{}}
-	for {
+	for first := true; ; first = false {
 		e, err := events.next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -56,19 +62,19 @@ func survey(events source, name, wanted string) (surveyed, error) {
 		if err != nil {
 			return s, err
 		}
+		if first {
+			s.timed, s.base = true, baseOf(e)
+		}
 		if x := e.extra(); x != nil && x.Meta != nil {
-			if m := modelOf(x.Meta.Workloads[0].Type); m != nil {
-				s.model, s.keyed, s.meta, s.timed = m, x.Keyed, x.Meta, true
+			if m := modelOf(x.Meta.Workloads[0].ActsOn()); m != nil {
+				s.model, s.keyed, s.meta = m, x.Keyed, x.Meta
 				return s, nil
 			}
 		}
 		if e.bystander || ignored[string(e.function)] {
 			continue
 		}
-		if v.clients == 0 {
-			s.timed, s.base = e.hasTime, baseOf(e)
-		}
-		v.take(e)
+		v.add(e)
 		if s.model == nil {
 			s.model = v.model()
 		}
@@ -91,9 +97,10 @@ func survey(events source, name, wanted string) (surveyed, error) {
 // longEpoch tells times since 1970 from times since a test began.
 const longEpoch = int64(10 * 24 * 3600e9)
 
-// baseOf is what to subtract from times: those since 1970 begin at 0.
+// baseOf is what to subtract from times, given the first: those since 1970
+// begin at 0, and so do those below 0.
 func baseOf(e *entry) int64 {
-	if e.time > longEpoch || e.time < -longEpoch {
+	if e.time > longEpoch || e.time < 0 {
 		return e.time
 	}
 	return 0
@@ -102,7 +109,7 @@ func baseOf(e *entry) int64 {
 // mostFunctions bounds the functions that are told apart.
 const mostFunctions = 100
 
-func (v *evidence) take(e *entry) {
+func (v *evidence) add(e *entry) {
 	v.clients++
 	if e.transaction() {
 		e.function = txnFunction

@@ -26,6 +26,7 @@ type textReader struct {
 	edn    ednReader
 	log    bool // the first operation stood behind something else
 	begun  bool
+	passed int64 // bytes since the last operation
 	entry  entry
 }
 
@@ -38,8 +39,11 @@ func (r *textReader) next() (*entry, error) {
 			return nil, err
 		}
 		parts, ok := splitLine(line)
+		if r.passed += int64(len(line)); r.passed > maxPassed {
+			return nil, errorAt(r.name, r.lineNo, "no operation in %d MiB", maxPassed>>20)
+		}
 		if ok {
-			if !r.begun {
+			if r.passed = 0; !r.begun {
 				r.begun, r.log = true, r.log || len(bytes.TrimSpace(parts.before)) > 0
 			}
 			return r.parse(parts)
@@ -57,6 +61,9 @@ func (r *textReader) next() (*entry, error) {
 		}
 	}
 }
+
+// maxPassed is how much of a log may tell no operation.
+const maxPassed = 1 << 30
 
 // line reads the next line.
 func (r *textReader) line() ([]byte, error) {
@@ -83,11 +90,11 @@ func (r *textReader) parse(parts lineParts) (*entry, error) {
 	e := &r.entry
 	e.clear(r.lineNo)
 	e.kind = parts.kind
-	if n, ok := parseInt(parts.process); ok {
-		e.process = n
-	} else {
-		e.bystander = true
+	process := value{shape: str, text: parts.process}
+	if parts.process[0] == ':' {
+		process = value{shape: word, keyword: true, text: parts.process[1:]}
 	}
+	e.fillProcess(&process)
 	r.edn.scanner = scanner{name: r.name, buf: parts.after, end: len(parts.after), line: r.lineNo}
 	r.edn.reset()
 	for column := 0; ; column++ {
@@ -157,8 +164,9 @@ func splitLine(line []byte) (lineParts, bool) {
 			start--
 		}
 		process := before[start:]
-		_, number := parseInt(process)
-		if number || len(process) > 1 && process[0] == ':' {
+		// Behind other words of a log only what Jepsen writes is a process.
+		named := len(process) > 1 && process[0] == ':' && (start == 0 || string(process) == ":nemesis")
+		if digits(process) || named {
 			return lineParts{before[:start], process, line[end:], kind}, true
 		}
 	}

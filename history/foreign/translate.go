@@ -18,7 +18,7 @@ func (b *builder) ask(p *pending, e *entry) error {
 		return err
 	}
 	wrong := func(want string) error {
-		return errorAt(b.name, e.line, "process %d invokes :%s with %s; expected %s", e.process, e.function, v.describe(), b.withKey(want))
+		return errorAt(b.name, e.line, "%s invokes :%s with %s; expected %s", who(e), e.function, v.describe(), b.withKey(want))
 	}
 	switch p.action.asks {
 	case noValue:
@@ -66,7 +66,7 @@ func (b *builder) split(op *history.Op, e *entry) (*value, error) {
 	case b.keyed && v.pair():
 		v, k = &e.value.items[1], &e.value.items[0]
 	case b.keyed:
-		return nil, errorAt(b.name, e.line, "process %d has :%s with %s; expected [key value], as other operations have a key", e.process, e.function, v.describe())
+		return nil, errorAt(b.name, e.line, "%s has :%s with %s; expected [key value], as other operations have a key", who(e), e.function, v.describe())
 	default:
 		return v, nil
 	}
@@ -75,7 +75,7 @@ func (b *builder) split(op *history.Op, e *entry) (*value, error) {
 		return nil, errorAt(b.name, e.line, "more than %d keys that are no numbers", len(b.names.keys.texts)-1)
 	}
 	if e.kind != invoke && key != op.Key {
-		return nil, errorAt(b.name, e.line, "process %d completes :%s with key %s, which is not the one that it invoked it with", e.process, e.function, k.describe())
+		return nil, errorAt(b.name, e.line, "%s completes :%s with key %s, which is not the one that it invoked it with", who(e), e.function, k.describe())
 	}
 	op.Key = key
 	return v, nil
@@ -105,14 +105,14 @@ func (b *builder) tell(p *pending, e *entry) error {
 		return b.transaction(p, &e.value, e, true)
 	}
 	if p.action.tells == noValue {
-		return nil
+		return b.retell(p, e)
 	}
 	v, err := b.split(op, e)
 	if err != nil || e.kind == info && v.shape == nothing {
 		return err
 	}
 	wrong := func(want string) error {
-		return errorAt(b.name, e.line, "process %d completes :%s with %s; expected %s", e.process, e.function, v.describe(), b.withKey(want))
+		return errorAt(b.name, e.line, "%s completes :%s with %s; expected %s", who(e), e.function, v.describe(), b.withKey(want))
 	}
 	switch p.action.tells {
 	case oneValue:
@@ -125,7 +125,7 @@ func (b *builder) tell(p *pending, e *entry) error {
 			op.Value = v.n
 		}
 	case manyValues:
-		if !v.many() {
+		if !v.many() && v.shape != nothing { // nil is how some clients tell an empty set
 			return wrong("the elements, as [1 2 3]")
 		}
 		from := b.room(len(v.items))
@@ -133,6 +133,33 @@ func (b *builder) tell(p *pending, e *entry) error {
 			b.elements = append(b.elements, b.names.value(&v.items[i]))
 		}
 		op.Elements = b.elements[from:len(b.elements):len(b.elements)]
+	}
+	return nil
+}
+
+// retell takes the value of an acknowledged completion in place of the
+// invocation's, as Knossos does: it is the completion that knows what was
+// written. One without a value tells nothing.
+func (b *builder) retell(p *pending, e *entry) error {
+	op, v := &p.op, &e.value
+	if e.kind != succeed || v.shape == nothing || b.keyed && !v.pair() {
+		return nil
+	}
+	v, err := b.split(op, e)
+	if err != nil || v.shape == nothing {
+		return err
+	}
+	switch p.action.asks {
+	case oneValue:
+		op.Value = b.number(v)
+	case twoValues:
+		if v.pair() {
+			op.Old, op.Value = b.number(&v.items[0]), b.number(&v.items[1])
+		}
+	case amount:
+		if v.shape == integer && v.n > -firstName && v.n < firstName {
+			op.Value = v.n * p.action.factor
+		}
 	}
 	return nil
 }
@@ -156,14 +183,20 @@ func (e *entry) transaction() bool {
 		return false
 	}
 	m := &e.value.items[0]
-	return m.shape == list && len(m.items) == 3 && (m.items[0].is("append") || m.items[0].is("r") || m.items[0].is("w"))
+	switch {
+	case m.shape != list || len(m.items) < 2:
+		return false
+	case len(m.items) == 2:
+		return m.items[0].is("r") && m.items[0].shape == word // [:r :x] is [:r :x nil]
+	}
+	return len(m.items) == 3 && (m.items[0].is("append") || m.items[0].is("r") || m.items[0].is("w"))
 }
 
 // transaction takes the micro-operations of a transaction, with the results of
 // reads if it has completed.
 func (b *builder) transaction(p *pending, v *value, e *entry, done bool) error {
 	if v.shape != list {
-		return errorAt(b.name, e.line, "process %d has a transaction %s; expected micro-operations such as [[:append 1 2] [:r 1 nil]]", e.process, v.describe())
+		return errorAt(b.name, e.line, "%s has a transaction %s; expected micro-operations such as [[:append 1 2] [:r 1 nil]]", who(e), v.describe())
 	}
 	n := 0
 	for i := range v.items {
@@ -188,8 +221,9 @@ func lastItem(v *value) *value {
 
 // micro adds one micro-operation to the arena.
 func (b *builder) micro(v *value, e *entry, done bool) error {
-	if v.shape != list || len(v.items) != 3 {
-		return errorAt(b.name, e.line, "process %d has the micro-operation %s; expected [:append key value] or [:r key list]", e.process, v.describe())
+	short := v.shape == list && len(v.items) == 2 && v.items[0].is("r") // [:r :x] is [:r :x nil]
+	if v.shape != list || len(v.items) != 3 && !short {
+		return errorAt(b.name, e.line, "%s has the micro-operation %s; expected [:append key value] or [:r key list]", who(e), v.describe())
 	}
 	key, ok := b.names.key(&v.items[1])
 	if !ok {
@@ -197,16 +231,19 @@ func (b *builder) micro(v *value, e *entry, done bool) error {
 	}
 	b.keys[key] = struct{}{}
 	m := history.Micro{Key: key}
-	last := &v.items[2]
+	last := &value{}
+	if !short {
+		last = &v.items[2]
+	}
 	switch {
 	case v.items[0].is("append"):
 		m.Value = b.names.value(last)
 	case v.items[0].is("w"):
-		return errorAt(b.name, e.line, "process %d writes a register in a transaction (:w): only transactions that append to lists are supported", e.process)
+		return errorAt(b.name, e.line, "%s writes a register in a transaction (:w): only transactions that append to lists are supported", who(e))
 	case !v.items[0].is("r"):
-		return errorAt(b.name, e.line, "process %d has the micro-operation %s; expected [:append key value] or [:r key list]", e.process, v.describe())
+		return errorAt(b.name, e.line, "%s has the micro-operation %s; expected [:append key value] or [:r key list]", who(e), v.describe())
 	case last.shape != list && last.shape != nothing:
-		return errorAt(b.name, e.line, "process %d reads %s in a transaction; expected a list", e.process, last.describe())
+		return errorAt(b.name, e.line, "%s reads %s in a transaction; expected a list", who(e), last.describe())
 	default:
 		m.Read, m.Known = true, done
 		b.elements = append(b.elements, int64(key)<<1|1, -1)

@@ -1,7 +1,10 @@
 package foreign
 
 import (
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // shape is the kind of a value.
@@ -84,6 +87,87 @@ func (v *value) appendTo(b []byte, limit int) []byte {
 		}
 	}
 	return append(b, marks[1]...)
+}
+
+// appendCanonical writes a value so that equal ones have one text: the items of
+// sets and the entries of maps in order, each once.
+func (v *value) appendCanonical(b []byte) []byte {
+	switch v.shape {
+	case list:
+		b = append(b, '[')
+		for i := range v.items {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = v.items[i].appendCanonical(b)
+		}
+		return append(b, ']')
+	case set, table:
+	default:
+		return v.appendTo(b, 0)
+	}
+	step, marks := 1, "#{"
+	if v.shape == table {
+		step, marks = 2, "{"
+	}
+	type item struct{ key, rest string }
+	items := make([]item, 0, len(v.items)/step)
+	for i := 0; i+step <= len(v.items); i += step {
+		one := item{key: string(v.items[i].appendCanonical(nil))}
+		if step == 2 {
+			one.rest = " " + string(v.items[i+1].appendCanonical(nil))
+		}
+		items = append(items, one)
+	}
+	slices.SortStableFunc(items, func(x, y item) int { return strings.Compare(x.key, y.key) })
+	b = append(b, marks...)
+	begin := len(b)
+	for i, one := range items {
+		if i+1 < len(items) && items[i+1].key == one.key {
+			continue // as JSON's readers do, the last of one key counts
+		}
+		if len(b) > begin {
+			b = append(b, ' ')
+		}
+		b = append(append(b, one.key...), one.rest...)
+	}
+	return append(b, '}')
+}
+
+// qualify gives the keys of a map a namespace: #:a{:b 1} is {:a/b 1}. Keys with
+// the namespace _ have none.
+func (v *value) qualify(space string) {
+	for i := 0; v.shape == table && i < len(v.items); i += 2 {
+		k := &v.items[i]
+		if k.shape != word || !k.keyword {
+			continue
+		}
+		if name, none := strings.CutPrefix(string(k.text), "_/"); none {
+			k.text = []byte(name)
+		} else if !strings.Contains(string(k.text), "/") {
+			k.text = []byte(space + "/" + string(k.text))
+		}
+	}
+}
+
+// mark keeps the tag of a value that is no collection: #uuid "f81d" is not "f81d".
+// Instants are written in one way, and UUIDs too. Tags of collections, such as
+// those of records and of ordered sets, are passed over.
+func (v *value) mark(tag string) {
+	if v.shape == list || v.shape == set || v.shape == table {
+		return
+	}
+	text := string(v.text)
+	switch {
+	case v.shape == str && tag == "uuid":
+		text = strings.ToLower(text)
+	case v.shape == str && tag == "inst":
+		if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			text = at.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	plain := value{shape: v.shape, keyword: v.keyword, n: v.n, text: []byte(text)}
+	*v = value{shape: word, text: plain.appendTo([]byte("#"+tag+" "), 0)}
 }
 
 // arena holds the values of one entry. Its memory is used again for the next.

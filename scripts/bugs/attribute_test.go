@@ -10,6 +10,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/claims"
 	"github.com/aftershock-chaos/aftershock/targets/ripple/server"
 )
 
@@ -49,7 +50,7 @@ func TestEveryPlanAndEveryDefectIsExpected(t *testing.T) {
 
 func TestExpectationsAreDecided(t *testing.T) {
 	facts := map[string]bool{}
-	for _, f := range results.Facts() {
+	for _, f := range claims.Facts() {
 		facts[f.Name] = f.Unit == checkers.Number
 	}
 	for class, names := range counts {

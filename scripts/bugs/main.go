@@ -25,12 +25,14 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/report"
 )
 
 func main() {
 	r := runner{out: os.Stdout, progress: os.Stderr}
 	flag.IntVar(&r.runs, "runs", 1, "runs of each plan, each with its own seed")
 	flag.BoolVar(&r.sound, "sound", false, "switch the defects off")
+	flag.IntVar(&r.pipeline, "pipeline", 0, "operations that each client has under way at once; 0: one")
 	flag.StringVar(&r.binary, "binary", "bin/aftershock", "the program")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -46,6 +48,7 @@ type runner struct {
 	binary        string
 	runs          int
 	sound         bool
+	pipeline      int
 	dir           string // of the runs
 	out, progress io.Writer
 }
@@ -132,13 +135,16 @@ func (r *runner) once(ctx context.Context, plan string, seed int) (*results.Verd
 	if r.sound {
 		args = append(args, "--set", "target.options.bug=")
 	}
+	if r.pipeline > 0 {
+		args = append(args, "--set", fmt.Sprintf("workloads.0.pipeline=%d", r.pipeline))
+	}
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, r.binary, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes its nodes
 	cmd.WaitDelay = time.Minute
 	runErr := cmd.Run()
-	var report results.Report
+	var report report.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil || len(report.Runs) != 1 {
 		return nil, fmt.Errorf("no verdict: %w: %s", errors.Join(runErr, err), errs.String())
 	}

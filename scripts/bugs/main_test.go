@@ -10,6 +10,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/report"
 )
 
 // pretender is a program in place of aftershock that makes runs with these
@@ -18,11 +19,11 @@ func pretender(t *testing.T, verdicts ...*results.Verdict) string {
 	t.Helper()
 	dir := t.TempDir()
 	for i, v := range verdicts {
-		var report bytes.Buffer
-		if err := results.JSON(&report, v); err != nil {
+		var r bytes.Buffer
+		if err := report.JSON(&r, v); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(i+1)), report.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(i+1)), r.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,13 +4,15 @@
 //
 //	go run ./scripts/mutate [-parallel 2] [-only text] [list…]
 //
-// A mutant meets the tests that the list names for its file, and all others if
-// it survives these. It fails if a mutant does not apply any more or does not
-// build, or if one that is not marked as equivalent survives.
+// A mutant meets the tests that the list names for its file, and if it survives
+// these all of its room (the package of checkers that the file is of), then all
+// of the rooms that use it. It fails if a mutant does not apply any more or does
+// not build, or if one that is not marked as equivalent survives.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -64,6 +66,9 @@ func run(ctx context.Context, out io.Writer, lists []string, only string, jobs i
 		mutants = append(mutants, more...)
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !strings.Contains(m.file+" "+m.why, only) })
+	if len(mutants) == 0 {
+		return fmt.Errorf("no mutant's file or reason contains %q", only)
+	}
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
 		return err
@@ -73,30 +78,45 @@ func run(ctx context.Context, out io.Writer, lists []string, only string, jobs i
 		mutants[i].id = i + 1
 	}
 	began := time.Now()
-	binary, err := prepare(ctx, dir, mutants)
+	b, err := prepare(ctx, dir, mutants)
 	if err != nil {
 		return fmt.Errorf("build the tests with all mutants: %w", err)
 	}
-	if caught, by := test(ctx, binary, 0, ".", limit); caught {
-		return fmt.Errorf("the tests fail without any mutant: %s", by)
+	failed := make([]error, len(b.rooms))
+	atOnce(jobs, len(b.rooms), func(i int) {
+		t := roomTests{b.rooms[i], "."}
+		binary, _ := b.binary(ctx, &mutant{}, t.room)
+		if caught, by := test(ctx, binary, t, 0, limit); caught {
+			failed[i] = fmt.Errorf("the tests of %s fail without any mutant: %s", t.room, by)
+		}
+	})
+	if err := errors.Join(failed...); err != nil {
+		return err
 	}
 	fmt.Fprintf(os.Stderr, "built and tried without a mutant in %s\n", time.Since(began).Round(time.Second))
 	found := make([]verdict, len(mutants))
-	var group sync.WaitGroup
-	slots := make(chan struct{}, max(jobs, 1))
-	for i := range mutants {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
-			found[i] = mutants[i].try(ctx, dir, binary, limit)
-			fmt.Fprintf(os.Stderr, "%s:%d %s\n", mutants[i].file, mutants[i].line, found[i].name)
-		})
-	}
-	group.Wait()
+	atOnce(jobs, len(mutants), func(i int) {
+		found[i] = b.try(ctx, &mutants[i], limit)
+		fmt.Fprintf(os.Stderr, "%s:%d %s\n", mutants[i].file, mutants[i].line, found[i].name)
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return report(out, mutants, found, time.Since(began))
+}
+
+// atOnce does n things, some at the same time.
+func atOnce(jobs, n int, do func(i int)) {
+	var group sync.WaitGroup
+	slots := make(chan struct{}, max(jobs, 1))
+	for i := range n {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			do(i)
+		})
+	}
+	group.Wait()
 }
 
 // report tells each verdict, and of each file how many were caught.
@@ -135,41 +155,47 @@ func report(out io.Writer, mutants []mutant, found []verdict, took time.Duration
 }
 
 // try runs the tests that the list names with the mutant, and then, unless it
-// is said to be equivalent, all.
-func (m *mutant) try(ctx context.Context, dir, common string, limit time.Duration) (v verdict) {
+// is said to be equivalent, all that could tell.
+func (b *built) try(ctx context.Context, m *mutant, limit time.Duration) (v verdict) {
 	if m.unfit != "" {
 		return verdict{name: "unapplied", by: m.unfit, bad: true}
 	}
 	began := time.Now()
 	defer func() { v.took = time.Since(began) }()
-	binary, err := m.built(ctx, dir, common)
-	if err != nil {
-		return verdict{name: "unbuilt", by: err.Error(), bad: true}
-	}
 	if m.alone {
-		defer os.RemoveAll(filepath.Dir(binary))
+		defer os.RemoveAll(b.dirOf(m))
 	}
-	caught, by := test(ctx, binary, m.id, m.tests, limit)
-	if !caught && m.equivalent == "" {
-		caught, by = test(ctx, binary, m.id, ".", limit)
-		by = strings.TrimSpace("at last " + by)
+	tests, named := slices.Clone(m.tests), len(m.tests)
+	if m.equivalent == "" {
+		for _, room := range b.users[m.room] {
+			tests = append(tests, roomTests{room, "."})
+		}
 	}
-	switch {
-	case caught:
-		return verdict{name: "caught", by: by, bad: m.equivalent != ""}
-	case m.equivalent != "":
+	for i, t := range tests {
+		binary, err := b.binary(ctx, m, t.room)
+		if err != nil {
+			return verdict{name: "unbuilt", by: err.Error(), bad: true}
+		}
+		if caught, by := test(ctx, binary, t, m.id, limit); caught {
+			if i >= named {
+				by = "at last " + by
+			}
+			return verdict{name: "caught", by: t.room + ": " + by, bad: m.equivalent != ""}
+		}
+	}
+	if m.equivalent != "" {
 		return verdict{name: "equivalent"}
 	}
 	return verdict{name: "survived", bad: true}
 }
 
-// test runs a test binary in its package's directory, as go test would, with a
-// mutant in force.
-func test(ctx context.Context, binary string, id int, tests string, limit time.Duration) (caught bool, by string) {
+// test runs tests of a room in its directory, as go test would, with a mutant
+// in force.
+func test(ctx context.Context, binary string, t roomTests, id int, limit time.Duration) (caught bool, by string) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	run := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.run", tests, "-rapid.nofailfile")
-	run.Dir, run.Env = pkg, append(os.Environ(), fmt.Sprintf("%s=%d", chosen, id))
+	run := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast", "-test.run", t.names)
+	run.Dir, run.Env = filepath.Join(home, t.room), append(os.Environ(), fmt.Sprintf("%s=%d", chosen, id), "RAPID_NOFAILFILE=1")
 	output, err := run.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:

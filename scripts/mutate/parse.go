@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -9,9 +10,10 @@ import (
 type mutant struct {
 	id         int // from 1
 	list       string
-	line       int // in the list
-	file       string
-	tests      string
+	line       int    // in the list
+	file       string // below checkers
+	room       string // its folder, the room it is of; "." is checkers itself
+	tests      []roomTests
 	why        string
 	old, new   string
 	equivalent string // why it changes nothing that a test could see; empty: it must be caught
@@ -21,13 +23,18 @@ type mutant struct {
 	alone  bool   // it needs a binary of its own
 }
 
+// roomTests are tests of a room, as go test -run names them.
+type roomTests struct{ room, names string }
+
 // parse reads a list of mutants:
 //
-//	file zones.go TestZones|TestDifferential   the file, and the tests that are tried first
-//	# what the mutant breaks                   begins a mutant
-//	- the exact text that is replaced          once in the file; several lines are one text
+//	file register/zones.go TestZones all:TestPass   the file below checkers, and the tests that are tried first
+//	# what the mutant breaks                        begins a mutant
+//	- the exact text that is replaced               once in the file; several lines are one text
 //	+ its replacement
-//	= why it is equivalent                     only if no test can tell
+//	= why it is equivalent                          only if no test can tell
+//
+// Tests are of the file's own room, or of the one that is named before them.
 func parse(list, text string) ([]mutant, error) {
 	var all []mutant
 	at := mutant{list: list}
@@ -43,7 +50,18 @@ func parse(list, text string) ([]mutant, error) {
 		switch mark {
 		case "":
 		case "file":
-			at.file, at.tests, _ = strings.Cut(rest, " ")
+			words := strings.Fields(rest)
+			if len(words) < 2 {
+				return nil, fmt.Errorf("line %d: a file is followed by its tests", number)
+			}
+			at.file, at.room, at.tests = words[0], path.Dir(words[0]), nil
+			for _, word := range words[1:] {
+				room, names, named := strings.Cut(word, ":")
+				if !named {
+					room, names = at.room, word
+				}
+				at.tests = append(at.tests, roomTests{room, names})
+			}
 			m = nil
 		case "#":
 			at.why, at.line = rest, number
@@ -60,8 +78,8 @@ func parse(list, text string) ([]mutant, error) {
 		}
 	}
 	for _, m := range all {
-		if m.file == "" || m.tests == "" || m.old == "" || m.old == m.new {
-			return nil, fmt.Errorf("line %d: the mutant has no file, no tests or no change", m.line)
+		if m.file == "" || m.old == "" || m.old == m.new {
+			return nil, fmt.Errorf("line %d: the mutant has no file or no change", m.line)
 		}
 	}
 	return all, nil

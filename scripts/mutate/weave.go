@@ -14,7 +14,7 @@ import (
 // in force, by its id; the tests see none without it.
 const chosen = "AFTERSHOCK_MUTANT"
 
-// chooser is the file that is put beside the woven ones.
+// chooser is the file that is put beside the woven ones, in each room.
 const chooser = `package %s
 
 import (

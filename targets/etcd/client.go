@@ -13,6 +13,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -23,7 +24,10 @@ type client struct {
 	conn         *conn
 	timeout      time.Duration
 	serializable bool
-	key          []byte // reused
+	values       payload.Table
+	payload      *payload.Payload // of the operation under way
+	text         []byte           // reused
+	key          []byte           // reused
 	broken       bool
 }
 
@@ -45,8 +49,7 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd on %s: %w", n.Name, err)
 	}
-	timeout := kit.OpTimeout(o)
-	return &client{conn: c, timeout: timeout, serializable: s.serializable}, nil
+	return &client{conn: c, timeout: kit.OpTimeout(o), serializable: s.serializable, values: o.Values}, nil
 }
 
 // Broken reports whether the connection is of no more use.
@@ -60,15 +63,12 @@ func (c *client) Close() error {
 
 // Do makes one call. What op sets is in its outcome only when it is certain.
 func (c *client) Do(ctx context.Context, op *history.Op) {
-	op.Outcome, op.Error = history.Unknown, history.ErrNone
-	op.Flags &^= history.Seen
-	if c.Broken() {
-		kit.Refuse(op, history.ErrConnect) // nothing is sent
+	if !kit.Begin(op, c.Broken()) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	c.key = kit.AppendKey(c.key[:0], op)
+	c.key, c.payload = kit.AppendKey(c.key[:0], op), c.values.Of(op)
 	var err error
 	switch op.Kind {
 	case history.Read:
@@ -76,11 +76,11 @@ func (c *client) Do(ctx context.Context, op *history.Op) {
 	case history.Poll: // the member's own view, whatever reads are
 		op.Value, err = c.get(ctx, true)
 	case history.Write, history.Mark:
-		_, err = c.conn.kv.Put(ctx, string(c.key), decimal(op.Value))
+		_, err = c.conn.kv.Put(ctx, string(c.key), c.value(op.Value))
 	case history.CAS:
 		err = c.compareAndSet(ctx, op)
 	case history.Add:
-		_, err = c.conn.kv.Put(ctx, string(c.element(op.Value)), "")
+		_, err = c.conn.kv.Put(ctx, string(c.element(op.Value)), c.filling(op.Value))
 	case history.ReadSet:
 		err = c.elements(ctx, op)
 	case history.Txn:
@@ -113,7 +113,7 @@ func (c *client) get(ctx context.Context, serializable bool) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return value(answer.Kvs)
+	return c.number(answer.Kvs)
 }
 
 func readOptions(serializable bool, more ...clientv3.OpOption) []clientv3.OpOption {
@@ -123,12 +123,27 @@ func readOptions(serializable bool, more ...clientv3.OpOption) []clientv3.OpOpti
 	return more
 }
 
-// value is that of the only key of an answer, Nil if there is none.
-func value(kvs []*mvccpb.KeyValue) (int64, error) {
+// value is the text of a value.
+func (c *client) value(v int64) string {
+	c.text = c.payload.Append(c.text[:0], v)
+	return string(c.text)
+}
+
+// filling is what an element's key holds: nothing, since the key says it, or as
+// many bytes as elements are to have.
+func (c *client) filling(v int64) string {
+	if c.payload == nil {
+		return ""
+	}
+	return c.value(v)
+}
+
+// number is that of the only key of an answer, Nil if there is none.
+func (c *client) number(kvs []*mvccpb.KeyValue) (int64, error) {
 	if len(kvs) == 0 {
 		return history.Nil, nil
 	}
-	n, err := strconv.ParseInt(string(kvs[0].Value), 10, 64)
+	n, err := c.payload.Parse(kvs[0].Value)
 	if err != nil || len(kvs) > 1 {
 		return 0, errAnswer
 	}
@@ -139,11 +154,11 @@ func value(kvs []*mvccpb.KeyValue) (int64, error) {
 // was in the way.
 func (c *client) compareAndSet(ctx context.Context, op *history.Op) error {
 	key := string(c.key)
-	same := clientv3.Compare(clientv3.Value(key), "=", decimal(op.Old))
+	same := clientv3.Compare(clientv3.Value(key), "=", c.value(op.Old))
 	if op.Old == history.Nil {
 		same = clientv3.Compare(clientv3.CreateRevision(key), "=", 0)
 	}
-	answer, err := c.conn.kv.Txn(ctx).If(same).Then(clientv3.OpPut(key, decimal(op.Value))).Else(clientv3.OpGet(key)).Commit()
+	answer, err := c.conn.kv.Txn(ctx).If(same).Then(clientv3.OpPut(key, c.value(op.Value))).Else(clientv3.OpGet(key)).Commit()
 	if err != nil || answer.Succeeded {
 		return err
 	}
@@ -151,7 +166,7 @@ func (c *client) compareAndSet(ctx context.Context, op *history.Op) error {
 	if len(answer.Responses) != 1 || answer.Responses[0].GetResponseRange() == nil {
 		return nil
 	}
-	if seen, err := value(answer.Responses[0].GetResponseRange().Kvs); err == nil {
+	if seen, err := c.number(answer.Responses[0].GetResponseRange().Kvs); err == nil {
 		op.Observed = seen
 		op.Flags |= history.Seen
 	}

@@ -30,7 +30,10 @@ type System struct {
 	clients, operators kit.Kept[*conn]
 }
 
-var _ targets.System = (*System)(nil)
+var (
+	_ targets.System    = (*System)(nil)
+	_ targets.Versioned = (*System)(nil)
+)
 
 // Server is etcd with its peers, all told at once (static bootstrap). On a
 // restart the server takes the membership from its data directory.
@@ -154,6 +157,21 @@ func status(a *clientv3.StatusResponse) targets.Status {
 		st.Detail += " errors=" + strings.Join(a.Errors, ", ")
 	}
 	return st
+}
+
+// Version is what the member says in its status.
+func (s *System) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
+	err = s.operators.Use(ctx, n, func(c *conn) error {
+		st, err := c.maintenance.Status(ctx, "")
+		if err == nil {
+			version = st.Version
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", n.Name, err)
+	}
+	return version, nil
 }
 
 // Close closes the connections that ask for statuses.

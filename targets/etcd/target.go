@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -46,14 +47,16 @@ func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  name,
 		About: "etcd 3.6: Raft; an acknowledged write is on a majority of the members, and reads are linearizable by default",
-		Options: []targets.Option{
-			{Name: optReads, Default: "linearizable", Values: []string{"linearizable", serializable},
-				About: "reads are confirmed by a majority, or are the asked member's own view"},
-			{Name: optHeartbeat, Default: "100", About: "milliseconds between two heartbeats of the leader"},
-			{Name: optElection, Default: "1000", About: "milliseconds without a heartbeat after which a member calls an election"},
-			{Name: optNoFsync, Default: "false", Values: []string{"false", "true"},
-				About: "true: never sync the log to disk"},
+		Options: []schema.Field{
+			{Name: optReads, Default: "linearizable", Words: []string{"linearizable", serializable},
+				Meaning: "reads are confirmed by a majority, or are the asked member's own view"},
+			{Name: optHeartbeat, Default: "100", Meaning: "milliseconds between two heartbeats of the leader"},
+			{Name: optElection, Default: "1000", Meaning: "milliseconds without a heartbeat after which a member calls an election"},
+			{Name: optNoFsync, Default: "false", Words: []string{"false", "true"},
+				Meaning: "true: never sync the log to disk"},
 		},
+		// A request has 1.5 MiB at most; a compare-and-set sends two values.
+		MaxValue: 1_500_000, MaxCAS: 750_000,
 		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
 			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate},
 		Modes: []targets.Mode{
@@ -63,7 +66,10 @@ func (Target) Info() targets.Info {
 			{Name: serializable, About: "three members that answer reads alone", Replicas: 2, Options: map[string]string{optReads: serializable}},
 		},
 		Servers: []targets.Server{program},
-		Image:   targets.Image{Official: "quay.io/coreos/etcd:v3.6.5", Built: "aftershock/etcd:3.6.5"},
+		Versions: []targets.Version{
+			{Number: "3.6.16", Official: "quay.io/coreos/etcd:v3.6.16", Built: "aftershock/etcd:3.6.16"},
+			{Number: "3.5", Official: "quay.io/coreos/etcd:v3.5.16", Built: "aftershock/etcd:3.5"}, // reads that are stale after a pause: etcd#20418
+		},
 	}
 }
 

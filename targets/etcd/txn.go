@@ -63,13 +63,6 @@ func (c *client) put(ctx context.Context, op *history.Op, keys []string, before 
 	return err
 }
 
-// keyOf is the name of another key of op's workload and kind.
-func keyOf(op *history.Op, key uint32) string {
-	other := *op
-	other.Key = key
-	return string(kit.AppendKey(nil, &other))
-}
-
 // lists does a transaction of appends and reads.
 func (c *client) lists(ctx context.Context, op *history.Op) error {
 	l, ok := kit.NewLists(op)
@@ -79,7 +72,7 @@ func (c *client) lists(ctx context.Context, op *history.Op) error {
 	}
 	keys := make([]string, len(l.Keys))
 	for i, key := range l.Keys {
-		keys[i] = keyOf(op, key)
+		keys[i] = string(kit.KeyOf(op, key))
 	}
 	before, err := c.read(ctx, op, keys)
 	if err != nil || before == nil {
@@ -111,7 +104,7 @@ func (c *client) lists(ctx context.Context, op *history.Op) error {
 func (c *client) balances(ctx context.Context, op *history.Op) error {
 	keys := make([]string, op.Key)
 	for i := range keys {
-		keys[i] = keyOf(op, uint32(i))
+		keys[i] = string(kit.KeyOf(op, uint32(i)))
 	}
 	found, err := c.read(ctx, op, keys)
 	if err != nil || found == nil {
@@ -119,7 +112,7 @@ func (c *client) balances(ctx context.Context, op *history.Op) error {
 	}
 	op.Elements = op.Elements[:0]
 	for _, h := range found {
-		v, err := h.number(kit.Opening)
+		v, err := h.number(history.OpeningBalance)
 		if err != nil {
 			return err
 		}
@@ -144,16 +137,16 @@ func (c *client) transfer(ctx context.Context, op *history.Op) error {
 	if op.Old == int64(op.Key) {
 		return nil // moves nothing
 	}
-	keys := []string{keyOf(op, op.Key), keyOf(op, uint32(op.Old))}
+	keys := []string{string(kit.KeyOf(op, op.Key)), string(kit.KeyOf(op, uint32(op.Old)))}
 	before, err := c.read(ctx, op, keys)
 	if err != nil || before == nil {
 		return err
 	}
-	from, err := before[0].number(kit.Opening)
+	from, err := before[0].number(history.OpeningBalance)
 	if err != nil {
 		return err
 	}
-	to, err := before[1].number(kit.Opening)
+	to, err := before[1].number(history.OpeningBalance)
 	if err != nil {
 		return err
 	}

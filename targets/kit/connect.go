@@ -8,8 +8,9 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets"
 )
 
-// patience bounds a client's operations where its options do not.
-const patience = 10 * time.Second
+// DefaultTimeout bounds calls that nothing else bounds: neither their context nor
+// a client's options.
+const DefaultTimeout = 10 * time.Second
 
 // DialFunc opens a connection.
 type DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -30,7 +31,7 @@ func Connecting(ctx context.Context, o targets.ClientOptions) (bounded context.C
 // OpTimeout is the time that each operation of a client has.
 func OpTimeout(o targets.ClientOptions) time.Duration {
 	if o.OpTimeout <= 0 {
-		return patience
+		return DefaultTimeout
 	}
 	return o.OpTimeout
 }
@@ -43,4 +44,19 @@ func Deadline(ctx context.Context, timeout time.Duration) time.Time {
 		return d
 	}
 	return deadline
+}
+
+// Bound bounds what follows on conn by ctx: by its deadline, or by timeout if it
+// has none. If ctx is cancelled, reads and writes under way return at once.
+// release has to be called when the call is over.
+func Bound(ctx context.Context, conn interface{ SetDeadline(t time.Time) error }, timeout time.Duration) (release func(), err error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(timeout)
+	}
+	if err := conn.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return func() { stop() }, nil
 }

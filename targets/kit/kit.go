@@ -1,4 +1,5 @@
-// Package kit is what the targets share: waiting, kept connections, options,
+// Package kit is what the targets share: how a call begins and ends, time-outs,
+// kept connections, transactions of lists, forming a replica set, options,
 // finding a server's program and becoming it.
 package kit
 
@@ -11,7 +12,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets"
 )
 
 // Each calls f for every node at once and returns the first node's error.
@@ -53,38 +54,14 @@ func Address(n *cluster.Node, port int) string {
 	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(port))
 }
 
-// AppendKey appends the name of op's key: a letter for what it is (r register or
-// counter, s set, m marker,
-// q queue, l list, i unique numbers, b bank account), the workload, a dot and the key, so that two
-// workloads of a plan never meet: "r0.17".
-func AppendKey(b []byte, op *history.Op) []byte {
-	b = append(b, Prefix(op.Kind))
-	b = strconv.AppendUint(b, uint64(op.Workload), 10)
-	b = append(b, '.')
-	return strconv.AppendUint(b, uint64(op.Key), 10)
-}
-
-// Prefix is the letter of the keys that a kind of operation uses.
-func Prefix(k history.Kind) byte {
-	switch k {
-	case history.Add, history.ReadSet:
-		return 's'
-	case history.Mark, history.Poll:
-		return 'm'
-	case history.Enqueue, history.Dequeue, history.Drain:
-		return 'q'
-	case history.Txn:
-		return 'l'
-	case history.Generate:
-		return 'i'
-	case history.Transfer, history.Balances:
-		return 'b'
+// FollowFirst makes node 0 the primary of epoch 1 and the others its replicas.
+func FollowFirst(ctx context.Context, s targets.Operated, nodes []*cluster.Node) error {
+	others := make([]int, 0, len(nodes))
+	for i := 1; i < len(nodes); i++ {
+		others = append(others, i)
 	}
-	return 'r'
+	if err := s.Promote(ctx, nodes, 0, others, 1); err != nil {
+		return err
+	}
+	return Each(nodes[1:], func(i int) error { return s.Follow(ctx, nodes, i+1, 0, 1) })
 }
-
-// Refuse ends op as Fail: the error proves that nothing happened.
-func Refuse(op *history.Op, why history.Error) { op.Outcome, op.Error = history.Fail, why }
-
-// Doubt ends op as Unknown.
-func Doubt(op *history.Op, why history.Error) { op.Outcome, op.Error = history.Unknown, why }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 )
 
@@ -73,8 +74,8 @@ func TestKeptWaitsForItsTurnWithinTheContext(t *testing.T) {
 	})
 }
 
-var info = targets.Info{Name: "fake", Options: []targets.Option{
-	{Name: "mode", Default: "a", Values: []string{"a", "b"}},
+var info = targets.Info{Name: "fake", Options: []schema.Field{
+	{Name: "mode", Default: "a", Words: []string{"a", "b"}},
 	{Name: "interval", Default: "1s"},
 	{Name: "number", Default: "3"},
 }}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 )
 
@@ -24,7 +25,7 @@ func NewOptions(info targets.Info, c targets.Config) (Options, error) {
 		return nil, fmt.Errorf("target.replicas: %d is negative: give 0 or more", c.Replicas)
 	}
 	o := Options{}
-	known := map[string]targets.Option{}
+	known := map[string]schema.Field{}
 	names := make([]string, 0, len(info.Options))
 	for _, option := range info.Options {
 		o[option.Name], known[option.Name] = option.Default, option
@@ -36,12 +37,23 @@ func NewOptions(info targets.Info, c targets.Config) (Options, error) {
 			return nil, fmt.Errorf("target.options.%s: %s has no such option: %s", name, info.Name, spelling.DidYouMean(name, names))
 		}
 		value := strings.TrimSpace(c.Options[name])
-		if option.Values != nil && !slices.Contains(option.Values, value) {
-			return nil, fmt.Errorf("target.options.%s: %q is not known: %s", name, value, spelling.DidYouMean(value, option.Values))
+		if option.Words != nil && !slices.Contains(option.Words, value) {
+			return nil, fmt.Errorf("target.options.%s: %q is not known: %s", name, value, spelling.DidYouMean(value, option.Words))
 		}
 		o[name] = value
 	}
 	return o, nil
+}
+
+// Versions lists the versions of a target that are tested, the newest first,
+// with their images: the tags of an official repository ("postgres:", which may
+// end in the beginning of the tag) and those that `make images` gives.
+func Versions(target, official string, numbers ...string) []targets.Version {
+	list := make([]targets.Version, len(numbers))
+	for i, number := range numbers {
+		list[i] = targets.Version{Number: number, Official: official + number, Built: "aftershock/" + target + ":" + number}
+	}
+	return list
 }
 
 // Duration is an option like 200us, 100ms or 2s; a bare 0 is allowed.

@@ -7,9 +7,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
-// Opening is what an account of the bank workload holds before it is touched.
-const Opening = 100
-
 // IsTxn tells whether an operation takes several statements in a database: it
 // reads and writes several rows, or a row that it has to read first.
 func IsTxn(k history.Kind) bool {
@@ -44,9 +41,6 @@ func NewLists(op *history.Op) (l Lists, ok bool) {
 	}
 	return l, true
 }
-
-// Micros are the transaction's operations.
-func (l *Lists) Micros() []history.Micro { return l.micros }
 
 // Writes tells whether the transaction appends anything.
 func (l *Lists) Writes() bool {

@@ -17,14 +17,15 @@ var refusals = map[uint16]history.Error{
 	1836: history.ErrNotPrimary, // ER_READ_ONLY_MODE
 	1205: history.ErrBusy,       // ER_LOCK_WAIT_TIMEOUT: the statement is rolled back
 	1213: history.ErrBusy,       // ER_LOCK_DEADLOCK: rolled back; in Galera: certification failed, which is so on every node
+	1020: history.ErrBusy,       // ER_CHECKREAD: innodb_snapshot_isolation; rolled back
 	1040: history.ErrBusy,       // ER_CON_COUNT_ERROR: no connection
 	1203: history.ErrBusy,       // ER_TOO_MANY_USER_CONNECTIONS: no connection
 	1047: history.ErrNoQuorum,   // ER_UNKNOWN_COM_ERROR: "WSREP has not yet prepared node for application use", refused before it runs
 	1044: history.ErrServer,     // ER_DBACCESS_DENIED_ERROR
 	1045: history.ErrServer,     // ER_ACCESS_DENIED_ERROR
 	1142: history.ErrServer,     // ER_TABLEACCESS_DENIED_ERROR
-	1049: history.ErrServer,     // ER_BAD_DB_ERROR
-	1146: history.ErrServer,     // ER_NO_SUCH_TABLE
+	1049: history.ErrGone,       // ER_BAD_DB_ERROR
+	1146: history.ErrGone,       // ER_NO_SUCH_TABLE
 	1064: history.ErrServer,     // ER_PARSE_ERROR
 }
 

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -23,16 +25,29 @@ var statements = [history.Kinds]string{
 	history.ReadSet: "SELECT 1, @@read_only UNION ALL SELECT 0, v FROM elements WHERE w = ? AND k = ?",
 	history.Write:   "INSERT INTO registers (w, k, v) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE v = VALUES(v)",
 	history.Mark:    "INSERT INTO markers (w, k, v) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE v = VALUES(v)",
+	history.Scan:    "SELECT -1, @@read_only UNION ALL SELECT CAST(k AS SIGNED), v FROM registers WHERE w = ? AND k >= ? AND k < ?",
 	history.Add:     "INSERT INTO elements (w, k, v) VALUES (?, ?, ?)",
 	history.CAS:     "UPDATE registers SET v = ? WHERE w = ? AND k = ? AND v = ?",
+}
+
+// sized are the statements on values with a payload: n is the value's number.
+var sized = [history.Kinds]string{
+	history.Read:    "SELECT @@read_only, (SELECT v FROM records WHERE w = ? AND k = ?)",
+	history.ReadSet: "SELECT 1, @@read_only UNION ALL SELECT 0, v FROM members WHERE w = ? AND k = ?",
+	history.Write:   "INSERT INTO records (w, k, n, v) VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE n = VALUES(n), v = VALUES(v)",
+	history.Scan:    "SELECT -1, @@read_only UNION ALL SELECT CAST(k AS SIGNED), v FROM records WHERE w = ? AND k >= ? AND k < ?",
+	history.Add:     "INSERT INTO members (w, k, n, v) VALUES (?, ?, ?, ?)",
+	history.CAS:     "UPDATE records SET n = ?, v = ? WHERE w = ? AND k = ? AND v = ?",
 }
 
 // Client is one connection.
 type Client struct {
 	conn     connection
 	timeout  time.Duration
-	prepared [history.Kinds]statement
-	args     [4]driver.NamedValue
+	prepared [2][history.Kinds]statement // and the sized ones
+	args     [5]driver.NamedValue
+	values   payload.Table
+	text     [2][]byte // values with a payload
 	broken   bool
 }
 
@@ -62,7 +77,7 @@ func connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions, setU
 		_ = conn.Close() // it is given up
 		return nil, fmt.Errorf("set a connection to MariaDB on %s up: %w", n.Name, err)
 	}
-	c := &Client{conn: conn, timeout: kit.OpTimeout(o)}
+	c := &Client{conn: conn, timeout: kit.OpTimeout(o), values: o.Values}
 	for i := range c.args {
 		c.args[i].Ordinal = i + 1
 	}
@@ -81,10 +96,7 @@ func (c *Client) Close() error {
 // Do makes one call. A read that goes to the node that the caller takes for the
 // primary (the flag FromPrimary) is refused by a server that is read only.
 func (c *Client) Do(ctx context.Context, op *history.Op) {
-	op.Outcome, op.Error = history.Unknown, history.ErrNone
-	op.Flags &^= history.Seen
-	if c.broken {
-		kit.Refuse(op, history.ErrConnect) // nothing is sent
+	if !kit.Begin(op, c.broken) {
 		return
 	}
 	if kit.IsTxn(op.Kind) {
@@ -106,7 +118,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 
 // call runs op's statement and sets its outcome; an error leaves it open.
 func (c *Client) call(ctx context.Context, op *history.Op) error {
-	s, err := c.prepare(ctx, op.Kind)
+	s, err := c.prepare(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -115,19 +127,29 @@ func (c *Client) call(ctx context.Context, op *history.Op) error {
 		return c.read(ctx, s, op)
 	case history.ReadSet:
 		return c.readSet(ctx, s, op)
+	case history.Scan:
+		return c.scan(ctx, s, op)
 	case history.CAS:
 		return c.compareAndSet(ctx, s, op)
 	}
-	if _, err := s.ExecContext(ctx, c.with(int64(op.Workload), int64(op.Key), op.Value)); err != nil {
+	args := c.with(int64(op.Workload), int64(op.Key), op.Value)
+	if p := c.values.Of(op); p != nil {
+		args = c.with(int64(op.Workload), int64(op.Key), op.Value, c.long(0, p, op.Value))
+	}
+	if _, err := s.ExecContext(ctx, args); err != nil {
 		return err
 	}
 	op.Outcome = history.OK
 	return nil
 }
 
-func (c *Client) prepare(ctx context.Context, kind history.Kind) (statement, error) {
-	if c.prepared[kind] == nil {
-		prepared, err := c.conn.PrepareContext(ctx, statements[kind])
+func (c *Client) prepare(ctx context.Context, op *history.Op) (statement, error) {
+	kind, sql, form := op.Kind, statements[op.Kind], 0
+	if c.values.Of(op) != nil {
+		sql, form = sized[op.Kind], 1
+	}
+	if c.prepared[form][kind] == nil {
+		prepared, err := c.conn.PrepareContext(ctx, sql)
 		if err != nil {
 			return nil, err
 		}
@@ -135,22 +157,43 @@ func (c *Client) prepare(ctx context.Context, kind history.Kind) (statement, err
 		if !ok {
 			return nil, errStatement
 		}
-		c.prepared[kind] = s
+		c.prepared[form][kind] = s
 	}
-	return c.prepared[kind], nil
+	return c.prepared[form][kind], nil
 }
 
 // with makes arguments; they are valid until its next call.
-func (c *Client) with(values ...int64) []driver.NamedValue {
+func (c *Client) with(values ...any) []driver.NamedValue {
 	for i, v := range values {
 		c.args[i].Value = v
 	}
 	return c.args[:len(values)]
 }
 
+// long is a value with a payload, in one of two places.
+func (c *Client) long(place int, p *payload.Payload, v int64) []byte {
+	c.text[place] = p.Append(c.text[place][:0], v)
+	return c.text[place]
+}
+
+// valueOf is that of a value, which is a number or has a payload.
+func valueOf(p *payload.Payload, v driver.Value) (int64, error) {
+	if text, ok := v.([]byte); ok && p != nil {
+		return p.Parse(text)
+	}
+	if n, ok := v.(int64); ok && p == nil {
+		return n, nil
+	}
+	return 0, errAnswer
+}
+
 // query calls f with the two columns of every row.
 func (c *Client) query(ctx context.Context, s statement, op *history.Op, f func(a, b driver.Value) error) error {
-	rows, err := s.QueryContext(ctx, c.with(int64(op.Workload), int64(op.Key)))
+	args := c.with(int64(op.Workload), int64(op.Key))
+	if op.Kind == history.Scan {
+		args = c.with(int64(op.Workload), int64(op.Key), int64(op.Key)+op.Old)
+	}
+	rows, err := s.QueryContext(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -181,10 +224,9 @@ func (c *Client) read(ctx context.Context, s statement, op *history.Op) error {
 		if b == nil {
 			return nil
 		}
-		if value, ok = b.(int64); !ok {
-			return errAnswer
-		}
-		return nil
+		var err error
+		value, err = valueOf(c.values.Of(op), b)
+		return err
 	})
 	if err == nil && rows != 1 {
 		err = errAnswer
@@ -205,16 +247,17 @@ func (c *Client) readSet(ctx context.Context, s statement, op *history.Op) error
 	readOnly := int64(-1)
 	err := c.query(ctx, s, op, func(a, b driver.Value) error {
 		isRole, ok := a.(int64)
-		v, whole := b.(int64)
-		if !ok || !whole {
+		switch {
+		case !ok:
 			return errAnswer
+		case isRole != 0:
+			var err error
+			readOnly, err = strconv.ParseInt(text(b), 10, 64) // a text beside values with a payload
+			return err
 		}
-		if isRole != 0 {
-			readOnly = v
-			return nil
-		}
+		v, err := valueOf(c.values.Of(op), b)
 		op.Elements = append(op.Elements, v)
-		return nil
+		return err
 	})
 	if err == nil && readOnly < 0 {
 		err = errAnswer
@@ -231,6 +274,37 @@ func (c *Client) readSet(ctx context.Context, s statement, op *history.Op) error
 	return nil
 }
 
+// scan reads the row that tells the role, and the registers that are there.
+func (c *Client) scan(ctx context.Context, s statement, op *history.Op) error {
+	op.Elements = op.Elements[:0]
+	for range op.Old {
+		op.Elements = append(op.Elements, history.Nil)
+	}
+	readOnly := int64(-1)
+	err := c.query(ctx, s, op, func(a, b driver.Value) (err error) {
+		key, ok := a.(int64)
+		at := key - int64(op.Key)
+		switch {
+		case ok && key < 0:
+			readOnly, err = strconv.ParseInt(text(b), 10, 64)
+			return err
+		case !ok || at < 0 || at >= op.Old:
+			return errAnswer
+		}
+		op.Elements[at], err = valueOf(c.values.Of(op), b)
+		return err
+	})
+	if err == nil && readOnly < 0 {
+		err = errAnswer
+	}
+	if err == nil && !refused(op, readOnly) {
+		op.Outcome = history.OK
+		return nil
+	}
+	op.Elements = op.Elements[:0]
+	return err
+}
+
 // refused ends a read for the primary that met another server.
 func refused(op *history.Op, readOnly int64) bool {
 	if readOnly == 0 || op.Flags&history.FromPrimary == 0 {
@@ -243,7 +317,11 @@ func refused(op *history.Op, readOnly int64) bool {
 // compareAndSet changes the row that has the old value; if none has, nothing
 // happened.
 func (c *Client) compareAndSet(ctx context.Context, s statement, op *history.Op) error {
-	result, err := s.ExecContext(ctx, c.with(op.Value, int64(op.Workload), int64(op.Key), op.Old))
+	args := c.with(op.Value, int64(op.Workload), int64(op.Key), op.Old)
+	if p := c.values.Of(op); p != nil {
+		args = c.with(op.Value, c.long(0, p, op.Value), int64(op.Workload), int64(op.Key), c.long(1, p, op.Old))
+	}
+	result, err := s.ExecContext(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -31,10 +31,10 @@ func TestClassify(t *testing.T) {
 	unknown := want{history.Unknown, history.ErrServer, true}
 	for number, want := range map[uint16]want{
 		1290: refused(history.ErrNotPrimary), 1836: refused(history.ErrNotPrimary),
-		1205: refused(history.ErrBusy), 1213: refused(history.ErrBusy), 1040: refused(history.ErrBusy), 1203: refused(history.ErrBusy),
+		1020: refused(history.ErrBusy), 1205: refused(history.ErrBusy), 1213: refused(history.ErrBusy), 1040: refused(history.ErrBusy), 1203: refused(history.ErrBusy),
 		1047: refused(history.ErrNoQuorum),
 		1044: refused(history.ErrServer), 1045: refused(history.ErrServer), 1142: refused(history.ErrServer),
-		1049: refused(history.ErrServer), 1146: refused(history.ErrServer), 1064: refused(history.ErrServer),
+		1049: refused(history.ErrGone), 1146: refused(history.ErrGone), 1064: refused(history.ErrServer),
 		// what may have taken effect
 		1053: unknown, 1180: unknown, 1317: unknown, 1927: unknown, 2006: unknown, 2013: unknown, 1062: unknown,
 		1105: unknown, 1158: unknown, 1161: unknown, 1969: unknown, 4031: unknown, 0: unknown,
@@ -61,7 +61,7 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%v: %v %v broken %v", c.err, outcome, why, broken)
 		}
 	}
-	if len(refusals) != 13 {
+	if len(refusals) != 14 {
 		t.Errorf("%d refusals: each needs its line here", len(refusals))
 	}
 }

@@ -10,10 +10,14 @@ import (
 )
 
 // tables are what a copy consists of.
-var tables = []string{"registers", "markers", "elements", "lists", "accounts", "epoch"}
+var tables = []string{"registers", "markers", "elements", "records", "members", "lists", "accounts", "epoch"}
 
-// batch is how many rows one statement of a copy writes.
-const batch = 2000
+// batch is how many rows one statement of a copy writes, and batchBytes after how
+// many bytes it ends: the longest value fits behind them into a packet.
+const (
+	batch      = 2000
+	batchBytes = 1 << 20
+)
 
 // clone replaces the data of the server at c by a copy of the primary's, and
 // returns the position in the primary's log to go on from. It does what
@@ -71,7 +75,8 @@ func snapshot(ctx context.Context, source *session) (string, error) {
 	return row["position"], nil
 }
 
-// copyRows copies the rows of a table of numbers and lists of numbers.
+// copyRows copies the rows of a table of numbers, lists of numbers and payloads,
+// none of which needs to be escaped.
 func copyRows(ctx context.Context, source, c *session, table string) error {
 	var b strings.Builder
 	rows := 0
@@ -92,10 +97,10 @@ func copyRows(ctx context.Context, source, c *session, table string) error {
 		}
 		for i, v := range values {
 			b.WriteByte("(,"[min(i, 1)])
-			b.WriteString("'" + text(v) + "'") // numbers, and lists of them
+			b.WriteString("'" + text(v) + "'")
 		}
 		b.WriteByte(')')
-		if rows++; rows < batch {
+		if rows++; rows < batch && b.Len() < batchBytes {
 			return nil
 		}
 		return flush()

@@ -89,10 +89,10 @@ func replication(id int) []setting {
 	}
 }
 
-// schema is run once when a data directory is made, before there is any
+// firstStatements are run once when a data directory is made, before there is any
 // binary log. The row of epoch is replicated like all data: it tells the newest
 // promotion that a server knows of, and who was promoted.
-func schema() string {
+func firstStatements() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+";\n", args...) }
 	line("FLUSH PRIVILEGES")
@@ -102,6 +102,9 @@ func schema() string {
 	line("CREATE TABLE registers (%s (w, k)) ENGINE=InnoDB", key)
 	line("CREATE TABLE markers (%s (w, k)) ENGINE=InnoDB", key)
 	line("CREATE TABLE elements (%s (w, k, v)) ENGINE=InnoDB", key)
+	const long = "w TINYINT UNSIGNED NOT NULL, k INT UNSIGNED NOT NULL, n BIGINT NOT NULL, v LONGBLOB NOT NULL, PRIMARY KEY"
+	line("CREATE TABLE records (%s (w, k)) ENGINE=InnoDB", long)
+	line("CREATE TABLE members (%s (w, k, n)) ENGINE=InnoDB", long)
 	line("CREATE TABLE accounts (%s (w, k)) ENGINE=InnoDB", key)
 	line("CREATE TABLE lists (w BIGINT NOT NULL, k BIGINT NOT NULL, v LONGTEXT NOT NULL, PRIMARY KEY (w, k)) ENGINE=InnoDB")
 	line("CREATE TABLE epoch (id TINYINT NOT NULL PRIMARY KEY, epoch BIGINT UNSIGNED NOT NULL, server INT UNSIGNED NOT NULL) ENGINE=InnoDB")

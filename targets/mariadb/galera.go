@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -19,9 +20,10 @@ import (
 type Galera struct{}
 
 var (
-	_ targets.Target   = Galera{}
-	_ targets.Launcher = Galera{}
-	_ targets.System   = (*GaleraSystem)(nil)
+	_ targets.Target    = Galera{}
+	_ targets.Launcher  = Galera{}
+	_ targets.System    = (*GaleraSystem)(nil)
+	_ targets.Versioned = (*GaleraSystem)(nil)
 )
 
 // Names of the options: the server's own, and those of wsrep_provider_options
@@ -38,20 +40,20 @@ func (Galera) Info() targets.Info {
 	return targets.Info{
 		Name:  "galera",
 		About: "MariaDB as a Galera cluster: every node takes writes, certified in one order; a majority goes on by itself",
-		Options: []targets.Option{
+		Options: []schema.Field{
 			{Name: optSyncWait, Default: "0",
-				About: "statements that wait until the node has applied what the cluster had before: the sum of 1 (reads), 2 (update, delete), 4 (insert), 8 (show)"},
-			{Name: optApplier, Default: "1", About: "threads that apply the other nodes' writes"},
-			{Name: optRetryAuto, Default: "1", About: "times that the server itself tries a statement again whose certification failed"},
-			{Name: optSuspect, Default: "5s", About: "silence after which a node is suspected (evs.suspect_timeout); evs.inactive_timeout is three times it"},
-			flushLog, isolation,
+				Meaning: "statements that wait until the node has applied what the cluster had before: the sum of 1 (reads), 2 (update, delete), 4 (insert), 8 (show)"},
+			{Name: optApplier, Default: "1", Meaning: "threads that apply the other nodes' writes"},
+			{Name: optRetryAuto, Default: "1", Meaning: "times that the server itself tries a statement again whose certification failed"},
+			{Name: optSuspect, Default: "5s", Meaning: "silence after which a node is suspected (evs.suspect_timeout); evs.inactive_timeout is three times it"},
+			flushLog, isolation, snapshotIsolation,
 		},
 		Kinds: kinds,
 		Modes: []targets.Mode{
 			{Name: "galera", About: "three nodes", Replicas: 2, Options: map[string]string{optSuspect: "1s"}},
 		},
-		Servers: []targets.Server{program, library, copier},
-		Image:   image,
+		Servers:  []targets.Server{program, library, copier},
+		Versions: versions,
 	}
 }
 
@@ -83,6 +85,7 @@ func (g Galera) Configure(c targets.Config) (targets.System, error) {
 	for _, name := range []string{optApplier, optRetryAuto, optFlushLog} {
 		s.settings = append(s.settings, setting{name, o[name]})
 	}
+	s.settings = append(s.settings, snapshotSetting(o[snapshotIsolation.Name])...)
 	s.operator.Dial, s.client.Dial = operateGalera, look
 	return s, nil
 }
@@ -134,7 +137,7 @@ func (s *GaleraSystem) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 		User:    serverUser,
 		Files: map[string]string{
 			cluster.DataDir + "/" + configFile: config(common, galera, s.settings),
-			cluster.DataDir + "/" + schemaFile: schema(),
+			cluster.DataDir + "/" + schemaFile: firstStatements(),
 		},
 	}
 }

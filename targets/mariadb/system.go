@@ -29,6 +29,19 @@ type questions struct {
 
 func (q *questions) open() { q.operator.Dial, q.client.Dial = operate, look }
 
+// Version is the server's own variable.
+func (q *questions) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
+	err = q.operator.Use(ctx, n, func(c *session) error {
+		row, err := c.row(ctx, "SELECT VERSION() AS version")
+		version = row["version"]
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", n.Name, err)
+	}
+	return version, nil
+}
+
 // Close closes the connections.
 func (q *questions) Close() error { return errors.Join(q.operator.Close(), q.client.Close()) }
 
@@ -36,6 +49,7 @@ var (
 	_ targets.System    = (*System)(nil)
 	_ targets.Operated  = (*System)(nil)
 	_ targets.LagTeller = (*System)(nil)
+	_ targets.Versioned = (*System)(nil)
 )
 
 // Port is every server's port.
@@ -48,7 +62,7 @@ func (s *System) Server(_ []*cluster.Node, i int) cluster.ServerSpec {
 		User:    serverUser,
 		Files: map[string]string{
 			cluster.DataDir + "/" + configFile: config(common, replication(serverID(i)), s.settings),
-			cluster.DataDir + "/" + schemaFile: schema(),
+			cluster.DataDir + "/" + schemaFile: firstStatements(),
 			cluster.DataDir + "/" + initFile:   s.resume(),
 		},
 	}
@@ -77,14 +91,7 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err != nil {
 		return err
 	}
-	var others []int
-	for i := range nodes[1:] {
-		others = append(others, i+1)
-	}
-	if err := s.Promote(ctx, nodes, 0, others, 1); err != nil {
-		return err
-	}
-	if err := kit.Each(nodes[1:], func(i int) error { return s.Follow(ctx, nodes, i+1, 0, 1) }); err != nil {
+	if err := kit.FollowFirst(ctx, s, nodes); err != nil {
 		return err
 	}
 	return kit.Retry(ctx, retryEvery, "form the replica set", func() error { return s.formed(ctx, nodes) })

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -40,18 +41,18 @@ const (
 )
 
 // flushLog is shared by both targets.
-var flushLog = targets.Option{Name: optFlushLog, Default: "1", Values: []string{"0", "1", "2", "3"},
-	About: "sync InnoDB's log once a second (0, 2) or at every commit (1, 3)"}
+var flushLog = schema.Field{Name: optFlushLog, Default: "1", Words: []string{"0", "1", "2", "3"},
+	Meaning: "sync InnoDB's log once a second (0, 2) or at every commit (1, 3)"}
 
-// image is where both targets' servers are found on the docker host.
-var image = targets.Image{Official: "mariadb:11", Built: "aftershock/mariadb:10.11"}
+// versions are those of both targets that are tested.
+var versions = kit.Versions("mariadb", "mariadb:", "11.8", "10.11")
 
 // program is the server itself.
 var program = targets.Server{Program: "mariadbd", Search: []string{"/usr/sbin/mysqld", "/usr/libexec/mariadbd", "/usr/sbin/mariadbd"},
 	Install: "apt-get install mariadb-server"}
 
 // kinds are what the clients of both targets can do.
-var kinds = []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+var kinds = []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll, history.Scan,
 	history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate}
 
 // Info describes the target.
@@ -59,22 +60,22 @@ func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  "mariadb",
 		About: "MariaDB, a primary with asynchronous or semi-synchronous replicas (GTID, row format); the operator fails over",
-		Options: []targets.Option{
-			{Name: optSemiSync, Default: off, Values: []string{off, on},
-				About: "acknowledge a write after one replica has it in its relay log"},
-			{Name: optWaitPoint, Default: "AFTER_COMMIT", Values: []string{"AFTER_COMMIT", "AFTER_SYNC"},
-				About: "semi-sync: wait for the replica after the commit in the engine, when others can see it already, or before"},
+		Options: []schema.Field{
+			{Name: optSemiSync, Default: off, Words: []string{off, on},
+				Meaning: "acknowledge a write after one replica has it in its relay log"},
+			{Name: optWaitPoint, Default: "AFTER_COMMIT", Words: []string{"AFTER_COMMIT", "AFTER_SYNC"},
+				Meaning: "semi-sync: wait for the replica after the commit in the engine, when others can see it already, or before"},
 			{Name: optTimeout, Default: "10000",
-				About: "semi-sync: milliseconds to wait for a replica before going on asynchronously"},
-			{Name: optParallel, Default: "0", About: "threads that replay on a replica; 0: one, in order"},
+				Meaning: "semi-sync: milliseconds to wait for a replica before going on asynchronously"},
+			{Name: optParallel, Default: "0", Meaning: "threads that replay on a replica; 0: one, in order"},
 			{Name: optParallelMode, Default: "optimistic",
-				Values: []string{"optimistic", "conservative", "aggressive", "minimal", "none"},
-				About:  "which transactions a replica may replay at the same time"},
-			{Name: optSyncBinlog, Default: "0", About: "sync the binary log after so many groups of commits; 0: leave it to the operating system"},
+				Words:   []string{"optimistic", "conservative", "aggressive", "minimal", "none"},
+				Meaning: "which transactions a replica may replay at the same time"},
+			{Name: optSyncBinlog, Default: "0", Meaning: "sync the binary log after so many groups of commits; 0: leave it to the operating system"},
 			flushLog,
-			isolation,
-			{Name: optWaitCount, Default: "0", About: "commits that are to be synced together; 0: do not wait for them"},
-			{Name: optWaitTime, Default: "100000", About: "microseconds to wait for so many commits, at most"},
+			isolation, snapshotIsolation,
+			{Name: optWaitCount, Default: "0", Meaning: "commits that are to be synced together; 0: do not wait for them"},
+			{Name: optWaitTime, Default: "100000", Meaning: "microseconds to wait for so many commits, at most"},
 		},
 		Kinds: kinds,
 		Modes: []targets.Mode{
@@ -87,8 +88,8 @@ func (Target) Info() targets.Info {
 			{Name: "parallel", About: "replicas replay in several threads", Replicas: 2,
 				Options: map[string]string{optParallel: "4"}},
 		},
-		Servers: []targets.Server{program},
-		Image:   image,
+		Servers:  []targets.Server{program},
+		Versions: versions,
 	}
 }
 
@@ -114,6 +115,7 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 		s.settings = append(s.settings, setting{name, o[name]})
 	}
 	s.settings = append(s.settings, setting{"rpl_semi_sync_slave_enabled", o[optSemiSync]})
+	s.settings = append(s.settings, snapshotSetting(o[snapshotIsolation.Name])...)
 	s.open()
 	return s, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/aftershock-chaos/aftershock/history"
-	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
@@ -18,9 +18,25 @@ import (
 
 // isolation is the option of transactions' isolation, of both targets: the
 // server's own name, and its words.
-var isolation = targets.Option{Name: "transaction-isolation", Default: "REPEATABLE-READ",
-	Values: []string{"READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"},
-	About:  "isolation of transactions of several statements (append, bank)"}
+var isolation = schema.Field{Name: "transaction-isolation", Default: "REPEATABLE-READ",
+	Words:   []string{"READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"},
+	Meaning: "isolation of transactions of several statements (append, bank)"}
+
+// snapshotIsolation is the option, of both targets, by which a transaction may not write
+// what others have changed after its snapshot.
+var snapshotIsolation = schema.Field{Name: "innodb_snapshot_isolation", Default: serversOwn, Words: []string{serversOwn, off, on},
+	Meaning: "repeatable read refuses to write a row that changed after the snapshot; default: as the server has it, which is ON from MariaDB 11.6.2 on"}
+
+// serversOwn is the word of options that leaves a variable as the server has it.
+const serversOwn = "default"
+
+// snapshotSetting is the line of the configuration, if there is to be one.
+func snapshotSetting(value string) []setting {
+	if value == serversOwn {
+		return nil
+	}
+	return []setting{{snapshotIsolation.Name, value}}
+}
 
 // setIsolation is the statement that sets a connection's level.
 func setIsolation(level string) string {
@@ -145,7 +161,7 @@ func transfer(ctx context.Context, s *session, op *history.Op) error {
 	case err != nil:
 		return err
 	case !known:
-		balance = kit.Opening
+		balance = history.OpeningBalance
 	}
 	if balance < op.Value {
 		return errShort
@@ -156,7 +172,7 @@ func transfer(ctx context.Context, s *session, op *history.Op) error {
 			by = -by
 		}
 		if err := s.exec(ctx, fmt.Sprintf("INSERT INTO accounts (w, k, v) VALUES (%d, %d, %d) ON DUPLICATE KEY UPDATE v = v + %d",
-			op.Workload, key, kit.Opening+by, by)); err != nil {
+			op.Workload, key, history.OpeningBalance+by, by)); err != nil {
 			return err
 		}
 	}
@@ -172,7 +188,7 @@ func balances(ctx context.Context, s *session, op *history.Op) error {
 			return err
 		}
 		if !known {
-			balance = kit.Opening
+			balance = history.OpeningBalance
 		}
 		op.Elements = append(op.Elements, balance)
 	}

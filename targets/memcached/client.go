@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 
 	"github.com/bradfitz/gomemcache/memcache"
 
@@ -97,7 +96,7 @@ func (c *client) get(ctx context.Context, op *history.Op, key string) {
 	case errors.Is(err, memcache.ErrCacheMiss):
 		op.Value, err = history.Nil, nil
 	case err == nil:
-		op.Value, err = strconv.ParseInt(string(item.Value), 10, 64)
+		op.Value, err = c.options.Values.Of(op).Parse(item.Value)
 	}
 	op.Outcome, op.Error = history.OK, history.ErrNone
 	if err != nil {
@@ -113,7 +112,7 @@ func (c *client) set(ctx context.Context, op *history.Op, key string) {
 		kit.Refuse(op, history.ErrConnect)
 		return
 	}
-	value := strconv.AppendInt(nil, op.Value, 10)
+	value := c.options.Values.Of(op).Append(nil, op.Value)
 	errs := make([]error, len(c.nodes)) // by node; nil: it stored the value
 	_ = kit.Each(c.nodes, func(i int) error {
 		if c.links[i] == nil {

@@ -225,3 +225,23 @@ func TestNodeIsSilent(t *testing.T) {
 	fakes[0].silent = true
 	check(t, c, history.Op{Kind: history.Read}, history.Unknown, history.ErrTimeout, 0)
 }
+
+// TestVersion: the server's answer, and nothing else for it.
+func TestVersion(t *testing.T) {
+	for answer, want := range map[string]string{"VERSION 1.6.38\r\n": "1.6.38", "ERROR\r\n": "", "VERSION 1.6": ""} {
+		near, far := net.Pipe()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = bufio.NewReader(far).ReadString('\n')
+			_, _ = io.WriteString(far, answer)
+			_ = far.Close()
+		}()
+		version, err := askVersion(t.Context(), near)
+		_ = near.Close()
+		<-done
+		if version != want || (err == nil) != (want != "") {
+			t.Errorf("of %q: %q, %v", answer, version, err)
+		}
+	}
+}

@@ -1,10 +1,13 @@
 package memcached
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -27,8 +30,9 @@ type System struct {
 }
 
 var (
-	_ targets.Target = Target{}
-	_ targets.System = (*System)(nil)
+	_ targets.Target    = Target{}
+	_ targets.System    = (*System)(nil)
+	_ targets.Versioned = (*System)(nil)
 )
 
 // Server is what a node runs, now and after every restart. Programs are looked
@@ -73,6 +77,40 @@ func ask(ctx context.Context, kept *kit.Kept[*link], n *cluster.Node) (targets.S
 		return targets.Status{}, fmt.Errorf("ask %s whether it answers: %w", n.Name, err)
 	}
 	return targets.Status{Role: targets.Peer, Eligible: true, Healthy: true}, nil
+}
+
+// Version is the server's own answer to "version".
+func (s *System) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
+	tcp, err := n.DialServer(ctx, port) // of its own: the driver asks the same, but keeps the answer
+	if err == nil {
+		defer tcp.Close()
+		version, err = askVersion(ctx, tcp)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", n.Name, err)
+	}
+	return version, nil
+}
+
+// askVersion asks the server at the other end, within ctx.
+func askVersion(ctx context.Context, tcp net.Conn) (string, error) {
+	release, err := kit.Bound(ctx, tcp, kit.DefaultTimeout)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	if _, err := io.WriteString(tcp, "version\r\n"); err != nil {
+		return "", err
+	}
+	answer, err := bufio.NewReader(tcp).ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	version, ok := strings.CutPrefix(strings.TrimSpace(answer), "VERSION ")
+	if !ok {
+		return "", fmt.Errorf("it answered %q", answer)
+	}
+	return version, nil
 }
 
 func dialClients(ctx context.Context, n *cluster.Node) (*link, error) {

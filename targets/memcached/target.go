@@ -8,6 +8,7 @@ package memcached
 
 import (
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -28,19 +29,20 @@ func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  "memcached",
 		About: "memcached: independent caches; the client writes to all nodes and reads one",
-		Options: []targets.Option{
-			{Name: optWrite, Default: all, Values: []string{all, "any"},
-				About: "a write is acknowledged when all nodes stored it, or when at least one did"},
+		Options: []schema.Field{
+			{Name: optWrite, Default: all, Words: []string{all, "any"},
+				Meaning: "a write is acknowledged when all nodes stored it, or when at least one did"},
 		},
 		// No CAS: memcached compares versions on one node, which says nothing
 		// of the others. No sets: it cannot list keys.
-		Kinds: []history.Kind{history.Read, history.Write, history.Mark, history.Poll},
+		MaxValue: 1_000_000, // an item has 1 MiB at most, with its head
+		Kinds:    []history.Kind{history.Read, history.Write, history.Mark, history.Poll},
 		Modes: []targets.Mode{
 			{Name: "single", About: "one cache"},
 			{Name: "three", About: "three caches that hold the same, as long as none fails", Replicas: 2},
 		},
-		Servers: []targets.Server{{Program: "memcached", Install: "apt-get install memcached"}},
-		Image:   targets.Image{Official: "memcached:1.6", Built: "aftershock/memcached:1.6"},
+		Servers:  []targets.Server{{Program: "memcached", Install: "apt-get install memcached"}},
+		Versions: kit.Versions("memcached", "memcached:", "1.6.38", "1.6.18"),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -26,6 +27,7 @@ type Client struct {
 	stream  jetstream.JetStream
 	timeout time.Duration
 	scratch []byte
+	values  payload.Table
 	broken  bool
 }
 
@@ -44,23 +46,22 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 		conn.Close()
 		return nil, fmt.Errorf("connect to nats-server on %s: %w", n.Name, err)
 	}
-	timeout := kit.OpTimeout(o)
-	return &Client{system: s, conn: conn, stream: stream, timeout: timeout}, nil
+	return &Client{system: s, conn: conn, stream: stream, timeout: kit.OpTimeout(o), values: o.Values}, nil
 }
 
-// flushPatience bounds a write to a socket that takes nothing any more.
-const flushPatience = 200 * time.Millisecond
+// flushTimeout bounds a write to a socket that takes nothing any more.
+const flushTimeout = 200 * time.Millisecond
 
 // connect opens one connection to one server within ctx.
 func connect(ctx context.Context, address string, dial dialFunc) (*driver.Conn, error) {
-	patience := defaultPatience
+	timeout := defaultTimeout
 	if deadline, ok := ctx.Deadline(); ok {
-		patience = max(time.Until(deadline), time.Millisecond)
+		timeout = max(time.Until(deadline), time.Millisecond)
 	}
 	d := &dialer{ctx: ctx, dial: dial}
 	defer d.done()
-	return driver.Connect("nats://"+address, driver.SetCustomDialer(d), driver.Timeout(patience), driver.NoReconnect(),
-		driver.DontRandomize(), driver.FlusherTimeout(flushPatience), ignoreDiscovered)
+	return driver.Connect("nats://"+address, driver.SetCustomDialer(d), driver.Timeout(timeout), driver.NoReconnect(),
+		driver.DontRandomize(), driver.FlusherTimeout(flushTimeout), ignoreDiscovered)
 }
 
 // ignoreDiscovered keeps the client with the server that it was given.
@@ -107,10 +108,7 @@ func (c *Client) Close() error {
 // Do makes one call. A late answer to a call that was given up is dropped by
 // the library: answers have subjects of their own.
 func (c *Client) Do(ctx context.Context, op *history.Op) {
-	op.Outcome, op.Error = history.Unknown, history.ErrNone
-	op.Flags &^= history.Seen
-	if c.Broken() {
-		kit.Refuse(op, history.ErrConnect) // nothing is sent
+	if !kit.Begin(op, c.Broken()) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -161,6 +159,6 @@ func (c *Client) queueKey(op *history.Op) string {
 // carries no message id: nothing is taken for a duplicate.
 func (c *Client) publish(ctx context.Context, op *history.Op, subject string, options ...jetstream.PublishOpt) {
 	options = append(options, jetstream.WithRetryAttempts(0))
-	_, err := c.stream.Publish(ctx, subject, strconv.AppendInt(nil, op.Value, 10), options...)
+	_, err := c.stream.Publish(ctx, subject, c.values.Of(op).Append(nil, op.Value), options...)
 	op.Outcome, op.Error = classify(err)
 }

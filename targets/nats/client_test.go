@@ -119,7 +119,7 @@ func TestReads(t *testing.T) {
 		{"leader", false, answer{data: stored}, history.OK, history.ErrNone, 41},
 		{"leader, none", false, answer{data: api(10037)}, history.OK, history.ErrNone, history.Nil},
 		{"leader, leaderless", false, answer{data: api(10008)}, history.Fail, history.ErrNoQuorum, 0},
-		{"leader, no stream", false, answer{data: api(10059)}, history.Fail, history.ErrServer, 0},
+		{"leader, no stream", false, answer{data: api(10059)}, history.Fail, history.ErrGone, 0},
 		{"leader, empty", false, answer{data: `{}`}, history.Fail, history.ErrServer, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,6 +17,7 @@ const (
 	codeNotAvailable      jetstream.ErrorCode = 10008
 	codeNoResources       jetstream.ErrorCode = 10023
 	codeNoMessage         jetstream.ErrorCode = 10037
+	codeNoStream          jetstream.ErrorCode = 10059
 	codeTooLarge          jetstream.ErrorCode = 10054
 	codeWrongLast         jetstream.ErrorCode = 10071
 	codeWrongLastInFlight jetstream.ErrorCode = 10164
@@ -25,11 +26,12 @@ const (
 // refusals is the table of the server's errors that prove that a message was
 // not stored and will not be. With replicas they are given by the leader
 // before it proposes the message to its Raft group, but for wrong-last, which
-// every replica finds alike when it applies the message. 10008 answers calls
-// of the API only, which store nothing. Not among them is 10077, the failure
+// every replica finds alike when it applies the message. 10008 and 10059 answer
+// calls of the API only, which store nothing. Not among them is 10077, the failure
 // to store: another replica may have stored the message.
 var refusals = map[jetstream.ErrorCode]history.Error{
 	codeNotAvailable:      history.ErrNoQuorum,
+	codeNoStream:          history.ErrGone,
 	codeNoResources:       history.ErrBusy,
 	codeTooLarge:          history.ErrServer,
 	codeWrongLast:         history.ErrCompare,
@@ -68,4 +70,19 @@ func classifyRead(err error) (history.Outcome, history.Error) {
 		outcome = history.Fail
 	}
 	return outcome, why
+}
+
+// orGone is err, or, of a final operation that nobody took, the JetStream API's
+// word that the stream does not exist, if that is its word: nobody takes a
+// message for a stream without a leader either.
+func (c *Client) orGone(ctx context.Context, op *history.Op, stream string, err error) error {
+	if !op.Final() || !errors.Is(err, driver.ErrNoResponders) {
+		return err
+	}
+	_, said := streamInfo(ctx, c.conn, stream)
+	var api *jetstream.APIError
+	if errors.As(said, &api) && api.ErrorCode == codeNoStream {
+		return said
+	}
+	return err
 }

@@ -40,6 +40,9 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err := kit.Each(nodes, func(i int) error { return s.answers(ctx, nodes, i) }); err != nil {
 		return err
 	}
+	if err := s.assemble(ctx, nodes); err != nil {
+		return err
+	}
 	nc, err := connectOperator(ctx, nodes[0])
 	if err != nil {
 		return err
@@ -89,27 +92,11 @@ func (s *System) answers(ctx context.Context, nodes []*cluster.Node, i int) erro
 	return kit.Retry(ctx, retryEvery, fmt.Sprintf("wait for nats-server on %s", nodes[i].Name), func() error {
 		bounded, cancel := context.WithTimeout(ctx, formAttempt)
 		defer cancel()
-		return s.operator.Use(bounded, nodes[i], func(m *monitor) error {
-			code, body, err := m.get(bounded, "/jsz")
-			if err != nil || len(nodes) == 1 {
-				return err
-			}
-			var answer struct {
-				Meta struct {
-					Leader   string `json:"leader"`
-					Replicas []struct {
-						Offline bool `json:"offline"`
-					} `json:"replicas"`
-				} `json:"meta_cluster"`
-			}
-			if err := decode(code, body, &answer); err != nil {
-				return err
-			}
-			if answer.Meta.Leader == "" {
-				return errors.New("the servers have no leader yet")
-			}
-			return nil
-		})
+		group, err := s.group(bounded, nodes[i])
+		if err == nil && len(nodes) > 1 && group.Leader == "" {
+			err = errors.New("the servers have no leader yet")
+		}
+		return err
 	})
 }
 
@@ -174,12 +161,18 @@ func (s *System) lay(ctx context.Context, nc *driver.Conn, node string, config j
 	return group, err
 }
 
-// stepDown asks a stream's leader to give its place to a node.
+// stepDown asks a stream's leader to give its place to a node. Servers before 2.11
+// take no wish: they are asked to give it to any other, which is asked in its turn.
 func stepDown(ctx context.Context, nc *driver.Conn, stream, node string) error {
 	ctx, cancel := context.WithTimeout(ctx, formAttempt)
 	defer cancel()
-	var answer apiAnswer
-	return call(ctx, nc, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, node), &answer)
+	var wished, any apiAnswer
+	subject := "$JS.API.STREAM.LEADER.STEPDOWN." + stream
+	err := call(ctx, nc, subject, fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, node), &wished)
+	if wished.Error != nil && wished.Error.ErrorCode == jetstream.JSErrCodeBadRequest {
+		return call(ctx, nc, subject, nil, &any)
+	}
+	return err
 }
 
 // infoAnswer is what is used of a stream's info.

@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
@@ -28,7 +28,8 @@ func (c *Client) read(ctx context.Context, op *history.Op) {
 	if c.system.direct {
 		get = c.directGet
 	}
-	e, err := get(ctx, c.bucketKey(op))
+	e, err := get(ctx, c.bucketKey(op), c.values.Of(op))
+	err = c.orGone(ctx, op, bucketStream, err)
 	if op.Outcome, op.Error = classifyRead(err); err == nil {
 		op.Value = e.value
 	}
@@ -37,14 +38,19 @@ func (c *Client) read(ctx context.Context, op *history.Op) {
 // directGet asks some replica of the bucket: the replicas are a queue group,
 // of which the client's server chooses a member at random for each request.
 // There is no way to ask the replica of a certain server.
-func (c *Client) directGet(ctx context.Context, key string) (entry, error) {
+func (c *Client) directGet(ctx context.Context, key string, p *payload.Payload) (entry, error) {
 	reply, err := c.conn.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+bucketStream+"."+key, nil)
 	if err != nil {
 		return entry{}, err
 	}
+	return directEntry(reply, p)
+}
+
+// directEntry reads the answer to a direct get.
+func directEntry(reply *driver.Msg, p *payload.Payload) (entry, error) {
 	switch status := reply.Header.Get(headerStatus); status {
 	case "":
-		return parseEntry(reply.Data, 0)
+		return parseEntry(p, reply.Data, 0)
 	case statusNone:
 		return entry{value: history.Nil}, nil
 	default:
@@ -71,21 +77,14 @@ type messageAnswer struct {
 
 // leaderGet asks the bucket's leader. A leader that was cut off from the others
 // answers until it notices, which takes it up to ten seconds.
-func (c *Client) leaderGet(ctx context.Context, key string) (entry, error) {
+func (c *Client) leaderGet(ctx context.Context, key string, p *payload.Payload) (entry, error) {
 	var answer messageAnswer
 	err := call(ctx, c.conn, "$JS.API.STREAM.MSG.GET."+bucketStream, fmt.Appendf(nil, `{"last_by_subj":%q}`, key), &answer)
-	var api *jetstream.APIError
-	if errors.As(err, &api) && api.ErrorCode == codeNoMessage {
-		return entry{value: history.Nil}, nil
-	}
-	if err != nil {
-		return entry{}, err
-	}
-	return parseEntry(answer.Message.Data, answer.Message.Sequence)
+	return answer.entry(err, p)
 }
 
-func parseEntry(data []byte, revision uint64) (entry, error) {
-	value, err := strconv.ParseInt(string(data), 10, 64)
+func parseEntry(p *payload.Payload, data []byte, revision uint64) (entry, error) {
+	value, err := p.Parse(data)
 	if err != nil {
 		return entry{}, fmt.Errorf("%w: the value is %.40q", errAnswer, data)
 	}
@@ -97,7 +96,7 @@ func parseEntry(data []byte, revision uint64) (entry, error) {
 // the two the key had no other value. Until it publishes it changes nothing.
 func (c *Client) compareAndSet(ctx context.Context, op *history.Op) {
 	key := c.bucketKey(op)
-	e, err := c.leaderGet(ctx, key)
+	e, err := c.leaderGet(ctx, key, c.values.Of(op))
 	if err != nil {
 		refuse(op, err)
 		return
@@ -119,6 +118,7 @@ func (c *Client) readSet(ctx context.Context, op *history.Op) {
 	} else {
 		elements, err = c.leaderElements(ctx, prefix, elements)
 	}
+	err = c.orGone(ctx, op, bucketStream, err)
 	if op.Outcome, op.Error = classifyRead(err); err == nil {
 		op.Elements = elements
 	}

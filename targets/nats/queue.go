@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	driver "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
@@ -28,7 +28,7 @@ func (c *Client) dequeue(ctx context.Context, op *history.Op) {
 		refuse(op, err)
 		return
 	}
-	d, err := c.pull(ctx, consumer)
+	d, err := c.pull(ctx, consumer, c.values.Of(op))
 	if op.Outcome, op.Error = classify(err); err != nil || d.value == history.Nil {
 		return
 	}
@@ -50,15 +50,15 @@ func (c *Client) acknowledge(ctx context.Context, op *history.Op, d delivery) {
 var pullRequest = []byte(`{"batch":1,"no_wait":true}`)
 
 // pull receives one message.
-func (c *Client) pull(ctx context.Context, consumer string) (delivery, error) {
+func (c *Client) pull(ctx context.Context, consumer string, p *payload.Payload) (delivery, error) {
 	m, err := c.conn.RequestWithContext(ctx, "$JS.API.CONSUMER.MSG.NEXT."+queueStream+"."+consumer, pullRequest)
 	if err != nil {
 		return delivery{}, err
 	}
-	return parseDelivery(m)
+	return parseDelivery(p, m)
 }
 
-func parseDelivery(m *driver.Msg) (delivery, error) {
+func parseDelivery(p *payload.Payload, m *driver.Msg) (delivery, error) {
 	switch status := m.Header.Get(headerStatus); status {
 	case "":
 	case statusNone:
@@ -66,7 +66,7 @@ func parseDelivery(m *driver.Msg) (delivery, error) {
 	default:
 		return delivery{}, fmt.Errorf("%w: status %s %s", errAnswer, status, m.Header.Get(headerDescription))
 	}
-	value, err := strconv.ParseInt(string(m.Data), 10, 64)
+	value, err := p.Parse(m.Data)
 	if err != nil || m.Reply == "" {
 		return delivery{}, fmt.Errorf("%w: the message is %.40q", errAnswer, m.Data)
 	}
@@ -111,7 +111,8 @@ func (c *Client) drain(ctx context.Context, op *history.Op) {
 			kit.Refuse(op, history.ErrTimeout)
 			return
 		}
-		d, err := c.pull(ctx, consumer)
+		d, err := c.pull(ctx, consumer, c.values.Of(op))
+		err = c.orGone(ctx, op, queueStream, err)
 		if op.Outcome, op.Error = classify(err); err != nil {
 			return
 		}

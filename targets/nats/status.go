@@ -23,16 +23,17 @@ const account = "$G"
 
 // Paths of the server's monitoring port.
 const (
-	pathHealth  = "/healthz"
-	pathRaft    = "/raftz?acc=" + account
-	pathStreams = "/jsz?acc=" + account + "&streams=true"
+	pathHealth    = "/healthz"
+	pathVariables = "/varz"
+	pathRaft      = "/raftz?acc=" + account
+	pathStreams   = "/jsz?acc=" + account + "&streams=true"
 )
 
 // maxAnswer bounds an answer of the monitoring port.
 const maxAnswer = 1 << 20
 
-// defaultPatience bounds calls whose context has no deadline.
-const defaultPatience = 5 * time.Second
+// defaultTimeout bounds calls whose context has no deadline.
+const defaultTimeout = 5 * time.Second
 
 // monitor is a kept connection to a server's monitoring port.
 type monitor struct {
@@ -62,15 +63,11 @@ func (m *monitor) Close() error { return m.conn.Close() }
 
 // get asks for a path and returns the HTTP status and the body, within ctx.
 func (m *monitor) get(ctx context.Context, path string) (int, []byte, error) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(defaultPatience)
-	}
-	if err := m.conn.SetDeadline(deadline); err != nil {
+	release, err := kit.Bound(ctx, m.conn, defaultTimeout)
+	if err != nil {
 		return 0, nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = m.conn.SetDeadline(time.Unix(1, 0)) }) // unblocks the read
-	defer stop()
+	defer release()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://nats"+path, nil)
 	if err != nil {
 		return 0, nil, err
@@ -196,7 +193,7 @@ func raftStatus(code int, body []byte, group string) (targets.Status, error) {
 	groups := accounts[account]
 	g, ok := groups[group]
 	if !ok {
-		return targets.Status{}, fmt.Errorf("the server has no Raft group %s", group)
+		return targets.Status{}, fmt.Errorf("%w: the server has no Raft group %s", targets.ErrGone, group)
 	}
 	status := targets.Status{Role: targets.Replica, Epoch: g.Term, LogEpoch: g.Term, Healthy: true,
 		Detail: fmt.Sprintf("%s %s term=%d applied=%d committed=%d leader=%q", group, g.State, g.Term, g.Applied, g.Committed, g.Leader)}

@@ -1,8 +1,11 @@
 package nats
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,10 +52,34 @@ type layout struct {
 	group string // the Raft group whose leader is the primary; empty with one copy
 }
 
-var _ targets.System = (*System)(nil)
+var (
+	_ targets.System    = (*System)(nil)
+	_ targets.Versioned = (*System)(nil)
+)
 
 func newSystem(s setting) *System {
 	return &System{setting: s, operator: kit.Kept[*monitor]{Dial: dialOperator}, clients: kit.Kept[*monitor]{Dial: dialClient}}
+}
+
+// Version is what the server's monitoring port tells.
+func (s *System) Version(ctx context.Context, n *cluster.Node) (string, error) {
+	var told struct {
+		Version string `json:"version"`
+	}
+	err := s.operator.Use(ctx, n, func(m *monitor) error {
+		code, body, err := m.get(ctx, pathVariables)
+		if err == nil && code != http.StatusOK {
+			err = fmt.Errorf("%s answered %d", pathVariables, code)
+		}
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(body, &told)
+	})
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", n.Name, err)
+	}
+	return told.Version, nil
 }
 
 // Close closes the connections that the status questions keep.
@@ -70,7 +97,9 @@ func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 }
 
 // config is the server's configuration. Each server has its name for a tag, so
-// that a single copy can be placed.
+// that a single copy can be placed. It lists the routes to all servers, itself
+// included, as the documentation's clusters do: their number is the size that the
+// group of all begins with, and one server too few could begin without the last.
 func (s *System) config(nodes []*cluster.Node, i int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "server_name: %s\nserver_tags: [%q]\nlisten: \"0.0.0.0:%d\"\nhttp: \"0.0.0.0:%d\"\n",
@@ -84,10 +113,8 @@ func (s *System) config(nodes []*cluster.Node, i int) string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, "cluster {\n  name: aftershock\n  listen: \"0.0.0.0:%d\"\n  routes: [\n", routePort)
-	for j, n := range nodes {
-		if j != i {
-			fmt.Fprintf(&b, "    \"nats://%s\"\n", kit.Address(n, routePort))
-		}
+	for _, n := range nodes {
+		fmt.Fprintf(&b, "    \"nats://%s\"\n", kit.Address(n, routePort))
 	}
 	b.WriteString("  ]\n}\n")
 	return b.String()

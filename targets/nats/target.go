@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -57,25 +58,27 @@ func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  name,
 		About: "NATS JetStream: a key-value bucket and a work queue in Raft groups; fails over by itself",
-		Options: []targets.Option{
-			{Name: optReplicas, Default: wordAuto, Values: []string{wordAuto, "1", "3", "5"},
-				About: "copies of the bucket and of the queue; auto: one on every node; 1 puts them on the first node alone"},
+		Options: []schema.Field{
+			{Name: optReplicas, Default: wordAuto, Words: []string{wordAuto, "1", "3", "5"},
+				Meaning: "copies of the bucket and of the queue; auto: one on every node; 1 puts them on the first node alone"},
 			{Name: optSyncInterval, Default: wordDefault,
-				About: "when files are synced to disk: default (every 2m), always (before a message is acknowledged), or a duration"},
-			{Name: optStorage, Default: wordFile, Values: []string{wordFile, wordMemory},
-				About: "where messages are kept"},
-			{Name: optAllowDirect, Default: wordTrue, Values: []string{wordTrue, wordFalse},
-				About: "a read is answered by any of the replicas, whichever server the client is connected to, as buckets allow unless told otherwise; false: by the leader"},
+				Meaning: "when files are synced to disk: default (every 2m), always (before a message is acknowledged), or a duration"},
+			{Name: optStorage, Default: wordFile, Words: []string{wordFile, wordMemory},
+				Meaning: "where messages are kept"},
+			{Name: optAllowDirect, Default: wordTrue, Words: []string{wordTrue, wordFalse},
+				Meaning: "a read is answered by any of the replicas, whichever server the client is connected to, as buckets allow unless told otherwise; false: by the leader"},
 			{Name: optAckWait, Default: "2s",
-				About: "how long a message that was delivered may go without an acknowledgement before it is delivered again"},
-			{Name: optLeaderOf, Default: wordBucket, Values: []string{wordBucket, wordQueue},
-				About: "whose leader counts as the primary, for clients and faults: the bucket's or the queue's"},
+				Meaning: "how long a message that was delivered may go without an acknowledgement before it is delivered again"},
+			{Name: optLeaderOf, Default: wordBucket, Words: []string{wordBucket, wordQueue},
+				Meaning: "whose leader counts as the primary, for clients and faults: the bucket's or the queue's"},
 		},
+		MaxValue:  1_000_000, // max_payload is 1 MiB
+		Pipelined: pipelined,
 		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
 			history.Enqueue, history.Dequeue, history.Drain},
-		Modes:   modes(),
-		Servers: []targets.Server{program},
-		Image:   targets.Image{Official: "nats:2.14.9", Built: "aftershock/nats:2.14.9"},
+		Modes:    modes(),
+		Servers:  []targets.Server{program},
+		Versions: kit.Versions(name, "nats:", "2.14.9", "2.10"),
 	}
 }
 

@@ -12,7 +12,7 @@ var refusals = map[string]history.Error{
 	"25006": history.ErrNotPrimary, // read_only_sql_transaction: a write on a standby
 	"40001": history.ErrServer,     // serialization_failure; on a standby: a conflict with recovery
 	"40P01": history.ErrServer,     // deadlock_detected
-	"42P01": history.ErrServer,     // undefined_table
+	"42P01": history.ErrGone,       // undefined_table
 	"42501": history.ErrServer,     // insufficient_privilege
 	"53200": history.ErrBusy,       // out_of_memory
 	"55P03": history.ErrBusy,       // lock_not_available

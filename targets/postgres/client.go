@@ -5,60 +5,80 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// statement is one prepared statement. Its parameters are int8: workload, key,
-// and then those that the kind has.
+// statement is one prepared statement. Its parameters are workload and key, int8,
+// and then those that the kind has: int8, or text where values have a payload.
 type statement struct {
 	name   string
 	sql    string
 	values func(op *history.Op) []int64 // after workload and key; nil: none
+	sized  string                       // the same on values with a payload
+	plain  bool                         // no parameter is a value
 	writes bool                         // 25006 on a standby; acknowledged by its commit
 }
 
-// schema makes the tables of all statements.
-var schema = []string{
+// tables makes the tables of all statements.
+var tables = []string{
 	"CREATE TABLE IF NOT EXISTS register (w int8, k int8, v int8 NOT NULL, PRIMARY KEY (w, k))",
 	"CREATE TABLE IF NOT EXISTS marker (w int8, k int8, v int8 NOT NULL, PRIMARY KEY (w, k))",
 	"CREATE TABLE IF NOT EXISTS element (w int8, k int8, v int8 NOT NULL)",
 	"CREATE INDEX IF NOT EXISTS element_of ON element (w, k)",
 	"GRANT SELECT, INSERT, UPDATE ON register, marker, element TO " + clientRole,
+	// Of values with a payload, which the server is not to compress.
+	"CREATE TABLE IF NOT EXISTS record (w int8, k int8, v text NOT NULL, PRIMARY KEY (w, k))",
+	"CREATE TABLE IF NOT EXISTS member (w int8, k int8, v text NOT NULL)",
+	"CREATE INDEX IF NOT EXISTS member_of ON member (w, k)",
+	"ALTER TABLE record ALTER COLUMN v SET STORAGE EXTERNAL",
+	"ALTER TABLE member ALTER COLUMN v SET STORAGE EXTERNAL",
+	"GRANT SELECT, INSERT, UPDATE ON record, member TO " + clientRole,
 }
 
 const (
 	read   = "SELECT pg_is_in_recovery(), (SELECT v FROM %s WHERE w = $1 AND k = $2)"
 	upsert = "INSERT INTO %s VALUES ($1, $2, $3) ON CONFLICT (w, k) DO UPDATE SET v = excluded.v"
+	whole  = "SELECT pg_is_in_recovery(), ARRAY(SELECT v FROM %s WHERE w = $1 AND k = $2)"
+	// The answer is one row, with the keys and their values side by side.
+	scan = "SELECT pg_is_in_recovery(), array_agg(k ORDER BY k), array_agg(v ORDER BY k) FROM %s WHERE w = $1 AND k >= $2 AND k < $2 + $3"
+	add  = "INSERT INTO %s VALUES ($1, $2, $3)"
+	// The second column is the value before the statement.
+	swap = "WITH swapped AS (UPDATE %[1]s SET v = $4 WHERE w = $1 AND k = $2 AND v = $3 RETURNING 1) " +
+		"SELECT (SELECT count(*) FROM swapped), (SELECT v FROM %[1]s WHERE w = $1 AND k = $2)"
 )
 
 func oneValue(op *history.Op) []int64 { return []int64{op.Value} }
 
 // statements are by kind; a kind without one is not the clients'.
 var statements = [history.Kinds]statement{
-	history.Read:    {name: "read", sql: fmt.Sprintf(read, "register")},
+	history.Read:    {name: "read", sql: fmt.Sprintf(read, "register"), sized: fmt.Sprintf(read, "record")},
 	history.Poll:    {name: "poll", sql: fmt.Sprintf(read, "marker")},
-	history.ReadSet: {name: "readset", sql: "SELECT pg_is_in_recovery(), ARRAY(SELECT v FROM element WHERE w = $1 AND k = $2)"},
-	history.Write:   {name: "write", sql: fmt.Sprintf(upsert, "register"), values: oneValue, writes: true},
-	history.Mark:    {name: "mark", sql: fmt.Sprintf(upsert, "marker"), values: oneValue, writes: true},
-	history.Add:     {name: "add", sql: "INSERT INTO element VALUES ($1, $2, $3)", values: oneValue, writes: true},
-	// The second column is the value before the statement.
-	history.CAS: {name: "cas", sql: "WITH swapped AS (UPDATE register SET v = $4 WHERE w = $1 AND k = $2 AND v = $3 RETURNING 1) " +
-		"SELECT (SELECT count(*) FROM swapped), (SELECT v FROM register WHERE w = $1 AND k = $2)",
+	history.ReadSet: {name: "readset", sql: fmt.Sprintf(whole, "element"), sized: fmt.Sprintf(whole, "member")},
+	history.Scan: {name: "scan", sql: fmt.Sprintf(scan, "register"), sized: fmt.Sprintf(scan, "record"), plain: true,
+		values: func(op *history.Op) []int64 { return []int64{op.Old} }},
+	history.Write: {name: "write", sql: fmt.Sprintf(upsert, "register"), sized: fmt.Sprintf(upsert, "record"), values: oneValue, writes: true},
+	history.Mark:  {name: "mark", sql: fmt.Sprintf(upsert, "marker"), values: oneValue, writes: true},
+	history.Add:   {name: "add", sql: fmt.Sprintf(add, "element"), sized: fmt.Sprintf(add, "member"), values: oneValue, writes: true},
+	history.CAS: {name: "cas", sql: fmt.Sprintf(swap, "register"), sized: fmt.Sprintf(swap, "record"),
 		values: func(op *history.Op) []int64 { return []int64{op.Old, op.Value} }, writes: true},
 }
 
 // maxParameters is how many the largest statement has.
 const maxParameters = 4
 
-const int8OID = 20
+// The types of parameters and values.
+const (
+	int8OID = 20
+	textOID = 25
+)
 
 // Client is one connection.
 type Client struct {
@@ -66,11 +86,14 @@ type Client struct {
 	timeout   time.Duration
 	isolation string // of transactions of several statements
 	broken    bool
-	prepared  [history.Kinds]bool
+	values    payload.Table
+	prepared  [forms][history.Kinds]bool
+	unnamed   bool // the next statement is for once
 
-	oids   [maxParameters]uint32
+	oids   [forms][maxParameters]uint32
 	buffer [maxParameters][8]byte
 	params [maxParameters][]byte
+	texts  [maxParameters][]byte // of values with a payload
 }
 
 var _ targets.Client = (*Client)(nil)
@@ -85,16 +108,31 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	}
 	timeout := kit.OpTimeout(o)
 	c := newClient(session, timeout)
-	c.isolation = s.isolation
+	c.isolation, c.values = s.isolation, o.Values
 	return c, nil
 }
 
 func newClient(s *session, timeout time.Duration) *Client {
 	c := &Client{session: s, timeout: timeout}
 	for i := range c.params {
-		c.oids[i], c.params[i] = int8OID, c.buffer[i][:]
+		c.oids[asNumber][i], c.oids[asText][i] = int8OID, textOID
 	}
+	copy(c.oids[asText][:2], c.oids[asNumber][:]) // workload and key
 	return c
+}
+
+// The forms of a value in the database.
+const (
+	asNumber = iota
+	asText   // with a payload
+	forms
+)
+
+func formOf(p *payload.Payload) int {
+	if p == nil {
+		return asNumber
+	}
+	return asText
 }
 
 // Broken reports whether the connection is of no more use.
@@ -110,10 +148,7 @@ func (c *Client) Close() error {
 // trip. An operation that goes to the node that the caller takes for the
 // primary (the flag FromPrimary) is answered by a primary only.
 func (c *Client) Do(ctx context.Context, op *history.Op) {
-	op.Outcome, op.Error = history.Unknown, history.ErrNone
-	op.Flags &^= history.Seen
-	if c.broken {
-		kit.Refuse(op, history.ErrConnect) // nothing is sent
+	if !kit.Begin(op, c.broken) {
 		return
 	}
 	if kit.IsTxn(op.Kind) {
@@ -134,38 +169,46 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		err = c.answer(op)
 	}
 	if err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 	}
 }
 
-// lose marks the connection broken: an answer may still come for this call,
-// and must not be taken for the next one's.
-func (c *Client) lose(op *history.Op, err error) {
+// dropConn ends op by an error of the connection, which is of no more use.
+func (c *Client) dropConn(op *history.Op, err error) {
 	c.broken = true
-	kit.Doubt(op, history.ErrConnLost)
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		op.Error = history.ErrTimeout
-	}
+	kit.DoubtConn(op, err)
 }
 
 // send queues the messages of op. A statement is prepared by its first use.
 func (c *Client) send(op *history.Op) {
-	st := &statements[op.Kind]
-	n := 2
+	st, n, long := &statements[op.Kind], 2, c.values.Of(op)
+	name, sql, form := st.name, st.sql, formOf(long)
+	if form == asText {
+		name, sql = "sized-"+name, st.sized
+	}
+	if c.unnamed {
+		name = ""
+	}
 	c.set(0, int64(op.Workload))
 	c.set(1, int64(op.Key))
 	if st.values != nil {
 		for _, v := range st.values(op) {
-			c.set(n, v)
+			if c.set(n, v); form == asText && !st.plain {
+				c.texts[n] = long.Append(c.texts[n][:0], v)
+				c.params[n] = c.texts[n]
+			}
 			n++
 		}
 	}
 	front := c.session.front
-	if !c.prepared[op.Kind] {
-		front.SendParse(&pgproto3.Parse{Name: st.name, Query: st.sql, ParameterOIDs: c.oids[:n]})
+	if !c.prepared[form][op.Kind] {
+		oids := &c.oids[form]
+		if st.plain {
+			oids = &c.oids[asNumber]
+		}
+		front.SendParse(&pgproto3.Parse{Name: name, Query: sql, ParameterOIDs: oids[:n]})
 	}
-	front.SendBind(&pgproto3.Bind{PreparedStatement: st.name, ParameterFormatCodes: binaryFormat, Parameters: c.params[:n],
+	front.SendBind(&pgproto3.Bind{PreparedStatement: name, ParameterFormatCodes: binaryFormat, Parameters: c.params[:n],
 		ResultFormatCodes: binaryFormat})
 	front.SendExecute(&pgproto3.Execute{})
 	front.SendSync(&pgproto3.Sync{})
@@ -173,7 +216,10 @@ func (c *Client) send(op *history.Op) {
 
 var binaryFormat = []int16{1}
 
-func (c *Client) set(i int, v int64) { binary.BigEndian.PutUint64(c.buffer[i][:], uint64(v)) }
+func (c *Client) set(i int, v int64) {
+	binary.BigEndian.PutUint64(c.buffer[i][:], uint64(v))
+	c.params[i] = c.buffer[i][:]
+}
 
 var errReply = errors.New("unexpected reply")
 
@@ -182,7 +228,7 @@ var errReply = errors.New("unexpected reply")
 // commits after CommandComplete was sent.
 func (c *Client) answer(op *history.Op) error {
 	var refused, doubt, complete bool
-	rows := 0
+	rows, long := 0, c.values.Of(op)
 	for {
 		message, err := c.session.front.Receive()
 		if err != nil {
@@ -190,10 +236,10 @@ func (c *Client) answer(op *history.Op) error {
 		}
 		switch m := message.(type) {
 		case *pgproto3.ParseComplete:
-			c.prepared[op.Kind] = true
+			c.prepared[formOf(long)][op.Kind] = true
 		case *pgproto3.DataRow:
 			rows++
-			if err := decode(op, m.Values); err != nil {
+			if err := decode(op, long, m.Values); err != nil {
 				return err
 			}
 		case *pgproto3.NoticeResponse:
@@ -237,89 +283,4 @@ func (c *Client) finish(op *history.Op, doubt bool) {
 	default:
 		op.Outcome = history.OK
 	}
-}
-
-// decode reads the row of a read or of a compare-and-set.
-func decode(op *history.Op, row [][]byte) error {
-	if len(row) != 2 {
-		return errReply
-	}
-	if op.Kind == history.CAS {
-		return decodeCAS(op, row)
-	}
-	if len(row[0]) != 1 {
-		return errReply
-	}
-	if row[0][0] != 0 && op.Flags&history.FromPrimary != 0 {
-		kit.Refuse(op, history.ErrNotPrimary)
-		return nil
-	}
-	var err error
-	if op.Kind == history.ReadSet {
-		op.Elements, err = appendArray(op.Elements[:0], row[1])
-	} else {
-		op.Value, err = number(row[1])
-	}
-	return err
-}
-
-// decodeCAS reads how many rows were changed, and the value before. That value
-// is told as the current one only if it explains the failure: the comparison is
-// made with the newest value, which may have been committed in between.
-func decodeCAS(op *history.Op, row [][]byte) error {
-	changed, err := number(row[0])
-	if err != nil || changed < 0 || changed > 1 {
-		return errReply
-	}
-	before, err := number(row[1])
-	if err != nil || changed == 1 {
-		return err
-	}
-	kit.Refuse(op, history.ErrCompare)
-	if before != op.Old {
-		op.Observed = before
-		op.Flags |= history.Seen
-	}
-	return nil
-}
-
-// number reads an int8 in binary; NULL is Nil.
-func number(b []byte) (int64, error) {
-	switch len(b) {
-	case 8:
-		return int64(binary.BigEndian.Uint64(b)), nil
-	case 0:
-		if b == nil {
-			return history.Nil, nil
-		}
-	}
-	return 0, errReply
-}
-
-// appendArray reads a one-dimensional int8[] in binary: the number of
-// dimensions, a flag for NULLs and the element type, then, unless it is empty,
-// length and lower bound, then each element after its length.
-func appendArray(to []int64, b []byte) ([]int64, error) {
-	const header, dimension, element = 12, 8, 12
-	if len(b) < header || binary.BigEndian.Uint32(b[8:]) != int8OID {
-		return to, errReply
-	}
-	if binary.BigEndian.Uint32(b) == 0 {
-		return to, nil
-	}
-	if binary.BigEndian.Uint32(b) != 1 || len(b) < header+dimension {
-		return to, errReply
-	}
-	n := uint64(binary.BigEndian.Uint32(b[header:]))
-	b = b[header+dimension:]
-	if uint64(len(b)) != n*element {
-		return to, errReply
-	}
-	for ; len(b) > 0; b = b[element:] {
-		if binary.BigEndian.Uint32(b) != 8 {
-			return to, errReply
-		}
-		to = append(to, int64(binary.BigEndian.Uint64(b[4:])))
-	}
-	return to, nil
 }

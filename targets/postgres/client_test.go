@@ -242,7 +242,7 @@ func TestClassify(t *testing.T) {
 		{"ERROR", "25006", history.Fail, history.ErrNotPrimary},
 		{"ERROR", "40001", history.Fail, history.ErrServer},
 		{"ERROR", "40P01", history.Fail, history.ErrServer},
-		{"ERROR", "42P01", history.Fail, history.ErrServer},
+		{"ERROR", "42P01", history.Fail, history.ErrGone},
 		{"ERROR", "42501", history.Fail, history.ErrServer},
 		{"ERROR", "53200", history.Fail, history.ErrBusy},
 		{"ERROR", "55P03", history.Fail, history.ErrBusy},
@@ -274,7 +274,7 @@ func FuzzArray(f *testing.F) {
 	f.Add(array(1, 2, 3))
 	f.Add(array())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		values, err := appendArray(nil, data)
+		values, err := appendArray(nil, nil, data)
 		if err == nil && len(values) > 0 && !slices.Equal(array(values...)[20:], data[20:]) {
 			t.Fatalf("%x reads as %v", data, values)
 		}

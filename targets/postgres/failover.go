@@ -104,7 +104,7 @@ func promote(ctx context.Context, c *session) error {
 	if err != nil || standby == "f" {
 		return err
 	}
-	wait := defaultPatience
+	wait := kit.DefaultTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = max(time.Until(deadline), time.Second)
 	}

@@ -65,3 +65,28 @@ func parseLag(nodes []*cluster.Node, rows [][]string) ([]targets.Lag, error) {
 	}
 	return all, nil
 }
+
+// syncsQuery tells how often the server has synced its write-ahead log. Of data
+// files, which checkpoints sync, and of methods that need no call (open_sync) it
+// tells nothing.
+const syncsQuery = `SELECT wal_sync FROM pg_stat_wal`
+
+// Syncs tells how often a node's server synced its write-ahead log since its
+// statistics began, which a crash does anew.
+func (s *System) Syncs(ctx context.Context, n *cluster.Node) (count int64, err error) {
+	var rows [][]string
+	err = s.operators.Use(ctx, n, func(c *session) (err error) {
+		rows, err = c.query(ctx, syncsQuery)
+		return err
+	})
+	if err == nil && (len(rows) != 1 || len(rows[0]) != 1) {
+		err = fmt.Errorf("%d rows", len(rows))
+	}
+	if err == nil {
+		count, err = strconv.ParseInt(rows[0][0], 10, 64)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ask %s for its syncs: %w", n.Name, err)
+	}
+	return count, nil
+}

@@ -4,17 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"time"
+	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
 // port is every server's only port.
 const port = 5432
-
-// defaultPatience bounds calls whose context has no deadline.
-const defaultPatience = 10 * time.Second
 
 // Roles of the database. The harness's own connections are a superuser's, for
 // whom the server keeps some slots free.
@@ -23,10 +22,11 @@ const (
 	clientRole   = "aftershock"
 )
 
-// session is one connection, made by pgconn and then taken from it: pgconn
-// answers a time-out with a request to cancel the statement, and a commit whose
-// wait for its standbys is cancelled becomes visible, and is reported as done,
-// without being replicated. A session only ever closes its connection.
+// session is one connection, begun here and not by pgconn: that reads the
+// environment's settings for libpq (PG…) and the user's files of services and
+// passwords, and answers a time-out with a request to cancel the statement, and a
+// commit whose wait for its standbys is cancelled becomes visible, and is reported
+// as done, without being replicated. A session only ever closes its connection.
 type session struct {
 	conn  net.Conn
 	front *pgproto3.Frontend
@@ -36,24 +36,47 @@ type session struct {
 	warned bool   // a warning came with it
 }
 
-// dial connects through the given way to a server.
+// dial connects through the given way to a server, which trusts everybody.
 func dial(ctx context.Context, way pgconn.DialFunc, host, role string) (*session, error) {
-	config, err := pgconn.ParseConfig(fmt.Sprintf("host=%s port=%d user=%s dbname=postgres sslmode=disable target_session_attrs=any", host, port, role))
-	if err != nil {
-		return nil, fmt.Errorf("the environment's settings for libpq (PG…) are wrong: %w", err)
-	}
-	config.DialFunc = way
-	config.RuntimeParams = map[string]string{"application_name": "aftershock"}
-	config.Fallbacks, config.Password = nil, ""
-	conn, err := pgconn.ConnectConfig(ctx, config)
+	conn, err := way(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
 		return nil, err
 	}
-	hijacked, err := conn.Hijack()
-	if err != nil {
-		return nil, err
+	s := &session{conn: conn, front: pgproto3.NewFrontend(conn, conn)}
+	if err := s.begin(ctx, role); err != nil {
+		_ = conn.Close() // the error that counts is the first
+		return nil, fmt.Errorf("connect to %s as %s: %w", host, role, err)
 	}
-	return &session{conn: hijacked.Conn, front: hijacked.Frontend}, nil
+	return s, nil
+}
+
+// begin says who connects to what, and waits until the server is ready.
+func (s *session) begin(ctx context.Context, role string) error {
+	release, err := kit.Bound(ctx, s.conn, kit.DefaultTimeout)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersionNumber,
+		Parameters: map[string]string{"user": role, "database": "postgres", "application_name": "aftershock"}})
+	if err := s.front.Flush(); err != nil {
+		return err
+	}
+	for {
+		message, err := s.front.Receive()
+		if err != nil {
+			return err
+		}
+		switch m := message.(type) {
+		case *pgproto3.AuthenticationOk, *pgproto3.ParameterStatus, *pgproto3.BackendKeyData, *pgproto3.NoticeResponse:
+		case *pgproto3.ReadyForQuery:
+			return nil
+		case *pgproto3.ErrorResponse:
+			return pgconn.ErrorResponseToPgError(m)
+		default:
+			return fmt.Errorf("the server answers with %T, and should trust everybody", m)
+		}
+	}
 }
 
 // Close closes the connection; the server sees its end.
@@ -62,15 +85,11 @@ func (s *session) Close() error { return s.conn.Close() }
 // query runs one statement and returns its rows, NULL as "". After an error
 // the session is of no more use, unless it is a *pgconn.PgError.
 func (s *session) query(ctx context.Context, sql string) ([][]string, error) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(defaultPatience)
-	}
-	if err := s.conn.SetDeadline(deadline); err != nil {
+	release, err := kit.Bound(ctx, s.conn, kit.DefaultTimeout)
+	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	defer release()
 	s.tag, s.warned = "", false
 	s.front.SendQuery(&pgproto3.Query{String: sql})
 	if err := s.front.Flush(); err != nil {

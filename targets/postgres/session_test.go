@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,5 +81,47 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	if _, err := s.query(bounded, "SELECT"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("late: %v", err)
+	}
+}
+
+// TestDialReadsNoEnvironment: the user's settings for libpq are not the plan's.
+func TestDialReadsNoEnvironment(t *testing.T) {
+	for name, value := range map[string]string{"PGSERVICE": "none", "PGHOST": "nowhere", "PGPORT": "1", "PGUSER": "x", "PGDATABASE": "x", "PGSSLMODE": "verify-full",
+		"PGSSLROOTCERT": "/nowhere", "PGOPTIONS": "-c default_transaction_read_only=on", "PGAPPNAME": "x", "PGTARGETSESSIONATTRS": "standby", "PGCONNECT_TIMEOUT": "x", "PGTZ": "x"} {
+		t.Setenv(name, value)
+	}
+	for _, c := range []struct {
+		answer messages
+		want   string // in the error
+	}{
+		{messages{&pgproto3.AuthenticationOk{}, &pgproto3.ParameterStatus{Name: "a", Value: "b"}, &pgproto3.BackendKeyData{SecretKey: make([]byte, 4)}, ready}, ""},
+		{messages{problem("FATAL", "57P03")}, "57P03"},
+		{messages{&pgproto3.AuthenticationCleartextPassword{}}, "trust"},
+		{nil, "EOF"},
+	} {
+		near, far := net.Pipe()
+		started := make(chan map[string]string, 1)
+		go func() {
+			defer far.Close()
+			server := pgproto3.NewBackend(far, far)
+			if m, err := server.ReceiveStartupMessage(); err == nil {
+				started <- m.(*pgproto3.StartupMessage).Parameters
+			}
+			for _, a := range c.answer {
+				server.Send(a)
+			}
+			_ = server.Flush()
+		}()
+		var asked string
+		s, err := dial(t.Context(), func(_ context.Context, _, addr string) (net.Conn, error) { asked = addr; return near, nil }, "10.0.0.1", "role")
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%v, want %q", err, c.want)
+		}
+		if got := <-started; asked != "10.0.0.1:5432" || len(got) != 3 || got["user"] != "role" || got["database"] != "postgres" || got["application_name"] != "aftershock" {
+			t.Errorf("connected to %s with %q", asked, got)
+		}
+		if s != nil {
+			_ = s.Close()
+		}
 	}
 }

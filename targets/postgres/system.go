@@ -37,6 +37,7 @@ var (
 	_ targets.System    = (*System)(nil)
 	_ targets.Operated  = (*System)(nil)
 	_ targets.LagTeller = (*System)(nil)
+	_ targets.Versioned = (*System)(nil)
 )
 
 func newSystem() *System {
@@ -45,6 +46,24 @@ func newSystem() *System {
 
 // Port is every server's only port.
 func (*System) Port() int { return port }
+
+// Version is the server's own parameter.
+func (s *System) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
+	err = s.operators.Use(ctx, n, func(c *session) error {
+		rows, err := c.query(ctx, "SHOW server_version")
+		if err == nil && (len(rows) != 1 || len(rows[0]) != 1) {
+			err = fmt.Errorf("server_version has %d rows", len(rows))
+		}
+		if err == nil {
+			version = rows[0][0]
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", n.Name, err)
+	}
+	return version, nil
+}
 
 // Close closes the kept connections.
 func (s *System) Close() error { return errors.Join(s.operators.Close(), s.clients.Close()) }
@@ -151,7 +170,7 @@ func makeSchema(ctx context.Context, c *session) error {
 			return err
 		}
 	}
-	return c.exec(ctx, append(slices.Clone(schema), txnSchema...)...)
+	return c.exec(ctx, append(slices.Clone(tables), txnTables...)...)
 }
 
 // formed tells what is missing of a formed cluster.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -48,17 +49,18 @@ func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  name,
 		About: "PostgreSQL with streaming replication; the harness promotes and re-points with pg_promote, primary_conninfo and pg_rewind",
-		Options: []targets.Option{
-			{Name: optCommit, Default: "on", Values: []string{"off", "local", "remote_write", "on", "remote_apply"},
-				About: "how far a commit has to be before it is acknowledged; the last three count only with " + optStandbys},
+		Options: []schema.Field{
+			{Name: optCommit, Default: "on", Words: []string{"off", "local", "remote_write", "on", "remote_apply"},
+				Meaning: "how far a commit has to be before it is acknowledged; the last three count only with " + optStandbys},
 			{Name: optStandbys, Default: "",
-				About: "FIRST n or ANY n of the standbys, which the harness names; empty: none. After a failover with fewer followers, all of them, with none nobody"},
-			{Name: optFsync, Default: "on", Values: []string{"on", "off"}, About: "whether the server syncs to disk at all"},
-			{Name: optLevel, Default: "serializable", Values: []string{"read committed", "repeatable read", "serializable"},
-				About: "isolation of transactions of several statements (append, bank); on standbys repeatable read"},
-			{Name: optDelay, Default: "0s", About: "time for which a standby holds back each commit that it has received"},
+				Meaning: "FIRST n or ANY n of the standbys, which the harness names; empty: none. After a failover with fewer followers, all of them, with none nobody"},
+			{Name: optFsync, Default: "on", Words: []string{"on", "off"}, Meaning: "whether the server syncs to disk at all"},
+			{Name: optLevel, Default: "serializable", Words: []string{"read committed", "repeatable read", "serializable"},
+				Meaning: "isolation of transactions of several statements (append, bank); on standbys repeatable read"},
+			{Name: optDelay, Default: "0s", Meaning: "time for which a standby holds back each commit that it has received"},
 		},
-		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+		Pipelined: pipelined,
+		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll, history.Scan,
 			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate},
 		Modes: []targets.Mode{
 			{Name: "single", About: "one server without a standby"},
@@ -73,8 +75,8 @@ func (Target) Info() targets.Info {
 			{Name: "any-1-of-2", About: "one of two standbys, whichever, has it on disk", Replicas: 2,
 				Options: map[string]string{optCommit: "on", optStandbys: "ANY 1"}},
 		},
-		Servers: []targets.Server{program()},
-		Image:   targets.Image{Official: "postgres:17", Built: "aftershock/postgres:15"},
+		Servers:  []targets.Server{program()},
+		Versions: kit.Versions(name, "postgres:", "17", "15"),
 	}
 }
 

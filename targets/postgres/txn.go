@@ -16,8 +16,8 @@ import (
 // Transactions of several statements, each statement a round trip of its own,
 // as applications have them. Lists are rows of text, "1,2,3".
 
-// txnSchema makes the tables of transactions.
-var txnSchema = []string{
+// txnTables makes the tables of transactions.
+var txnTables = []string{
 	"CREATE TABLE IF NOT EXISTS list (w int8, k int8, v text NOT NULL, PRIMARY KEY (w, k))",
 	"CREATE TABLE IF NOT EXISTS account (w int8, k int8, v int8 NOT NULL, PRIMARY KEY (w, k))",
 	"GRANT SELECT, INSERT, UPDATE ON list, account TO " + clientRole,
@@ -87,7 +87,7 @@ func (c *Client) commit(ctx context.Context, op, answer *history.Op) {
 		op.Outcome, op.Error = classifyCode(said.SeverityUnlocalized, said.Code)
 		c.broken = c.broken || said.SeverityUnlocalized != "ERROR"
 	case err != nil:
-		c.lose(op, err)
+		c.dropConn(op, err)
 	case c.session.tag != "COMMIT":
 		kit.Refuse(op, history.ErrServer) // rolled back
 	case c.session.warned:
@@ -151,7 +151,7 @@ func (c *Client) transfer(ctx context.Context, op *history.Op) error {
 	w, from, to := op.Workload, op.Key, uint32(op.Old)
 	first, second := min(from, to), max(from, to) // always in the same order
 	if _, err := c.session.query(ctx, fmt.Sprintf("INSERT INTO account VALUES (%d, %d, %d), (%d, %d, %d) ON CONFLICT (w, k) DO NOTHING",
-		w, first, kit.Opening, w, second, kit.Opening)); err != nil {
+		w, first, history.OpeningBalance, w, second, history.OpeningBalance)); err != nil {
 		return err
 	}
 	text, err := c.session.value(ctx, fmt.Sprintf("SELECT v FROM account WHERE w = %d AND k = %d", w, from))
@@ -185,7 +185,7 @@ func (c *Client) balances(ctx context.Context, op *history.Op) error {
 		if err != nil {
 			return err
 		}
-		balance := int64(kit.Opening)
+		balance := int64(history.OpeningBalance)
 		if len(rows) == 1 {
 			if balance, err = strconv.ParseInt(strings.TrimSpace(rows[0][0]), 10, 64); err != nil {
 				return errReply

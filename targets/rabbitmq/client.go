@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -31,6 +31,7 @@ type Client struct {
 	ch      *amqp.Channel
 	returns chan amqp.Return // unroutable messages; nil without confirms
 	timeout time.Duration
+	values  payload.Table
 	known   map[uint32]string // names of the queues declared, by key
 	late    atomic.Bool       // the operation's time ran out
 	broken  bool
@@ -46,7 +47,7 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ on %s: %w", n.Name, err)
 	}
-	c := &Client{system: s, raw: raw, timeout: kit.OpTimeout(o), known: make(map[uint32]string)}
+	c := &Client{system: s, raw: raw, timeout: kit.OpTimeout(o), known: make(map[uint32]string), values: o.Values}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // ends a handshake that takes too long
 	err = c.open()
 	if !stop() && err == nil {
@@ -88,13 +89,11 @@ func (c *Client) Close() error {
 // Do does one operation. A queue that this connection has not yet used is
 // declared first; when that fails, nothing has been done to its messages.
 func (c *Client) Do(ctx context.Context, op *history.Op) {
-	op.Outcome, op.Error = history.Unknown, history.ErrNone
 	if op.Kind != history.Enqueue {
 		op.Elements, op.Value = op.Elements[:0], history.Nil
 	}
-	if c.broken || c.ch.IsClosed() {
-		c.broken = true
-		kit.Refuse(op, history.ErrConnect) // nothing is sent
+	c.broken = c.broken || c.ch.IsClosed()
+	if !kit.Begin(op, c.broken) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -146,7 +145,7 @@ func (c *Client) declared(op *history.Op) (string, error) {
 // enqueue publishes a persistent message. With confirms it is OK when the
 // server has confirmed it: it is on disk, and a quorum or all mirrors have it.
 func (c *Client) enqueue(op *history.Op, name string) {
-	message := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: strconv.AppendInt(nil, op.Value, 10)}
+	message := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: c.values.Of(op).Append(nil, op.Value)}
 	confirm, err := c.ch.PublishWithDeferredConfirm("", name, c.system.confirms, false, message)
 	if err != nil {
 		c.fail(op, sent, err)
@@ -188,11 +187,11 @@ func (c *Client) confirmed(op *history.Op, acked, returned bool) {
 // acknowledgement, so a question to the same queue follows it: channel and
 // queue work in order, and its answer shows that the queue has taken both.
 func (c *Client) dequeue(op *history.Op, name string) {
-	value, found, err := c.take(name)
+	value, found, err := c.getAndAck(op, name)
 	if found {
 		op.Value = value
 		if err == nil {
-			err = c.settled(name)
+			err = c.waitAcked(name)
 		}
 	}
 	if err != nil {
@@ -202,19 +201,19 @@ func (c *Client) dequeue(op *history.Op, name string) {
 	op.Outcome = history.OK
 }
 
-// settled returns when the queue has taken the acknowledgements before it.
-func (c *Client) settled(name string) error {
+// waitAcked returns when the queue has taken the acknowledgements before it.
+func (c *Client) waitAcked(name string) error {
 	_, err := c.ch.QueueDeclarePassive(name, true, false, false, false, nil)
 	return err
 }
 
-// take gets one message and sends its acknowledgement.
-func (c *Client) take(name string) (value int64, found bool, err error) {
+// getAndAck gets one message and sends its acknowledgement.
+func (c *Client) getAndAck(op *history.Op, name string) (value int64, found bool, err error) {
 	message, found, err := c.ch.Get(name, false)
 	if err != nil || !found {
 		return history.Nil, false, err
 	}
-	if value, err = strconv.ParseInt(string(message.Body), 10, 64); err != nil {
+	if value, err = c.values.Of(op).Parse(message.Body); err != nil {
 		return history.Nil, false, fmt.Errorf("%w: %w", errBody, err)
 	}
 	if err = message.Ack(false); err != nil {
@@ -230,7 +229,7 @@ func (c *Client) drain(ctx context.Context, op *history.Op, name string) {
 	deadline, _ := ctx.Deadline()
 	enough := deadline.Add(-c.timeout / 4)
 	for {
-		value, found, err := c.take(name)
+		value, found, err := c.getAndAck(op, name)
 		if op.Value != history.Nil && (err == nil || found) {
 			op.Elements = append(op.Elements, op.Value)
 			op.Value = history.Nil
@@ -239,7 +238,7 @@ func (c *Client) drain(ctx context.Context, op *history.Op, name string) {
 			op.Value = value
 		}
 		if err == nil && found && time.Now().After(enough) {
-			if err = c.settled(name); err == nil {
+			if err = c.waitAcked(name); err == nil {
 				op.Elements = append(op.Elements, op.Value)
 				op.Value = history.Nil
 				kit.Refuse(op, history.ErrTimeout) // between two messages: no other was taken

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"errors"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -41,12 +42,16 @@ var classes = []struct {
 	{amqp.ConnectionForced, history.ErrConnLost}, // the server shuts down
 	{amqp.ContentTooLarge, history.ErrServer},
 	{amqp.AccessRefused, history.ErrServer},
-	{amqp.NotFound, history.ErrNoQuorum}, // no such queue, or the node that has it is away
+	{amqp.NotFound, history.ErrNoQuorum}, // the node that has the queue is away; see noQueue
 	{amqp.ResourceLocked, history.ErrServer},
 	{amqp.PreconditionFailed, history.ErrServer},
 	{amqp.ResourceError, history.ErrBusy},
 	{amqp.InternalError, history.ErrServer},
 }
+
+// noQueue begins the reason of a server that has no queue of a name. That the
+// queue is on a node that is away begins otherwise.
+const noQueue = "NOT_FOUND - no queue "
 
 // classify tells what an error says of an operation.
 func classify(at step, late bool, err error) (history.Outcome, history.Error) {
@@ -63,6 +68,9 @@ func classify(at step, late bool, err error) (history.Outcome, history.Error) {
 			return outcome, history.ErrServer
 		}
 		return outcome, history.ErrConnLost
+	}
+	if said.Server && said.Code == amqp.NotFound && strings.HasPrefix(said.Reason, noQueue) {
+		return history.Fail, history.ErrGone // what does not exist gives and takes no message
 	}
 	for _, class := range classes {
 		if said.Server && said.Code == class.code {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,9 @@ const (
 
 // distPort is where Erlang nodes reach each other, RabbitMQ's own choice.
 const distPort = port + 20000
+
+// seedTimeout bounds a joining node's wait for the first one to start.
+const seedTimeout = time.Minute
 
 // user is whom Debian's package and the official image run the server as.
 const user = "rabbitmq"
@@ -75,7 +79,7 @@ func nodeName(n *cluster.Node) string { return "rabbit@" + n.Addr.String() }
 // Launch becomes the server. args are the data directory and the address of
 // the node to join, empty on that node. A node that has a database already has
 // joined, and starts at once.
-func (Target) Launch(_ context.Context, args []string) error {
+func (Target) Launch(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("start rabbitmq: the data directory and the address to join are wanted, and there are %q", args)
 	}
@@ -86,6 +90,11 @@ func (Target) Launch(_ context.Context, args []string) error {
 	path, err := program()
 	if err != nil {
 		return fmt.Errorf("start rabbitmq: %w", err)
+	}
+	if seed != "" {
+		if err := awaitTeller(ctx, seed); err != nil {
+			return fmt.Errorf("start rabbitmq: %w", err)
+		}
 	}
 	// ERL_AFLAGS go before the server's own, and so the teller is there, and a
 	// joining node waits, before the boot begins. A node that has its name from
@@ -99,6 +108,21 @@ func (Target) Launch(_ context.Context, args []string) error {
 		}
 	}
 	return kit.Exec(path)
+}
+
+// awaitTeller waits until the Erlang of the node at an address runs. From 4.0 on a
+// node that forms a cluster with another one takes the one whose Erlang is older
+// for the cluster, be it itself.
+func awaitTeller(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, seedTimeout)
+	defer cancel()
+	return kit.Retry(ctx, retryEvery, "wait for the first node's Erlang", func() error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(addr, strconv.Itoa(tellerPort)))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
 }
 
 // program prefers the server's own script to what the PATH has: Debian's

@@ -67,6 +67,7 @@ func TestClassify(t *testing.T) {
 		{"declare: the connection broke", beforehand, false, amqp.ErrClosed, history.Fail, history.ErrConnLost},
 		{"declare: another kind of queue", beforehand, false, server(amqp.PreconditionFailed), history.Fail, history.ErrServer},
 		{"get: the queue's node is away", sent, false, server(amqp.NotFound), history.Unknown, history.ErrNoQuorum},
+		{"get: there is no such queue", sent, false, &amqp.Error{Code: amqp.NotFound, Reason: "NOT_FOUND - no queue 'q0.0' in vhost '/'", Server: true}, history.Fail, history.ErrGone},
 		{"shutdown", sent, false, server(amqp.ConnectionForced), history.Unknown, history.ErrConnLost},
 		{"too large", sent, false, server(amqp.ContentTooLarge), history.Unknown, history.ErrServer},
 		{"refused", sent, false, server(amqp.AccessRefused), history.Unknown, history.ErrServer},

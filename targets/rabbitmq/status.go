@@ -127,12 +127,11 @@ func (s *System) ask(ctx context.Context, way *kit.Kept[*line], n *cluster.Node,
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	err = way.Use(ctx, n, func(l *line) error {
-		deadline, _ := ctx.Deadline()
-		if err := l.conn.SetDeadline(deadline); err != nil {
+		release, err := kit.Bound(ctx, l.conn, askTimeout)
+		if err != nil {
 			return err
 		}
-		stop := context.AfterFunc(ctx, func() { _ = l.conn.SetDeadline(time.Unix(1, 0)) }) // unblocks what follows
-		defer stop()
+		defer release()
 		if _, err := l.conn.Write([]byte(question + "\n")); err != nil {
 			return err
 		}

@@ -5,10 +5,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/internal/version"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -36,9 +36,10 @@ type System struct {
 }
 
 var (
-	_ targets.Target   = Target{}
-	_ targets.Launcher = Target{}
-	_ targets.System   = (*System)(nil)
+	_ targets.Target    = Target{}
+	_ targets.Launcher  = Target{}
+	_ targets.System    = (*System)(nil)
+	_ targets.Versioned = (*System)(nil)
 )
 
 // tellerSource is what every node evaluates when it starts; see Status.
@@ -87,9 +88,8 @@ func (s *System) mirror(ctx context.Context, n *cluster.Node) error {
 	if err != nil {
 		return err
 	}
-	if version := facts["version"]; !strings.HasPrefix(version, "3.") {
-		return fmt.Errorf("%w: target.options.%s: RabbitMQ %s has no mirrored queues, 4.0 removed them: use queue: quorum, or an image of RabbitMQ 3",
-			errVersion, optQueue, version)
+	if v, ok := version.Find(facts["version"]); ok && !hasMirrors.Has(v) {
+		return noMirrors(v)
 	}
 	facts, err = s.ask(ctx, &s.operator, n, "mirror "+s.promote+" "+s.sync)
 	if err == nil && facts["result"] != "ok" {
@@ -101,7 +101,11 @@ func (s *System) mirror(ctx context.Context, n *cluster.Node) error {
 	return nil
 }
 
-var errVersion = errors.New("not in this version")
+// Version is what a node's teller tells of the server.
+func (s *System) Version(ctx context.Context, n *cluster.Node) (string, error) {
+	facts, err := s.ask(ctx, &s.operator, n, "version")
+	return facts["version"], err
+}
 
 // Close closes the connections for Status and ClientStatus.
 func (s *System) Close() error { return errors.Join(s.client.Close(), s.operator.Close()) }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/version"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -46,19 +48,19 @@ func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  "rabbitmq",
 		About: "RabbitMQ over AMQP 0-9-1: quorum, classic and mirrored queues; the primary is the node that leads the first queue",
-		Options: []targets.Option{
-			{Name: optQueue, Default: quorum, Values: []string{quorum, classic, mirrored},
-				About: "quorum: replicated by Raft on all nodes; classic: on one node; mirrored: classic with ha-mode all, before RabbitMQ 4"},
-			{Name: optConfirms, Default: "true", Values: []string{"true", "false"},
-				About: "false: a message counts as enqueued when it has been written to the connection"},
-			{Name: optPartition, Default: "pause_minority", Values: []string{"ignore", "pause_minority", "autoheal"},
-				About: "what nodes do that lose each other"},
-			{Name: optPromote, Default: "always", Values: []string{"always", "when-synced"},
-				About: "queue: mirrored: whether a mirror that lacks messages may take over"},
-			{Name: optSync, Default: "manual", Values: []string{"manual", "automatic"},
-				About: "queue: mirrored: whether a mirror that joins gets the messages that are there already"},
-			{Name: optTicktime, Default: "3s", About: "how long a silent node counts as present, whole seconds; RabbitMQ's own default is 60s"},
-			{Name: optSchedulers, Default: "1", About: "Erlang's scheduler threads per node"},
+		Options: []schema.Field{
+			{Name: optQueue, Default: quorum, Words: []string{quorum, classic, mirrored},
+				Meaning: "quorum: replicated by Raft on all nodes; classic: on one node; mirrored: classic with ha-mode all, before RabbitMQ 4"},
+			{Name: optConfirms, Default: "true", Words: []string{"true", "false"},
+				Meaning: "false: a message counts as enqueued when it has been written to the connection"},
+			{Name: optPartition, Default: "pause_minority", Words: []string{"ignore", "pause_minority", "autoheal"},
+				Meaning: "what nodes do that lose each other"},
+			{Name: optPromote, Default: "always", Words: []string{"always", "when-synced"},
+				Meaning: "queue: mirrored: whether a mirror that lacks messages may take over"},
+			{Name: optSync, Default: "manual", Words: []string{"manual", "automatic"},
+				Meaning: "queue: mirrored: whether a mirror that joins gets the messages that are there already"},
+			{Name: optTicktime, Default: "3s", Meaning: "how long a silent node counts as present, whole seconds; RabbitMQ's own default is 60s"},
+			{Name: optSchedulers, Default: "1", Meaning: "Erlang's scheduler threads per node"},
 		},
 		Kinds: []history.Kind{history.Enqueue, history.Dequeue, history.Drain},
 		Modes: []targets.Mode{
@@ -68,9 +70,18 @@ func (Target) Info() targets.Info {
 			{Name: "mirrored", About: "three nodes, a classic queue with two mirrors", Replicas: 2,
 				Options: map[string]string{optQueue: mirrored, optSync: "automatic"}},
 		},
-		Servers: []targets.Server{server},
-		Image:   targets.Image{Official: "rabbitmq:4", Built: "aftershock/rabbitmq:3.10"},
+		Servers:  []targets.Server{server},
+		Versions: kit.Versions("rabbitmq", "rabbitmq:", "4.0", "3.10"),
 	}
+}
+
+// hasMirrors are the versions that mirror classic queues.
+var hasMirrors = version.MustRange("<4")
+
+// noMirrors refuses mirrored queues.
+func noMirrors(v version.Version) error {
+	return fmt.Errorf("target.options.%s: %w: RabbitMQ %s has no mirrored queues, 4.0 removed them: ask for target.version: \"3.10\", or %s: %s",
+		optQueue, targets.ErrVersion, v, optQueue, quorum)
 }
 
 // Configure validates the options. Errors name the option and the remedy.
@@ -95,6 +106,9 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 		if _, set := c.Options[name]; set && s.queue != mirrored {
 			return nil, fmt.Errorf("target.options.%s: it is for queue: mirrored, and this queue is %s", name, s.queue)
 		}
+	}
+	if s.queue == mirrored && !c.Version.None() && !hasMirrors.MayHave(c.Version) {
+		return nil, noMirrors(c.Version)
 	}
 	s.client.Dial, s.operator.Dial = dialClient, dialOperator
 	return s, nil

@@ -79,6 +79,10 @@ Health = fun() ->
      {synced, Text(Least([S || {_, S} <- Ms]))},
      {unacked, Text(lists:sum([Unacked(Q) || Q <- Qs]))}]
 end,
+%% The Erlang nodes that RabbitMQ starts beside this one (4.0 asks the others through
+%% one before it joins) would otherwise take this one's name and evaluate this.
+os:unsetenv("ERL_AFLAGS"),
+
 Version = fun() -> {ok, V} = application:get_key(rabbit, vsn), V end,
 Mirror = fun(Promote, Sync) ->
     rabbit_policy:set(<<"/">>, <<"mirrored">>, <<".*">>,

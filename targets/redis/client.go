@@ -12,6 +12,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -40,6 +41,9 @@ type Client struct {
 	waitTimeout time.Duration
 	consumer    string // ending of this connection's processing lists
 	key         []byte
+	values      payload.Table
+	payload     *payload.Payload // of the operation under way
+	text, old   []byte           // its values as they are sent
 	broken      bool
 }
 
@@ -53,8 +57,9 @@ func (s *servers) Connect(ctx context.Context, n *cluster.Node, o targets.Client
 	if err != nil {
 		return nil, fmt.Errorf("connect to redis on %s: %w", n.Name, err)
 	}
-	timeout := kit.OpTimeout(o)
-	return s.newClient(conn, timeout), nil
+	c := s.newClient(conn, kit.OpTimeout(o))
+	c.values = o.Values
+	return c, nil
 }
 
 func (s *servers) newClient(conn net.Conn, timeout time.Duration) *Client {
@@ -76,27 +81,24 @@ func (c *Client) Close() error {
 // the first received. A write is OK once the server answered it and, if the
 // client WAITs, enough replicas have confirmed it.
 func (c *Client) Do(ctx context.Context, op *history.Op) {
-	op.Outcome, op.Error = history.Unknown, history.ErrNone
-	op.Flags &^= history.Seen
-	if c.broken {
-		kit.Refuse(op, history.ErrConnect) // nothing is sent
+	if !kit.Begin(op, c.broken) {
 		return
 	}
 	deadline := kit.Deadline(ctx, c.timeout)
 	if err := c.wire.until(deadline); err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 		return
 	}
-	c.key = kit.AppendKey(c.key[:0], op)
+	c.key, c.payload = kit.AppendKey(c.key[:0], op), c.values.Of(op)
 	switch op.Kind {
 	case history.Read, history.Poll, history.ReadSet:
 		c.read(op)
 	case history.Write, history.Mark:
-		c.change(op, isOK, "SET", c.key, op.Value)
+		c.change(op, isOK, "SET", c.key, c.value(op.Value))
 	case history.Add:
-		c.change(op, isNumber, "SADD", c.key, op.Value)
+		c.change(op, isNumber, "SADD", c.key, c.value(op.Value))
 	case history.Enqueue:
-		c.change(op, isNumber, "RPUSH", c.key, op.Value)
+		c.change(op, isNumber, "RPUSH", c.key, c.value(op.Value))
 	case history.CAS:
 		c.compareAndSet(op)
 	case history.Dequeue:
@@ -118,15 +120,10 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 	}
 }
 
-// lose marks the connection broken: an answer may still come for this call,
-// and must not be taken for the next one's.
-func (c *Client) lose(op *history.Op, err error) {
+// dropConn ends op by an error of the connection, which is of no more use.
+func (c *Client) dropConn(op *history.Op, err error) {
 	c.broken = true
-	kit.Doubt(op, history.ErrConnLost)
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		op.Error = history.ErrTimeout
-	}
+	kit.DoubtConn(op, err)
 }
 
 // failed ends op by an error of one of its calls: by the server's word, or as
@@ -134,7 +131,7 @@ func (c *Client) lose(op *history.Op, err error) {
 func (c *Client) failed(op *history.Op, err error) {
 	var said redigo.Error
 	if !errors.As(err, &said) {
-		c.lose(op, err)
+		c.dropConn(op, err)
 		return
 	}
 	op.Outcome, op.Error = classify(string(said))
@@ -160,7 +157,7 @@ func (c *Client) change(op *history.Op, good func(any) bool, command string, arg
 	case err != nil:
 		c.failed(op, err)
 	case !good(reply):
-		c.lose(op, errReply)
+		c.dropConn(op, errReply)
 	default:
 		c.acknowledge(op, confirmed)
 	}
@@ -212,17 +209,17 @@ func (c *Client) acknowledge(op *history.Op, confirmed error) {
 	case errors.As(confirmed, &said):
 		kit.Doubt(op, history.ErrServer)
 	default:
-		c.lose(op, confirmed)
+		c.dropConn(op, confirmed)
 	}
 }
 
 // compareAndSet compares and sets in one script.
 func (c *Client) compareAndSet(op *history.Op) {
-	var old any = op.Old
-	if op.Old == history.Nil {
-		old = ""
+	c.old = c.old[:0]
+	if op.Old != history.Nil {
+		c.old = c.payload.Append(c.old, op.Old)
 	}
-	reply, confirmed, err := c.write("EVAL", compareAndSet, 1, c.key, old, op.Value)
+	reply, confirmed, err := c.write("EVAL", compareAndSet, 1, c.key, c.old, c.value(op.Value))
 	if err != nil {
 		c.failed(op, err)
 		return
@@ -233,12 +230,12 @@ func (c *Client) compareAndSet(op *history.Op) {
 	}
 	answer, ok := reply.([]any)
 	if !ok || len(answer) != 2 || answer[0] != int64(0) {
-		c.lose(op, errReply)
+		c.dropConn(op, errReply)
 		return
 	}
-	current, err := number(answer[1])
+	current, err := c.number(answer[1])
 	if err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 		return
 	}
 	op.Observed = current
@@ -246,13 +243,19 @@ func (c *Client) compareAndSet(op *history.Op) {
 	kit.Refuse(op, history.ErrCompare)
 }
 
-// number is a stored value, or history.Nil for a missing one.
-func number(reply any) (int64, error) {
+// value is the text of a value, which is valid until the next one is made.
+func (c *Client) value(v int64) []byte {
+	c.text = c.payload.Append(c.text[:0], v)
+	return c.text
+}
+
+// number is that of a stored value, or history.Nil for a missing one.
+func (c *Client) number(reply any) (int64, error) {
 	switch v := reply.(type) {
 	case nil:
 		return history.Nil, nil
 	case []byte:
-		n, err := strconv.ParseInt(string(v), 10, 64)
+		n, err := c.payload.Parse(v)
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", errReply, err)
 		}

@@ -30,9 +30,9 @@ func (c *Client) dequeue(op *history.Op) {
 		c.failed(op, err)
 		return
 	}
-	value, err := number(reply)
+	value, err := c.number(reply)
 	if err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 		return
 	}
 	if reply == nil {
@@ -40,7 +40,7 @@ func (c *Client) dequeue(op *history.Op) {
 		return
 	}
 	op.Value = value
-	reply, confirmed, err := c.write("LREM", list, 1, value)
+	reply, confirmed, err := c.write("LREM", list, 1, reply)
 	switch {
 	case err != nil:
 		c.failed(op, err)

@@ -34,12 +34,12 @@ func (c *Client) read(op *history.Op) {
 		return
 	}
 	if op.Kind == history.ReadSet {
-		op.Elements, err = numbers(op.Elements[:0], reply)
+		op.Elements, err = c.numbers(op.Elements[:0], reply)
 	} else {
-		op.Value, err = number(reply)
+		op.Value, err = c.number(reply)
 	}
 	if err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 		return
 	}
 	op.Outcome = history.OK
@@ -86,13 +86,13 @@ func (c *Client) asPrimary(command string) (primary bool, reply any, err error) 
 }
 
 // numbers appends the members of a set to list.
-func numbers(list []int64, reply any) ([]int64, error) {
+func (c *Client) numbers(list []int64, reply any) ([]int64, error) {
 	members, ok := reply.([]any)
 	if !ok {
 		return list, errReply
 	}
 	for _, m := range members {
-		v, err := number(m)
+		v, err := c.number(m)
 		if err != nil || m == nil {
 			return list, errReply
 		}

@@ -19,24 +19,24 @@ const lagSource = "INFO replication: master_repl_offset - slave.offset, slave.la
 // offset once a second, so the bytes are up to a second old; the time is whole
 // seconds since the last confirmation. A replica tells nothing.
 func (s *servers) ServerLag(ctx context.Context, nodes []*cluster.Node, n int) ([]targets.Lag, error) {
-	var told server
+	var answer server
 	err := s.operator.Use(ctx, nodes[n], func(l *link) (err error) {
-		told, err = askServer(ctx, l)
+		answer, err = askServer(ctx, l)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its replicas' lag: %w", nodes[n].Name, err)
 	}
-	if told.status.Role != targets.Primary {
+	if answer.status.Role != targets.Primary {
 		return nil, nil
 	}
 	var all []targets.Lag
 	for k := 0; ; k++ {
-		line, ok := told.fields["slave"+strconv.Itoa(k)]
+		line, ok := answer.fields["slave"+strconv.Itoa(k)]
 		if !ok {
 			return all, nil
 		}
-		lag, addr, err := parseLag(line, told.status.Position)
+		lag, addr, err := parseLag(line, answer.status.Position)
 		if err != nil {
 			return nil, fmt.Errorf("ask %s for its replicas' lag: %w", nodes[n].Name, err)
 		}

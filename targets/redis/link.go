@@ -14,9 +14,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// defaultPatience bounds calls that nothing else bounds.
-const defaultPatience = 10 * time.Second
-
 // wire is a connection whose deadlines are set by its owner alone: redigo
 // would take them away before every call.
 type wire struct{ net.Conn }
@@ -43,15 +40,11 @@ func (l *link) Close() error { return l.conn.Close() }
 
 // ask makes one call within ctx.
 func (l *link) ask(ctx context.Context, command string, args ...any) (any, error) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(defaultPatience)
-	}
-	if err := l.wire.until(deadline); err != nil {
+	release, err := kit.Bound(ctx, l.wire, kit.DefaultTimeout)
+	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = l.wire.until(time.Unix(1, 0)) }) // unblocks the call
-	defer stop()
+	defer release()
 	return l.conn.Do(command, args...)
 }
 

@@ -24,11 +24,12 @@ type SentinelSystem struct {
 var (
 	_ targets.System    = (*SentinelSystem)(nil)
 	_ targets.LagTeller = (*SentinelSystem)(nil)
+	_ targets.Versioned = (*SentinelSystem)(nil)
 )
 
-func newSentinelSystem(set settings, w watch) *SentinelSystem {
+func newSentinelSystem(b *brand, set settings, w watch) *SentinelSystem {
 	s := &SentinelSystem{watch: w}
-	s.init(set)
+	s.init(b, set)
 	s.sentinels.Dial, s.asked.Dial = byOperator(sentinelPort), byClients(sentinelPort)
 	return s
 }
@@ -45,9 +46,9 @@ func (s *SentinelSystem) Server(nodes []*cluster.Node, i int) cluster.ServerSpec
 		of = nodes[0]
 	}
 	return cluster.ServerSpec{
-		Command: kit.Serve(SentinelName, serverFile, sentinelFile),
+		Command: kit.Serve(s.brand.sentinelName(), serverFile, sentinelFile),
 		Files:   map[string]string{serverFile: s.serverConfig(of), sentinelFile: s.watch.config(nodes, i)},
-		User:    serverUser,
+		User:    s.brand.name,
 	}
 }
 
@@ -98,28 +99,29 @@ func ready(ctx context.Context, l *link, nodes int) error {
 	return nil
 }
 
-// told is whom a Sentinel tells to be the primary, and since which epoch.
-type told struct {
+// masterView is which server a Sentinel takes for the primary, and since which
+// epoch.
+type masterView struct {
 	addr  string
 	epoch uint64 // its config-epoch; the first one is 0
 }
 
 // askSentinel asks for the primary's address, as clients do, and for the epoch
 // of that configuration.
-func askSentinel(ctx context.Context, l *link) (told, error) {
+func askSentinel(ctx context.Context, l *link) (masterView, error) {
 	addr, err := redigo.Strings(l.ask(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName))
 	if err != nil {
-		return told{}, err
+		return masterView{}, err
 	}
 	fields, err := redigo.StringMap(l.ask(ctx, "SENTINEL", "MASTER", masterName))
 	if err != nil {
-		return told{}, err
+		return masterView{}, err
 	}
 	epoch, err := strconv.ParseUint(fields["config-epoch"], 10, 64)
 	if err != nil || len(addr) == 0 {
-		return told{}, fmt.Errorf("a Sentinel tells the primary %q of epoch %q", addr, fields["config-epoch"])
+		return masterView{}, fmt.Errorf("a Sentinel tells the primary %q of epoch %q", addr, fields["config-epoch"])
 	}
-	return told{addr[0], epoch}, nil
+	return masterView{addr[0], epoch}, nil
 }
 
 // Status asks a node by the operator's way.
@@ -134,7 +136,7 @@ func (s *SentinelSystem) ClientStatus(ctx context.Context, n *cluster.Node) (tar
 
 // statusBeside asks a server and the Sentinel beside it.
 func statusBeside(ctx context.Context, servers, sentinels *links, n *cluster.Node) (targets.Status, error) {
-	var by told
+	var by masterView
 	err := sentinels.Use(ctx, n, func(l *link) (err error) {
 		by, err = askSentinel(ctx, l)
 		return err
@@ -150,15 +152,15 @@ func statusBeside(ctx context.Context, servers, sentinels *links, n *cluster.Nod
 	if err != nil {
 		return targets.Status{}, fmt.Errorf("ask %s for its status: %w", n.Name, err)
 	}
-	return together(its, by, n.Addr.String()), nil
+	return combine(its, by, n.Addr.String()), nil
 }
 
-// together makes one status of what a node's server and its Sentinel tell.
+// combine makes one status of what a node's server and its Sentinel tell.
 // Epochs are config-epochs counted from 1. A server that takes itself for the
 // primary while its Sentinel names another one, or the reverse, has none: it is
 // an old primary that the Sentinels have not re-pointed yet, or a new one that
 // this Sentinel has not heard of.
-func together(its server, by told, addr string) targets.Status {
+func combine(its server, by masterView, addr string) targets.Status {
 	st := its.status
 	of := its.fields["master_host"]
 	if st.Role == targets.Primary {

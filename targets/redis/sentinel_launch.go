@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// primaryPatience bounds the wait for the primary's port. A server that
+	// primaryTimeout bounds the wait for the primary's port. A server that
 	// finds it closed asks again only a second later.
-	primaryPatience = 500 * time.Millisecond
-	// stopPatience bounds a server's graceful end when the other one has ended.
-	stopPatience = 2 * time.Second
+	primaryTimeout = 500 * time.Millisecond
+	// stopTimeout bounds a server's graceful end when the other one has ended.
+	stopTimeout = 2 * time.Second
 )
 
 // Launch runs the server and the Sentinel side by side until one of them ends,
 // and passes the signals to stop on to both.
-func (Sentinel) Launch(ctx context.Context, args []string) error {
+func (t Sentinel) Launch(ctx context.Context, args []string) error {
 	if len(args) != 2 {
-		return fmt.Errorf("launch %s: give the configuration files of the server and of the Sentinel", SentinelName)
+		return fmt.Errorf("launch %s: give the configuration files of the server and of the Sentinel", t.brand().sentinelName())
 	}
-	path, err := kit.Find(program())
+	path, err := kit.Find(t.brand().program())
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func awaitPrimary(ctx context.Context, file string) error {
 	if addr == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, primaryPatience)
+	ctx, cancel := context.WithTimeout(ctx, primaryTimeout)
 	defer cancel()
 	_ = kit.Retry(ctx, retryEvery, "wait for the primary", func() error { // without it the server starts as well
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
@@ -93,7 +93,7 @@ func both(signals <-chan os.Signal, programs ...*exec.Cmd) error {
 		running = append(running, cmd)
 		go func() { ended <- end{cmd, cmd.Wait()} }()
 	}
-	var late <-chan time.Time // when the patience with the stopped ones ends
+	var late <-chan time.Time // when those that were asked to stop are killed
 	asked := false
 	pass := func(sig os.Signal) {
 		for _, cmd := range running {
@@ -112,7 +112,7 @@ func both(signals <-chan os.Signal, programs ...*exec.Cmd) error {
 			if left--; !asked && late == nil && result == nil {
 				result = fmt.Errorf("%s ended by itself: %w", strings.Join(e.cmd.Args, " "), orExit0(e.err))
 				pass(syscall.SIGTERM)
-				late = time.After(stopPatience)
+				late = time.After(stopTimeout)
 			}
 		case <-late:
 			pass(syscall.SIGKILL)

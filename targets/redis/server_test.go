@@ -22,7 +22,7 @@ import (
 // how to connect.
 func run(t *testing.T, more ...string) func() *Client {
 	t.Helper()
-	path, err := kit.Find(program())
+	path, err := kit.Find(redisBrand.program())
 	if err != nil {
 		t.Skip(err)
 	}

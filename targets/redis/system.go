@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	redigo "github.com/gomodule/redigo/redis"
+
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
@@ -18,13 +20,31 @@ const retryEvery = 10 * time.Millisecond
 // servers is what both Systems have: the servers and connections to them.
 type servers struct {
 	settings
+	brand             *brand
 	operator, clients links
 	consumers         atomic.Uint64 // connections made, to name each one's processing list
 }
 
-func (s *servers) init(set settings) {
-	s.settings = set
+func (s *servers) init(b *brand, set settings) {
+	s.brand, s.settings = b, set
 	s.operator.Dial, s.clients.Dial = byOperator(serverPort), byClients(serverPort)
+}
+
+// Version is what the server's INFO tells. Valkey tells the version of Redis
+// that it is compatible with beside its own.
+func (s *servers) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
+	err = s.operator.Use(ctx, n, func(l *link) error {
+		text, err := redigo.String(l.ask(ctx, "INFO", "server"))
+		version = parseInfo(text)[s.brand.name+"_version"]
+		return err
+	})
+	if err == nil && version == "" {
+		err = fmt.Errorf("its INFO has no %s_version: it is no %s", s.brand.name, s.brand.title)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", n.Name, err)
+	}
+	return version, nil
 }
 
 // Close closes the kept connections.
@@ -41,12 +61,13 @@ type System struct {
 var (
 	_ targets.System    = (*System)(nil)
 	_ targets.Operated  = (*System)(nil)
+	_ targets.Versioned = (*System)(nil)
 	_ targets.LagTeller = (*System)(nil)
 )
 
-func newSystem(set settings) *System {
+func newSystem(b *brand, set settings) *System {
 	s := &System{epochs: newEpochs()}
-	s.init(set)
+	s.init(b, set)
 	return s
 }
 
@@ -56,9 +77,9 @@ func (*System) Port() int { return serverPort }
 // Server is a redis-server without a primary; Form gives it one.
 func (s *System) Server([]*cluster.Node, int) cluster.ServerSpec {
 	return cluster.ServerSpec{
-		Command: kit.Serve(Name, serverFile),
+		Command: kit.Serve(s.brand.name, serverFile),
 		Files:   map[string]string{serverFile: s.serverConfig(nil)},
-		User:    serverUser,
+		User:    s.brand.name,
 	}
 }
 
@@ -70,7 +91,7 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	}
 	// A replica whose primary does not listen yet asks again only a second later.
 	err := kit.Each(nodes, func(i int) error {
-		return kit.Retry(ctx, retryEvery, "wait for redis on "+nodes[i].Name, func() error { return s.serves(ctx, nodes[i]) })
+		return kit.Retry(ctx, retryEvery, "wait for "+s.brand.title+" on "+nodes[i].Name, func() error { return s.serves(ctx, nodes[i]) })
 	})
 	if err != nil {
 		return err
@@ -152,12 +173,12 @@ func (s *System) status(ctx context.Context, by *links, n *cluster.Node, primary
 	var st targets.Status
 	err := by.Use(ctx, n, func(l *link) error {
 		epoch := s.epochs.node(n.Index) // before the question: an old primary never appears in the epoch that makes it a replica
-		told, err := askServer(ctx, l)
+		answer, err := askServer(ctx, l)
 		if err != nil {
 			return err
 		}
-		st = told.status
-		replid := told.fields["master_replid"]
+		st = answer.status
+		replid := answer.fields["master_replid"]
 		if st.Role == targets.Primary {
 			primary(replid, epoch)
 		}

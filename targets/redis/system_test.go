@@ -147,17 +147,17 @@ func TestTogether(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		told server
-		by   told
+		by   masterView
 		addr string
 		want uint64
 	}{
-		{"the first primary", its(masterInfo), told{"10.0.0.1", 0}, "10.0.0.1", 1},
-		{"its replica", its(slaveInfo), told{"10.0.0.1", 0}, "10.0.0.2", 1},
-		{"a promoted one", its(masterInfo), told{"10.0.0.2", 3}, "10.0.0.2", 4},
-		{"an old primary that came back", its(masterInfo), told{"10.0.0.2", 3}, "10.0.0.1", 0},
-		{"a replica that still follows the old one", its(slaveInfo), told{"10.0.0.2", 3}, "10.0.0.3", 0},
+		{"the first primary", its(masterInfo), masterView{"10.0.0.1", 0}, "10.0.0.1", 1},
+		{"its replica", its(slaveInfo), masterView{"10.0.0.1", 0}, "10.0.0.2", 1},
+		{"a promoted one", its(masterInfo), masterView{"10.0.0.2", 3}, "10.0.0.2", 4},
+		{"an old primary that came back", its(masterInfo), masterView{"10.0.0.2", 3}, "10.0.0.1", 0},
+		{"a replica that still follows the old one", its(slaveInfo), masterView{"10.0.0.2", 3}, "10.0.0.3", 0},
 	} {
-		if st := together(c.told, c.by, c.addr); st.Epoch != c.want {
+		if st := combine(c.told, c.by, c.addr); st.Epoch != c.want {
 			t.Errorf("%s: epoch %d", c.name, st.Epoch)
 		}
 	}

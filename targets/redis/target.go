@@ -1,13 +1,16 @@
 // Package redis is two targets: redis, whose failover the harness's operator
-// does, and redis-sentinel, where a Sentinel beside every server does it.
+// does, and redis-sentinel, where a Sentinel beside every server does it. Valkey,
+// which was made of Redis 7.2, is the same two targets with servers of its own.
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -19,8 +22,28 @@ const (
 
 	serverPort   = 6379
 	sentinelPort = 26379
-	serverUser   = "redis"
 )
+
+// brand is a project whose servers speak as Redis does.
+type brand struct {
+	name     string // of the target, of the server's program less "-server", of its user, and of its package
+	title    string
+	install  string // how to install the server
+	versions []targets.Version
+}
+
+var (
+	redisBrand  = &brand{Name, "Redis", "apt-get install redis-server", kit.Versions(Name, "redis:", "8.0", "7.0")}
+	valkeyBrand = &brand{"valkey", "Valkey", "apt-get install valkey-server, from Debian 13 on", kit.Versions("valkey", "valkey/valkey:", "8.1")}
+)
+
+// program is the program of both targets of a brand: a Sentinel is the server
+// with an option.
+func (b *brand) program() targets.Server {
+	return targets.Server{Program: b.name + "-server", Install: b.install}
+}
+
+func (b *brand) sentinelName() string { return b.name + "-sentinel" }
 
 // Names of the options: the servers' own, and the clients' wait.
 const (
@@ -36,11 +59,22 @@ const (
 	optFailoverTimeout = "failover-timeout"
 )
 
-// Target is Redis replication whose failover the operator does.
-type Target struct{}
+// Target is replication whose failover the operator does; the zero value is
+// Redis.
+type Target struct{ of *brand }
 
-// Sentinel is Redis replication that a Sentinel on every node watches.
-type Sentinel struct{}
+// Sentinel is replication that a Sentinel on every node watches; the zero value
+// is Redis.
+type Sentinel struct{ of *brand }
+
+// Valkey is Target with Valkey's servers.
+func Valkey() Target { return Target{valkeyBrand} }
+
+// ValkeySentinel is Sentinel with Valkey's servers.
+func ValkeySentinel() Sentinel { return Sentinel{valkeyBrand} }
+
+func (t Target) brand() *brand   { return cmp.Or(t.of, redisBrand) }
+func (t Sentinel) brand() *brand { return cmp.Or(t.of, redisBrand) }
 
 var (
 	_ targets.Target   = Target{}
@@ -50,7 +84,7 @@ var (
 )
 
 // Info describes the target.
-func (Target) Info() targets.Info {
+func (t Target) Info() targets.Info {
 	on := func(options ...string) map[string]string {
 		m := map[string]string{}
 		for i := 0; i < len(options); i += 2 {
@@ -58,9 +92,9 @@ func (Target) Info() targets.Info {
 		}
 		return m
 	}
-	info := common()
-	info.Name = Name
-	info.About = "Redis with asynchronous replication; the harness's operator promotes with REPLICAOF NO ONE"
+	info := t.brand().info()
+	info.Name = t.brand().name
+	info.About = t.brand().title + " with asynchronous replication; the harness's operator promotes with REPLICAOF NO ONE"
 	info.Modes = []targets.Mode{
 		{Name: "single", About: "one server that fsyncs its append-only file once a second"},
 		{Name: "replicas", About: "asynchronous replication", Replicas: 2},
@@ -74,42 +108,37 @@ func (Target) Info() targets.Info {
 }
 
 // Info describes the target.
-func (Sentinel) Info() targets.Info {
-	info := common()
-	info.Name = SentinelName
-	info.About = "Redis with asynchronous replication and a Sentinel beside every server, which promote by themselves"
+func (t Sentinel) Info() targets.Info {
+	info := t.brand().info()
+	info.Name = t.brand().sentinelName()
+	info.About = t.brand().title + " with asynchronous replication and a Sentinel beside every server, which promote by themselves"
 	info.Options = append(info.Options,
-		targets.Option{Name: optDownAfter, Default: "1000", About: "how long, in ms, a server does not answer before a Sentinel takes it for down"},
-		targets.Option{Name: optQuorum, Default: "majority", About: "how many Sentinels must take the master for down; a number or majority"},
-		targets.Option{Name: optFailoverTimeout, Default: "6000", About: "in ms; a failed failover is tried again after twice this time"})
+		schema.Field{Name: optDownAfter, Default: "1000", Meaning: "how long, in ms, a server does not answer before a Sentinel takes it for down"},
+		schema.Field{Name: optQuorum, Default: "majority", Meaning: "how many Sentinels must take the master for down; a number or majority"},
+		schema.Field{Name: optFailoverTimeout, Default: "6000", Meaning: "in ms; a failed failover is tried again after twice this time"})
 	info.Modes = []targets.Mode{{Name: "sentinel", About: "three Sentinels, quorum 2", Replicas: 2}}
 	return info
 }
 
-func common() targets.Info {
+func (b *brand) info() targets.Info {
 	yesNo := []string{"yes", "no"}
 	return targets.Info{
-		Options: []targets.Option{
-			{Name: optAppendOnly, Default: "yes", Values: yesNo, About: "keep an append-only file; no: nothing at all is kept on disk"},
-			{Name: optAppendFsync, Default: "everysec", Values: []string{"always", "everysec", "no"}, About: "when the append-only file is synced to disk"},
-			{Name: optMinReplicas, Default: "0", About: "the primary refuses writes with fewer replicas than that; 0: never"},
-			{Name: optMaxLag, Default: "10", About: "seconds since a replica was last heard of for which it counts for " + optMinReplicas},
-			{Name: optServeStale, Default: "yes", Values: yesNo, About: "a replica without its primary answers reads"},
-			{Name: optWait, Default: "0", About: "how many replicas a client WAITs for after every write; a write that fewer confirmed is unknown"},
-			{Name: optWaitTimeout, Default: "500ms", About: "how long a client WAITs"},
+		Options: []schema.Field{
+			{Name: optAppendOnly, Default: "yes", Words: yesNo, Meaning: "keep an append-only file; no: nothing at all is kept on disk"},
+			{Name: optAppendFsync, Default: "everysec", Words: []string{"always", "everysec", "no"}, Meaning: "when the append-only file is synced to disk"},
+			{Name: optMinReplicas, Default: "0", Meaning: "the primary refuses writes with fewer replicas than that; 0: never"},
+			{Name: optMaxLag, Default: "10", Meaning: "seconds since a replica was last heard of for which it counts for " + optMinReplicas},
+			{Name: optServeStale, Default: "yes", Words: yesNo, Meaning: "a replica without its primary answers reads"},
+			{Name: optWait, Default: "0", Meaning: "how many replicas a client WAITs for after every write; a write that fewer confirmed is unknown"},
+			{Name: optWaitTimeout, Default: "500ms", Meaning: "how long a client WAITs"},
 		},
+		Pipelined: pipelined,
 		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
 			history.Enqueue, history.Dequeue, history.Drain,
 			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate},
-		Servers: []targets.Server{program()},
-		Image:   targets.Image{Official: "redis:8", Built: "aftershock/redis:7.0"},
+		Servers:  []targets.Server{b.program()},
+		Versions: b.versions,
 	}
-}
-
-// program is the program of both targets: a Sentinel is a redis-server with an
-// option.
-func program() targets.Server {
-	return targets.Server{Program: "redis-server", Install: "apt-get install redis-server"}
 }
 
 // settings are the options that both targets have.
@@ -145,7 +174,7 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSystem(set), nil
+	return newSystem(t.brand(), set), nil
 }
 
 // Configure validates the options.
@@ -170,15 +199,15 @@ func (t Sentinel) Configure(c targets.Config) (targets.System, error) {
 	if w.failoverTimeout, err = o.Int(optFailoverTimeout, 1000, 3_600_000); err != nil {
 		return nil, err
 	}
-	return newSentinelSystem(set, w), nil
+	return newSentinelSystem(t.brand(), set, w), nil
 }
 
 // Launch becomes the server.
-func (Target) Launch(_ context.Context, args []string) error {
+func (t Target) Launch(_ context.Context, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("launch %s: give the server's configuration file", Name)
+		return fmt.Errorf("launch %s: give the server's configuration file", t.brand().name)
 	}
-	path, err := kit.Find(program())
+	path, err := kit.Find(t.brand().program())
 	if err != nil {
 		return err
 	}

@@ -29,13 +29,6 @@ type command struct {
 	args []any
 }
 
-// keyOf is the name of another key of op's workload and kind.
-func keyOf(op *history.Op, key uint32) []byte {
-	other := *op
-	other.Key = key
-	return kit.AppendKey(nil, &other)
-}
-
 // lists does a transaction of appends and reads in a MULTI: RPUSH and LRANGE.
 func (c *Client) lists(op *history.Op) {
 	micros, ok := history.Micros(op.Elements)
@@ -46,10 +39,10 @@ func (c *Client) lists(op *history.Op) {
 	commands, writes := make([]command, len(micros)), false
 	for i, m := range micros {
 		if m.Read {
-			commands[i] = command{"LRANGE", []any{keyOf(op, m.Key), 0, -1}}
+			commands[i] = command{"LRANGE", []any{kit.KeyOf(op, m.Key), 0, -1}}
 			continue
 		}
-		commands[i], writes = command{"RPUSH", []any{keyOf(op, m.Key), m.Value}}, true
+		commands[i], writes = command{"RPUSH", []any{kit.KeyOf(op, m.Key), m.Value}}, true
 	}
 	results, confirmed := c.multi(op, commands, writes)
 	if results == nil {
@@ -58,14 +51,14 @@ func (c *Client) lists(op *history.Op) {
 	var answer []int64
 	for i, m := range micros {
 		if m.Read {
-			list, err := numbers(nil, results[i])
+			list, err := c.numbers(nil, results[i])
 			if err != nil {
-				c.lose(op, err)
+				c.dropConn(op, err)
 				return
 			}
 			m.Known, m.List = true, list
 		} else if !isNumber(results[i]) {
-			c.lose(op, errReply)
+			c.dropConn(op, errReply)
 			return
 		}
 		answer = history.AppendMicro(answer, m)
@@ -83,7 +76,7 @@ func (c *Client) lists(op *history.Op) {
 func (c *Client) multi(op *history.Op, commands []command, writes bool) (results []any, confirmed error) {
 	asks := !writes && op.Flags&history.FromPrimary != 0
 	if err := c.sendMulti(commands, asks, writes && c.wait > 0); err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 		return nil, nil
 	}
 	queued := 1 + len(commands)
@@ -94,7 +87,7 @@ func (c *Client) multi(op *history.Op, commands []command, writes bool) (results
 	for range queued { // the answers to all but EXEC
 		_, err := c.conn.Receive()
 		if err != nil && !errors.As(err, &refused) {
-			c.lose(op, err)
+			c.dropConn(op, err)
 			return nil, nil
 		}
 	}
@@ -118,13 +111,13 @@ func (c *Client) multi(op *history.Op, commands []command, writes bool) (results
 	}
 	results, ok := reply.([]any)
 	if !ok || len(results) != queued-1 {
-		c.lose(op, fmt.Errorf("%w to EXEC", errReply))
+		c.dropConn(op, fmt.Errorf("%w to EXEC", errReply))
 		return nil, nil
 	}
 	if asks {
 		role, ok := results[0].([]any)
 		if !ok || len(role) == 0 {
-			c.lose(op, fmt.Errorf("%w to ROLE", errReply))
+			c.dropConn(op, fmt.Errorf("%w to ROLE", errReply))
 			return nil, nil
 		}
 		if name, ok := role[0].([]byte); !ok || string(name) != "master" {
@@ -165,7 +158,7 @@ func (c *Client) sendMulti(commands []command, asks, wait bool) error {
 func (c *Client) balances(op *history.Op) {
 	keys := make([]any, op.Key)
 	for i := range keys {
-		keys[i] = keyOf(op, uint32(i))
+		keys[i] = kit.KeyOf(op, uint32(i))
 	}
 	results, _ := c.multi(op, []command{{"MGET", keys}}, false)
 	if results == nil {
@@ -173,18 +166,18 @@ func (c *Client) balances(op *history.Op) {
 	}
 	found, ok := results[0].([]any)
 	if !ok || len(found) != len(keys) {
-		c.lose(op, errReply)
+		c.dropConn(op, errReply)
 		return
 	}
 	elements := op.Elements[:0]
 	for _, f := range found {
-		v, err := number(f)
+		v, err := c.number(f)
 		if err != nil {
-			c.lose(op, err)
+			c.dropConn(op, err)
 			return
 		}
 		if v == history.Nil {
-			v = kit.Opening
+			v = history.OpeningBalance
 		}
 		elements = append(elements, v)
 	}
@@ -193,14 +186,14 @@ func (c *Client) balances(op *history.Op) {
 
 // transfer moves money in one script.
 func (c *Client) transfer(op *history.Op) {
-	reply, confirmed, err := c.write("EVAL", transfer, 2, c.key, keyOf(op, uint32(op.Old)), op.Value, kit.Opening)
+	reply, confirmed, err := c.write("EVAL", transfer, 2, c.key, kit.KeyOf(op, uint32(op.Old)), op.Value, history.OpeningBalance)
 	switch {
 	case err != nil:
 		c.failed(op, err)
 	case reply == int64(0):
 		kit.Refuse(op, history.ErrCompare)
 	case reply != int64(1):
-		c.lose(op, errReply)
+		c.dropConn(op, errReply)
 	default:
 		c.acknowledge(op, confirmed)
 	}
@@ -215,7 +208,7 @@ func (c *Client) generate(op *history.Op) {
 	}
 	v, ok := reply.(int64)
 	if !ok {
-		c.lose(op, errReply)
+		c.dropConn(op, errReply)
 		return
 	}
 	c.acknowledge(op, confirmed)

@@ -2,7 +2,6 @@ package ripple
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -13,8 +12,10 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
+	"github.com/aftershock-chaos/aftershock/targets/kit/resp"
 )
 
 // Client is one connection. An operation allocates nothing, but for growing
@@ -24,7 +25,9 @@ type Client struct {
 	timeout time.Duration
 	out     []byte
 	scratch [20]byte
-	in      reader
+	values  payload.Table
+	long    []byte // of a value that is more than its number
+	in      resp.Reader
 	broken  bool
 }
 
@@ -38,12 +41,13 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if err != nil {
 		return nil, fmt.Errorf("connect to ripple on %s: %w", n.Name, err)
 	}
-	timeout := kit.OpTimeout(o)
-	return newClient(conn, timeout), nil
+	c := newClient(conn, kit.OpTimeout(o))
+	c.values = o.Values
+	return c, nil
 }
 
 func newClient(conn net.Conn, timeout time.Duration) *Client {
-	return &Client{conn: conn, timeout: timeout, in: reader{src: conn}}
+	return &Client{conn: conn, timeout: timeout, in: resp.NewReader(conn)}
 }
 
 // Broken reports whether the connection is of no more use.
@@ -59,17 +63,14 @@ func (c *Client) Close() error {
 // for the primary (the flag FromPrimary) is answered by a primary only; a node
 // that has become a replica refuses it instead of reading an older state.
 func (c *Client) Do(ctx context.Context, op *history.Op) {
-	op.Outcome, op.Error = history.Unknown, history.ErrNone
-	op.Flags &^= history.Seen
 	if op.Kind == history.Dequeue || op.Kind == history.Drain {
 		op.Value, op.Elements = history.Nil, op.Elements[:0]
 	}
-	if c.broken {
-		op.Outcome, op.Error = history.Fail, history.ErrConnect // nothing is sent
+	if !kit.Begin(op, c.broken) {
 		return
 	}
-	if !c.encode(op) {
-		op.Outcome, op.Error = history.Fail, history.ErrServer
+	if c.out = c.out[:0]; !c.encode(op) {
+		kit.Refuse(op, history.ErrServer)
 		return
 	}
 	deadline := kit.Deadline(ctx, c.timeout)
@@ -83,11 +84,11 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 // exchange sends the encoded command and reads its answer.
 func (c *Client) exchange(op *history.Op, deadline time.Time) {
 	if err := c.call(deadline); err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 		return
 	}
 	if err := c.answer(op); err != nil {
-		c.lose(op, err)
+		c.dropConn(op, err)
 	}
 }
 
@@ -106,7 +107,7 @@ func (c *Client) drain(op *history.Op, deadline time.Time) {
 		}
 		op.Elements = append(op.Elements, pop.Value)
 		if time.Now().After(stop) {
-			op.Outcome, op.Error = history.Fail, history.ErrTimeout
+			kit.Refuse(op, history.ErrTimeout)
 			return
 		}
 	}
@@ -120,47 +121,43 @@ func (c *Client) call(deadline time.Time) error {
 	return err
 }
 
-// lose marks the connection broken: an answer may still come for this call,
-// and must not be taken for the next one's.
-func (c *Client) lose(op *history.Op, err error) {
+// dropConn ends op by an error of the connection, which is of no more use.
+func (c *Client) dropConn(op *history.Op, err error) {
 	c.broken = true
-	op.Outcome, op.Error = history.Unknown, history.ErrConnLost
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		op.Error = history.ErrTimeout
-	}
+	kit.DoubtConn(op, err)
 }
 
-// encode makes the command of op in c.out; false if there is none, and nothing
+// encode appends the command of op to c.out; false if there is none, and nothing
 // is sent then.
 func (c *Client) encode(op *history.Op) bool {
 	primary := op.Flags&history.FromPrimary != 0
-	c.out = c.out[:0]
 	switch op.Kind {
 	case history.Read:
-		c.command(2, pick(primary, "PGET", "GET"), 'r', op)
+		c.command(2, pick(primary, "PGET", "GET"), op)
 	case history.Poll:
-		c.command(2, pick(primary, "PGET", "GET"), 'm', op)
+		c.command(2, pick(primary, "PGET", "GET"), op)
+	case history.Scan:
+		c.span(pick(primary, "PRANGE", "RANGE"), op)
 	case history.ReadSet:
-		c.command(2, pick(primary, "PSMEMBERS", "SMEMBERS"), 's', op)
+		c.command(2, pick(primary, "PSMEMBERS", "SMEMBERS"), op)
 	case history.Write:
-		c.command(3, "SET", 'r', op)
-		c.value(op.Value)
+		c.command(3, "SET", op)
+		c.value(op, op.Value)
 	case history.Mark:
-		c.command(3, "SET", 'm', op)
-		c.value(op.Value)
+		c.command(3, "SET", op)
+		c.value(op, op.Value)
 	case history.Add:
-		c.command(3, "SADD", 's', op)
-		c.value(op.Value)
+		c.command(3, "SADD", op)
+		c.value(op, op.Value)
 	case history.Enqueue:
-		c.command(3, "RPUSH", 'q', op)
-		c.value(op.Value)
+		c.command(3, "RPUSH", op)
+		c.value(op, op.Value)
 	case history.Dequeue, history.Drain:
-		c.command(2, "LPOP", 'q', op)
+		c.command(2, "LPOP", op)
 	case history.CAS:
-		c.command(4, "CAS", 'r', op)
-		c.value(op.Old)
-		c.value(op.Value)
+		c.command(4, "CAS", op)
+		c.value(op, op.Old)
+		c.value(op, op.Value)
 	default:
 		return false
 	}
@@ -175,56 +172,67 @@ func pick(first bool, a, b string) string {
 }
 
 // command begins a command of n words with its name and key.
-// Keys tell the kind and the workload, so that two workloads of a plan never
-// meet: "r0.17" is the register 17 of the first workload.
-func (c *Client) command(n int, name string, prefix byte, op *history.Op) {
-	b := append(c.scratch[:0], prefix)
-	b = strconv.AppendUint(b, uint64(op.Workload), 10)
-	b = append(b, '.')
+func (c *Client) command(n int, name string, op *history.Op) {
 	c.out = redcon.AppendArray(c.out, n)
 	c.out = redcon.AppendBulkString(c.out, name)
-	c.out = redcon.AppendBulk(c.out, strconv.AppendUint(b, uint64(op.Key), 10))
+	c.out = redcon.AppendBulk(c.out, kit.AppendKey(c.scratch[:0], op))
 }
 
-func (c *Client) value(v int64) {
+// span is the command of a scan: a prefix, the number of the first key and how many.
+func (c *Client) span(name string, op *history.Op) {
+	c.out = redcon.AppendArray(c.out, 4)
+	c.out = redcon.AppendBulkString(c.out, name)
+	key, number := kit.AppendKey(c.scratch[:0], op), strconv.FormatUint(uint64(op.Key), 10)
+	c.out = redcon.AppendBulk(c.out, key[:len(key)-len(number)])
+	c.out = redcon.AppendBulkString(c.out, number)
+	c.out = redcon.AppendBulk(c.out, strconv.AppendInt(c.scratch[:0], op.Old, 10))
+}
+
+func (c *Client) value(op *history.Op, v int64) {
+	if p := c.values.Of(op); p != nil && v > history.Torn {
+		c.long = p.Append(c.long[:0], v)
+		c.out = redcon.AppendBulk(c.out, c.long)
+		return
+	}
 	c.out = redcon.AppendBulk(c.out, strconv.AppendInt(c.scratch[:0], v, 10))
 }
 
 // answer reads the reply to op; an error means that the connection is of no
 // more use.
 func (c *Client) answer(op *history.Op) error {
-	r, err := c.in.reply()
+	r, err := c.in.Next()
 	if err != nil {
 		return err
 	}
-	if r.kind == '-' {
-		op.Outcome, op.Error = classify(string(r.text))
+	if r.Kind == '-' {
+		op.Outcome, op.Error = classify(string(r.Text))
 		return nil
 	}
+	p := c.values.Of(op)
 	switch op.Kind {
 	case history.Read, history.Poll:
-		op.Value, err = r.value()
+		op.Value, err = r.Value(p)
 	case history.Dequeue:
 		var v int64
-		if v, err = r.value(); err == nil {
+		if v, err = r.Value(p); err == nil {
 			op.Value = v
 		}
 	case history.Write, history.Mark:
-		if r.kind != '+' {
-			err = errReply
+		if r.Kind != '+' {
+			err = resp.ErrReply
 		}
 	case history.Add, history.Enqueue:
-		if r.kind != ':' {
-			err = errReply
+		if r.Kind != ':' {
+			err = resp.ErrReply
 		}
-	case history.ReadSet:
+	case history.ReadSet, history.Scan:
 		err = c.elements(op, r)
 	case history.CAS:
-		if r.kind == '*' {
+		if r.Kind == '*' {
 			return c.compareFailed(op, r)
 		}
-		if r.kind != ':' || r.n != 1 {
-			err = errReply
+		if r.Kind != ':' || r.N != 1 {
+			err = resp.ErrReply
 		}
 	}
 	if err == nil {
@@ -233,45 +241,22 @@ func (c *Client) answer(op *history.Op) error {
 	return err
 }
 
-// elements reads the members of a set.
-func (c *Client) elements(op *history.Op, r reply) error {
-	if r.kind != '*' {
-		return errReply
+// elements reads the members of a set, or what a scan found of each key.
+func (c *Client) elements(op *history.Op, r resp.Reply) error {
+	scan := op.Kind == history.Scan
+	if scan && r.N != op.Old {
+		return resp.ErrReply
 	}
-	op.Elements = op.Elements[:0]
-	for range r.n {
-		e, err := c.in.reply()
-		if err != nil {
-			return err
-		}
-		v, err := e.value()
-		if err != nil || e.null {
-			return errReply
-		}
-		op.Elements = append(op.Elements, v)
-	}
-	return nil
+	return c.in.Elements(op, r, c.values.Of(op), scan)
 }
 
-// compareFailed reads the two elements of a failed comparison's answer: 0 and
-// the current value.
-func (c *Client) compareFailed(op *history.Op, r reply) error {
-	if r.n != 2 {
-		return errReply
+// compareFailed reads the answer of a failed comparison.
+func (c *Client) compareFailed(op *history.Op, r resp.Reply) error {
+	err := c.in.Observed(op, r, c.values.Of(op))
+	if err == nil {
+		kit.Refuse(op, history.ErrCompare)
 	}
-	if zero, err := c.in.reply(); err != nil || zero.kind != ':' || zero.n != 0 {
-		return errors.Join(errReply, err)
-	}
-	current, err := c.in.reply()
-	if err != nil {
-		return err
-	}
-	if op.Observed, err = current.value(); err != nil {
-		return err
-	}
-	op.Flags |= history.Seen
-	op.Outcome, op.Error = history.Fail, history.ErrCompare
-	return nil
+	return err
 }
 
 // refusals is the table of the errors that prove that nothing happened.

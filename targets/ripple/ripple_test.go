@@ -312,7 +312,7 @@ func TestConfigure(t *testing.T) {
 	defaults := map[string]string{}
 	for _, o := range (Target{}).Info().Options {
 		defaults[o.Name] = o.Default
-		if o.About == "" || o.Values != nil && !slices.Contains(o.Values, o.Default) {
+		if o.Meaning == "" || o.Words != nil && !slices.Contains(o.Words, o.Default) {
 			t.Errorf("option %+v", o)
 		}
 	}
@@ -329,36 +329,12 @@ func equal(a, b *System) bool {
 		x.bugN == y.bugN && x.seed == y.seed
 }
 
-// TestServerCommandIsUnderstood parses what Server says with the real command.
-func TestServerCommandIsUnderstood(t *testing.T) {
-	s := configure(t, map[string]string{"bug": "drop-acked,stale-primary", "bug_n": "9", "replay_cost": "200us", "replication": "sync"})
-	nodes := []*cluster.Node{
-		{Name: "n1", Addr: netip.MustParseAddr("10.0.0.1")}, {Name: "n2", Addr: netip.MustParseAddr("fd00::2")},
-	}
-	spec := s.Server(nodes, 0)
-	if spec.Command[0] != cluster.Self || spec.Command[1] != "ripple" {
-		t.Fatal(spec.Command)
-	}
-	c := NewCommand()
-	if err := c.ParseFlags(spec.Command[2:]); err != nil {
-		t.Fatal(err)
-	}
-	for flag, want := range map[string]string{"name": "n1", "peer": "[n2=[fd00::2]:6399]", "bug": "[drop-acked,stale-primary]",
-		"bug-n": "9", "replay-cost": "200µs", "replication": "sync", "data": cluster.DataDir, "seed": "3"} {
-		if got := c.Flag(flag).Value.String(); got != want {
-			t.Errorf("--%s is %s, not %s", flag, got, want)
-		}
-	}
-}
-
-func TestCommandRunsUntilItsContextEnds(t *testing.T) {
+func TestServeRunsUntilItsContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	addr := netip.AddrPortFrom(freeAddr(t, 20), server.DefaultPort).String()
-	c := NewCommand()
-	c.SetArgs([]string{"--name", "n1", "--data", t.TempDir(), "--listen", addr})
 	done := make(chan error, 1)
-	go func() { done <- c.ExecuteContext(ctx) }()
+	go func() { done <- Serve(ctx, server.Options{Name: "n1", Data: t.TempDir(), Listen: addr}) }()
 	if err := kit.Retry(within(t), retryEvery, "dial", func() error {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
@@ -370,11 +346,6 @@ func TestCommandRunsUntilItsContextEnds(t *testing.T) {
 	}
 	cancel()
 	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	c = NewCommand()
-	c.SetArgs([]string{"--name", "n1", "--peer", "n2"})
-	if err := c.Execute(); err == nil || !strings.Contains(err.Error(), "name=host:port") {
 		t.Fatal(err)
 	}
 }

@@ -20,15 +20,13 @@ import (
 // retryEvery is how often Form asks again.
 const retryEvery = 5 * time.Millisecond
 
-// defaultPatience bounds calls whose context has no deadline.
-const defaultPatience = 10 * time.Second
-
 // System is one configured ripple cluster.
 type System struct {
 	replication, fsync, apply            string
 	fsyncInterval, replayCost, readLease time.Duration
 	bugs                                 []string
 	bugN                                 int
+	capacity, slow                       float64 // operations per second, percent
 	seed                                 uint64
 }
 
@@ -57,6 +55,13 @@ func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 		"--seed", strconv.FormatUint(s.seed, 10),
 		"--bug-n", strconv.Itoa(s.bugN),
 	}
+	// A node of another version, that of --base, may not know these.
+	if s.capacity > 0 {
+		command = append(command, "--capacity", strconv.FormatFloat(s.capacity, 'f', -1, 64))
+	}
+	if s.slow > 0 {
+		command = append(command, "--slow", strconv.FormatFloat(s.slow/100, 'f', -1, 64))
+	}
 	for _, bug := range s.bugs {
 		command = append(command, "--bug", bug)
 	}
@@ -70,7 +75,7 @@ func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 
 // address is where clients and the other nodes reach a node.
 func address(n *cluster.Node) string {
-	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(server.DefaultPort))
+	return kit.Address(n, server.DefaultPort)
 }
 
 // Form waits until every node answers, makes node 0 the primary of epoch 1 and
@@ -82,14 +87,7 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err := kit.Each(nodes, func(i int) error { return s.answers(ctx, nodes[i]) }); err != nil {
 		return err
 	}
-	var others []int
-	for i := range nodes[1:] {
-		others = append(others, i+1)
-	}
-	if err := s.Promote(ctx, nodes, 0, others, 1); err != nil {
-		return err
-	}
-	if err := kit.Each(nodes[1:], func(i int) error { return s.Follow(ctx, nodes, i+1, 0, 1) }); err != nil {
+	if err := kit.FollowFirst(ctx, s, nodes); err != nil {
 		return err
 	}
 	return s.formed(ctx, nodes)
@@ -148,6 +146,20 @@ func (s *System) Status(ctx context.Context, n *cluster.Node) (targets.Status, e
 	return status(n, reply, err)
 }
 
+// Syncs tells how often a node's server synced its log.
+func (s *System) Syncs(ctx context.Context, n *cluster.Node) (int64, error) {
+	reply, err := ask(ctx, n, "STATUS")
+	fields, err := redis.StringMap(reply, err)
+	if err != nil {
+		return 0, fmt.Errorf("ask %s for its syncs: %w", n.Name, err)
+	}
+	count, err := strconv.ParseInt(fields["syncs"], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("ask %s for its syncs: %w", n.Name, err)
+	}
+	return count, nil
+}
+
 // ClientStatus asks a node over the clients' network.
 func (s *System) ClientStatus(ctx context.Context, n *cluster.Node) (targets.Status, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address(n))
@@ -169,11 +181,11 @@ func ask(ctx context.Context, n *cluster.Node, command string, args ...any) (any
 
 // call makes one call within ctx and closes conn.
 func call(ctx context.Context, conn net.Conn, command string, args ...any) (any, error) {
-	patience := defaultPatience
+	timeout := kit.DefaultTimeout
 	if deadline, ok := ctx.Deadline(); ok {
-		patience = max(time.Until(deadline), time.Millisecond)
+		timeout = max(time.Until(deadline), time.Millisecond)
 	}
-	c := redis.NewConn(conn, patience, patience)
+	c := redis.NewConn(conn, timeout, timeout)
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // unblocks Do
 	defer stop()
 	defer func() { _ = c.Close() }() // the answer has been read, or there is none

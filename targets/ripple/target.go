@@ -12,6 +12,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
+	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/ripple/server"
 )
@@ -29,6 +30,8 @@ const (
 	optReadLease     = "read_lease"
 	optBug           = "bug"
 	optBugN          = "bug_n"
+	optCapacity      = "capacity"
+	optSlow          = "slow"
 )
 
 // Info describes ripple.
@@ -36,23 +39,28 @@ func (Target) Info() targets.Info {
 	info := targets.Info{
 		Name:  "ripple",
 		About: "a small primary/replica key-value store inside the aftershock binary; speaks RESP2; has deliberate defects",
-		Options: []targets.Option{
-			{Name: optReplication, Default: string(server.Async), Values: server.Replications,
-				About: "acknowledge a write after the primary alone, after one replica, or after all in-sync replicas"},
-			{Name: optFsync, Default: string(server.FsyncInterval), Values: server.Fsyncs,
-				About: "when the log is synced to disk"},
+		Options: []schema.Field{
+			{Name: optReplication, Default: string(server.Async), Words: server.Replications,
+				Meaning: "acknowledge a write after the primary alone, after one replica, or after all in-sync replicas"},
+			{Name: optFsync, Default: string(server.FsyncInterval), Words: server.Fsyncs,
+				Meaning: "when the log is synced to disk"},
 			{Name: optFsyncInterval, Default: server.DefaultFsyncInterval.String(),
-				About: "time between two syncs with fsync: interval"},
-			{Name: optApply, Default: string(server.Serial), Values: server.Applies,
-				About: "replicas replay in one goroutine in log order, or by key in as many as there are processors"},
+				Meaning: "time between two syncs with fsync: interval"},
+			{Name: optApply, Default: string(server.Serial), Words: server.Applies,
+				Meaning: "replicas replay in one goroutine in log order, or by key in as many as there are processors"},
 			{Name: optReplayCost, Default: "0s",
-				About: "CPU time spent per applied record: on the primary by each writer, on a serial replica by one goroutine"},
+				Meaning: "CPU time spent per applied record: on the primary by each writer, on a serial replica by one goroutine"},
 			{Name: optReadLease, Default: server.DefaultReadLease.String(),
-				About: "replication: sync: how long after a replica's last sign of life the primary still serves reads"},
-			{Name: optBug, Default: "none", About: "one or several deliberate defects, separated by commas; see `aftershock list bugs`"},
-			{Name: optBugN, Default: strconv.Itoa(server.DefaultBugN), About: "a random defect strikes one in so many times"},
+				Meaning: "replication: sync: how long after a replica's last sign of life the primary still serves reads"},
+			{Name: optCapacity, Default: "0/s",
+				Meaning: "clients' commands on data that a node answers in a second, those of the lag workload included; 0: as many as it can"},
+			{Name: optSlow, Default: "0%",
+				Meaning: "how much longer a node takes for every client's command on data than it would; its capacity falls as well"},
+			{Name: optBug, Default: "none", Meaning: "one or several deliberate defects, separated by commas; see `aftershock list bugs`"},
+			{Name: optBugN, Default: strconv.Itoa(server.DefaultBugN), Meaning: "a random defect strikes one in so many times"},
 		},
-		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
+		Pipelined: pipelined,
+		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll, history.Scan,
 			history.Enqueue, history.Dequeue, history.Drain},
 	}
 	for _, b := range server.Bugs {
@@ -104,6 +112,10 @@ func (s *System) set(key, value string) error {
 		return duration(&s.replayCost, value, 0, time.Second)
 	case optReadLease:
 		return duration(&s.readLease, value, 100*time.Millisecond, time.Hour)
+	case optCapacity:
+		return amount(&s.capacity, schema.Field{Name: key, Type: schema.Rate, Max: mostCapacity}, value)
+	case optSlow:
+		return amount(&s.slow, schema.Field{Name: key, Type: schema.Percent, Max: mostSlow}, value)
 	case optBugN:
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 {
@@ -114,6 +126,20 @@ func (s *System) set(key, value string) error {
 	default:
 		return s.setBugs(value)
 	}
+}
+
+// The bounds of what a node can be told to be slow by.
+const (
+	mostCapacity = 10_000_000
+	mostSlow     = 10_000 // percent
+)
+
+// amount reads a rate or a percentage.
+func amount(p *float64, f schema.Field, value string) error {
+	if m := (schema.Slot{Field: f, At: p}).Read(f.Name, value, false); m != nil {
+		return fmt.Errorf("%s; %s", m.Message, m.Remedy)
+	}
+	return nil
 }
 
 func (s *System) setBugs(value string) error {

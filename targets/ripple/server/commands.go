@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidwall/redcon"
 )
@@ -24,40 +25,43 @@ type request struct {
 type command struct {
 	min, max int // arguments, with the name; max 0 is any number
 	serve    func(*request)
+	load     bool // it is a client's work on data, which the throttle slows down
 }
 
 // maxName bounds a command's name.
 const maxName = 16
 
-// commands is the table of all commands, by their upper-case name. PGET and
-// PSMEMBERS are GET and SMEMBERS that only a primary answers.
+// commands is the table of all commands, by their upper-case name. PGET,
+// PSMEMBERS and PRANGE are GET, SMEMBERS and RANGE that only a primary answers.
 var commands = map[string]command{
-	"GET":       {2, 2, func(r *request) { r.get(false) }},
-	"PGET":      {2, 2, func(r *request) { r.get(true) }},
-	"SMEMBERS":  {2, 2, func(r *request) { r.smembers(false) }},
-	"PSMEMBERS": {2, 2, func(r *request) { r.smembers(true) }},
-	"SET":       {3, 3, func(r *request) { r.result(r.s.submit(opSet, r.args[1], r.args[2])) }},
-	"CAS":       {4, 4, func(r *request) { r.result(r.s.submit(opCAS, r.args[1], r.args[2], r.args[3])) }},
-	"INCR":      {2, 2, func(r *request) { r.result(r.s.submit(opIncr, r.args[1])) }},
-	"SADD":      {3, 0, func(r *request) { r.result(r.s.submit(opAdd, r.args[1], r.args[2:]...)) }},
-	"RPUSH":     {3, 0, func(r *request) { r.result(r.s.submit(opPush, r.args[1], r.args[2:]...)) }},
-	"LPOP":      {2, 2, func(r *request) { r.result(r.s.submit(opPop, r.args[1])) }},
-	"DEL":       {2, 0, (*request).del},
-	"PING":      {1, 2, (*request).ping},
-	"ECHO":      {2, 2, func(r *request) { r.w.WriteBulk(r.args[1]) }},
-	"QUIT":      {1, 1, func(r *request) { r.quit = true; r.w.WriteString("OK") }},
-	"SELECT":    {2, 2, func(r *request) { r.w.WriteString("OK") }},
-	"CLIENT":    {2, 0, func(r *request) { r.w.WriteString("OK") }},
-	"COMMAND":   {1, 0, func(r *request) { r.w.WriteArray(0) }}, // redis-cli asks; nothing is told
-	"CONFIG":    {2, 0, (*request).config},
-	"DBSIZE":    {1, 1, func(r *request) { r.w.WriteInt(r.s.store.Load().size()) }},
-	"ROLE":      {1, 1, (*request).role},
-	"INFO":      {1, 0, (*request).info},
-	"STATUS":    {1, 1, (*request).status},
-	"PROMOTE":   {2, 0, (*request).promote},
-	"FOLLOW":    {3, 3, (*request).follow},
-	"EPOCH":     {3, 3, (*request).epoch},
-	"REPL":      {4, 0, (*request).repl},
+	"GET":       {2, 2, func(r *request) { r.get(false) }, true},
+	"PGET":      {2, 2, func(r *request) { r.get(true) }, true},
+	"SMEMBERS":  {2, 2, func(r *request) { r.smembers(false) }, true},
+	"PSMEMBERS": {2, 2, func(r *request) { r.smembers(true) }, true},
+	"RANGE":     {4, 4, func(r *request) { r.span(false) }, true},
+	"PRANGE":    {4, 4, func(r *request) { r.span(true) }, true},
+	"SET":       {3, 3, func(r *request) { r.result(r.s.submit(opSet, r.args[1], r.args[2])) }, true},
+	"CAS":       {4, 4, func(r *request) { r.result(r.s.submit(opCAS, r.args[1], r.args[2], r.args[3])) }, true},
+	"INCR":      {2, 2, func(r *request) { r.result(r.s.submit(opIncr, r.args[1])) }, true},
+	"SADD":      {3, 0, func(r *request) { r.result(r.s.submit(opAdd, r.args[1], r.args[2:]...)) }, true},
+	"RPUSH":     {3, 0, func(r *request) { r.result(r.s.submit(opPush, r.args[1], r.args[2:]...)) }, true},
+	"LPOP":      {2, 2, func(r *request) { r.result(r.s.submit(opPop, r.args[1])) }, true},
+	"DEL":       {2, 0, (*request).del, true},
+	"PING":      {1, 2, (*request).ping, false},
+	"ECHO":      {2, 2, func(r *request) { r.w.WriteBulk(r.args[1]) }, false},
+	"QUIT":      {1, 1, func(r *request) { r.quit = true; r.w.WriteString("OK") }, false},
+	"SELECT":    {2, 2, func(r *request) { r.w.WriteString("OK") }, false},
+	"CLIENT":    {2, 0, func(r *request) { r.w.WriteString("OK") }, false},
+	"COMMAND":   {1, 0, func(r *request) { r.w.WriteArray(0) }, false}, // redis-cli asks; nothing is told
+	"CONFIG":    {2, 0, (*request).config, false},
+	"DBSIZE":    {1, 1, func(r *request) { r.w.WriteInt(r.s.store.Load().size()) }, false},
+	"ROLE":      {1, 1, (*request).role, false},
+	"INFO":      {1, 0, (*request).info, false},
+	"STATUS":    {1, 1, (*request).status, false},
+	"PROMOTE":   {2, 0, (*request).promote, false},
+	"FOLLOW":    {3, 3, (*request).follow, false},
+	"EPOCH":     {3, 3, (*request).epoch, false},
+	"REPL":      {4, 0, (*request).repl, false},
 }
 
 // serve answers one command.
@@ -77,10 +81,25 @@ func (r *request) serve(args [][]byte) {
 		r.w.WriteError(fmt.Sprintf("ERR wrong number of arguments for '%s'", name[:n]))
 	default:
 		r.args = args
-		c.serve(r)
+		r.throttled(c)
 		r.args = nil
 	}
 }
+
+// throttled serves a command as slowly as the node is told to be.
+func (r *request) throttled(c command) {
+	if !c.load || r.s.slow.idle() {
+		c.serve(r)
+		return
+	}
+	r.s.slow.begin(r.s.now)
+	began := r.s.now()
+	c.serve(r)
+	r.s.slow.end(r.s.now, began)
+}
+
+// now is nanoseconds since the node began.
+func (s *Server) now() int64 { return int64(time.Since(s.start)) }
 
 // result writes the answer to a write.
 func (r *request) result(res result) {
@@ -249,6 +268,7 @@ func (st *Status) fields() []string {
 		"connected", strings.Join(st.Connected, ","),
 		"insync", strings.Join(st.InSync, ","),
 		"members", strings.Join(st.Members, ","),
+		"syncs", strconv.FormatInt(st.Syncs, 10),
 	}
 }
 

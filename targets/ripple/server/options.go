@@ -71,6 +71,8 @@ type Options struct {
 	Bugs          []string          // names of deliberate defects
 	BugN          int               // a random defect strikes 1 in BugN times; default DefaultBugN
 	Seed          uint64            // of the defects' random choices
+	Capacity      float64           // clients' commands that the node answers in a second; 0: as many as it can
+	Slow          float64           // share by which every client's command takes longer: 0.2 is a fifth
 	Logger        *slog.Logger      // default: discard
 }
 
@@ -105,6 +107,8 @@ func (o *Options) prepare() error {
 		return fmt.Errorf("--data is missing: name the directory that holds the log")
 	case o.FsyncInterval < 0 || o.ReplayCost < 0 || o.ReadLease < 0:
 		return fmt.Errorf("--fsync-interval, --replay-cost and --read-lease must not be negative")
+	case o.Capacity < 0 || o.Slow < 0:
+		return fmt.Errorf("--capacity and --slow must not be negative")
 	case o.BugN < 0:
 		return fmt.Errorf("--bug-n %d must not be negative", o.BugN)
 	}

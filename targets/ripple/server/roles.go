@@ -147,6 +147,7 @@ type Status struct {
 	Connected []string // a primary's replicas
 	InSync    []string // a primary's replicas that know that they are in sync
 	Members   []string // a sync primary's in-sync set
+	Syncs     int64    // of the log, since the server started
 }
 
 // Status of the node now.
@@ -155,7 +156,7 @@ func (s *Server) Status() Status {
 	defer s.mu.Unlock()
 	st := Status{
 		Role: s.meta.Role, Epoch: s.meta.Epoch, Position: s.durable, Committed: s.commit, Applied: s.applied,
-		Primary: s.meta.Primary, Members: slices.Clone(s.meta.Members),
+		Primary: s.meta.Primary, Members: slices.Clone(s.meta.Members), Syncs: s.wal.syncs.Load(),
 	}
 	if s.durable > 0 {
 		st.LogEpoch = s.frames[s.durable-1].epoch()

@@ -27,6 +27,7 @@ type Server struct {
 	opts  Options
 	log   *slog.Logger
 	bugs  *mischief
+	slow  *throttle
 	start time.Time // base of the node's monotonic times
 	ln    net.Listener
 
@@ -89,7 +90,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts: o, log: o.Logger.With("node", o.Name), bugs: bugs, start: time.Now(),
+		opts: o, log: o.Logger.With("node", o.Name), bugs: bugs, slow: newThrottle(o.Capacity, o.Slow), start: time.Now(),
 		replicas: make(map[string]*replicaState), conns: make(map[net.Conn]struct{}),
 		wakeWriter: make(chan struct{}, 1), wakeApplier: make(chan struct{}, 1), wakeFollower: make(chan struct{}, 1),
 		done: make(chan struct{}),

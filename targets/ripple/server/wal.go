@@ -32,6 +32,7 @@ type wal struct {
 	offset int64       // end of the last whole record
 	dirty  atomic.Bool // appended to since the last background sync
 	buf    []byte
+	syncs  atomic.Int64 // calls of sync
 }
 
 // openWAL opens or makes the log of a data directory and returns its records.
@@ -167,6 +168,7 @@ func (w *wal) append(frames []frame) error {
 const maxBuffer = 1 << 20
 
 func (w *wal) sync() error {
+	w.syncs.Add(1)
 	if err := w.file.Sync(); err != nil {
 		return fmt.Errorf("sync the log %s: %w", w.path, err)
 	}

@@ -1,0 +1,140 @@
+package all
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/kit"
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// Footprint is about how much memory it takes to load a history and judge it,
+// in bytes, with some room for the garbage collector, which has to know the
+// limit. Measured on registers, sets and transactions of 1 to 10 million
+// operations: 150 bytes an operation and 10 an element are in use at the worst.
+func Footprint(s history.Size) uint64 {
+	const perOp, perElement = 192, 16
+	return perOp*uint64(s.Ops) + perElement*uint64(s.Elements)
+}
+
+// Pass judges a log that stays on disk, as it does not fit into memory. All its
+// operations are added once, in their order, and shown to the checkers that
+// follow (see Checker.Follow). Then Run brings into memory what fits: first the
+// workloads of the other checkers, whole, then what the followers choose. What
+// does not fit is unknown, with the reason.
+type Pass struct {
+	in        checkers.Input
+	table     []checkers.Checker
+	followers []checkers.Follower // by place in the table; nil: the checker does not follow, or does not apply
+	following []checkers.Follower // those that are not nil
+	whole     []bool              // by workload: it was brought in
+}
+
+// NewPass begins a pass over a log on disk. Zero limits mean those of
+// DefaultLimits. memory is what the judgement may take, in bytes.
+func NewPass(log *history.Log, limits checkers.Limits, memory uint64) *Pass {
+	return newPass(log, limits, memory, All())
+}
+
+func newPass(log *history.Log, limits checkers.Limits, memory uint64, table []checkers.Checker) *Pass {
+	limits = checkers.OrDefault(limits)
+	limits.Memory = min(limits.Memory, memory/4+1) // the rest is in use
+	p := &Pass{in: checkers.Input{Log: log, Limits: limits, Memory: memory}, table: table, followers: make([]checkers.Follower, len(table))}
+	for i := range table {
+		if c := &table[i]; c.Follow != nil && checkers.Applies(c, log) {
+			p.followers[i] = c.Follow(p.in)
+			p.following = append(p.following, p.followers[i])
+		}
+	}
+	return p
+}
+
+// Add takes the next operation.
+func (p *Pass) Add(op *history.Op) {
+	for _, f := range p.following {
+		f.Add(op)
+	}
+}
+
+// Run judges the log once all operations have been added, as the function Run
+// does one in memory.
+func (p *Pass) Run(ctx context.Context) checkers.Result {
+	p.bringIn()
+	var all checkers.Result
+	for i := range p.table {
+		c := &p.table[i]
+		judge := func(ctx context.Context) checkers.Result { return c.Check(ctx, p.in) }
+		if f := p.followers[i]; f != nil {
+			judge = f.Judge
+		} else if why := p.lacks(c); why != "" {
+			all.Values = append(all.Values, checkers.UnknownFacts(c.Facts, p.in.Log, why)...)
+			continue
+		}
+		checkers.Merge(&all, checkers.Contained(ctx, c, p.in.Log, judge))
+	}
+	checkers.Conclude(ctx, p.in, p.table, &all)
+	return all
+}
+
+// bringIn brings operations into memory, as far as they fit into the half of
+// it: the workloads of the checkers that do not follow, the smaller first, then
+// what the followers choose, in the order of the table.
+func (p *Pass) bringIn() {
+	room, count := p.in.Memory/2, int64(0)
+	fits := func(s history.Size) bool {
+		if f := Footprint(s); f <= room {
+			room, count = room-f, count+s.Ops
+			return true
+		}
+		return false
+	}
+	sizes := p.in.Log.StoredSizes()
+	order := make([]int, len(sizes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(Footprint(sizes[a]), Footprint(sizes[b])) })
+	p.whole = make([]bool, len(p.in.Log.Meta.Workloads))
+	for _, i := range order {
+		p.whole[i] = p.wanted(i) && fits(sizes[i])
+	}
+	var chosen []func(*history.Op) bool
+	for _, f := range p.following {
+		if keep := f.Choose(fits); keep != nil {
+			chosen = append(chosen, keep)
+		}
+	}
+	if count == 0 {
+		return
+	}
+	p.in.Log.Keep(int(count), func(op *history.Op) bool {
+		return p.whole[op.Workload] || slices.ContainsFunc(chosen, func(keep func(*history.Op) bool) bool { return keep(op) })
+	})
+}
+
+// wanted tells whether a checker that does not follow judges a workload.
+func (p *Pass) wanted(workload int) bool {
+	return slices.ContainsFunc(p.table, func(c checkers.Checker) bool {
+		return c.Follow == nil && checkers.Judges(&c, p.in.Log.Meta.Workloads[workload])
+	})
+}
+
+// lacks says why a checker that does not follow cannot judge; empty if it can.
+func (p *Pass) lacks(c *checkers.Checker) string {
+	for i, w := range p.in.Log.Meta.Workloads {
+		if checkers.Judges(c, w) && !p.whole[i] {
+			return kit.TooLarge(p.in, fmt.Sprintf("the %s of workload %s", kit.OpsText(p.in.Log.StoredSizes()[i].Ops), w.Name))
+		}
+	}
+	return ""
+}
+
+// How it is told that something does not fit into memory.
+
+// TooLarge says why a log is on disk.
+func TooLarge(log *history.Log, memory uint64) string {
+	return fmt.Sprintf("the history of %s does not fit in %s", kit.OpsText(int64(log.Len())), kit.BytesText(memory))
+}

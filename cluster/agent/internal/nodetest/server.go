@@ -1,0 +1,61 @@
+package nodetest
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// ServerSpec runs testServer.
+var ServerSpec = cluster.ServerSpec{Command: []string{cluster.Self, "testserver"}}
+
+// ServerPort is where testServer listens.
+const ServerPort = 9000
+
+// testServer answers lines over TCP: "ping"; "send ADDR" sends a datagram to
+// port 9000 there; "got ADDR" tells how many datagrams came from there.
+func testServer() error {
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", ServerPort))
+	if err != nil {
+		return err
+	}
+	packets, err := net.ListenPacket("udp", fmt.Sprintf(":%d", ServerPort))
+	if err != nil {
+		return err
+	}
+	var got [256]atomic.Int64 // by the last byte of the sender's address
+	go func() {
+		buf := make([]byte, 100)
+		for {
+			if _, from, err := packets.ReadFrom(buf); err == nil {
+				got[from.(*net.UDPAddr).IP.To4()[3]].Add(1)
+			}
+		}
+	}()
+	fmt.Println("serving")
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer conn.Close()
+			for lines := bufio.NewScanner(conn); lines.Scan(); {
+				word, addr, _ := strings.Cut(lines.Text(), " ")
+				answer := "pong"
+				switch word {
+				case "send":
+					_, err := packets.WriteTo([]byte("x"), &net.UDPAddr{IP: net.ParseIP(addr), Port: ServerPort})
+					answer = fmt.Sprint(err)
+				case "got":
+					answer = fmt.Sprint(got[net.ParseIP(addr).To4()[3]].Load())
+				}
+				fmt.Fprintln(conn, answer)
+			}
+		}()
+	}
+}

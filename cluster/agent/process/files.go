@@ -1,0 +1,61 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// writeFiles writes the spec's files as the user's own.
+func writeFiles(spec cluster.ServerSpec, dataDir string) error {
+	who, err := lookupUser(spec.User, "/etc/passwd", "/etc/group")
+	if err != nil {
+		return err
+	}
+	for name, contents := range spec.Files {
+		path := expand(name, dataDir)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dataDir, path)
+		}
+		if err := makeParents(filepath.Dir(path), who); err != nil {
+			return fmt.Errorf("make the directory of %s: %w", path, err)
+		}
+		if err := os.WriteFile(path, []byte(expand(contents, dataDir)), 0o600); err != nil {
+			return fmt.Errorf("write a file of the server: %w", err)
+		}
+		if err := who.chown(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDataDir makes the data directory and gives it, but not what it holds, to
+// who. Databases insist on its being closed to everybody else.
+func makeDataDir(dir string, who account) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return who.chown(dir)
+}
+
+// makeParents makes what is missing of dir and gives that to who.
+func makeParents(dir string, who account) error {
+	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := makeParents(filepath.Dir(dir), who); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return who.chown(dir)
+}

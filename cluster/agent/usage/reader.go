@@ -1,0 +1,73 @@
+// Package usage reads what a node takes of its machine, as the kernel tells it.
+package usage
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/aftershock-chaos/aftershock/history/usage"
+)
+
+// Reader reads the usage of the node whose PID 1 this process is: of all other
+// processes, those that have ended too. It may be used by many goroutines.
+type Reader struct {
+	control *Meter // nil: nothing else goes over the node's network
+
+	mu     sync.Mutex
+	groups groups
+	last   usage.Set // what counts up never comes down
+}
+
+// NewReader finds out what the kernel tells. control counts what the control
+// channel adds to the node's network.
+func NewReader(control *Meter) *Reader {
+	return &Reader{control: control, groups: findGroups("/sys/fs/cgroup"), last: usage.None()}
+}
+
+// Read takes one reading. It holds one thread for its whole length, which
+// becomes another user for a moment where the kernel asks for that.
+func (r *Reader) Read() usage.Set {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	began := time.Now()
+	s := usage.None()
+	var own, ended unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &own) // it cannot fail
+	_ = unix.Getrusage(unix.RUSAGE_CHILDREN, &ended)
+	s[usage.Agent] = own.Utime.Nano() + own.Stime.Nano()
+	p := readProcesses(os.Getpid())
+	p.cpu += ended.Utime.Nano() + ended.Stime.Nano()
+	s[usage.CPU], s[usage.Memory], s[usage.Threads] = p.cpu, p.anonymous+p.shared, p.threads
+	if p.switches != usage.Unknown {
+		s[usage.Switches] = p.switches + ended.Nvcsw + ended.Nivcsw
+	}
+	if !p.io.unknown {
+		s[usage.DiskRead], s[usage.DiskWritten], s[usage.ReadCalls], s[usage.WriteCalls] = p.io.read, p.io.written, p.io.readCalls, p.io.writeCalls
+	}
+	r.groups.read(&s, s[usage.Agent])
+	r.network(&s)
+	for f := range usage.Figures {
+		if counts(f) && s[f] != usage.Unknown {
+			s[f] = max(s[f], r.last[f])
+			r.last[f] = s[f]
+		}
+	}
+	s[usage.Took] = int64(time.Since(began))
+	return s
+}
+
+// counts tells whether a figure counts up. NetDoubt, which does, is held to NetIn
+// and NetOut by network.
+func counts(f usage.Figure) bool {
+	switch f {
+	case usage.Memory, usage.Charged, usage.Threads, usage.Took, usage.NetDoubt:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/report"
+)
+
+// conclude turns verdicts and failures into the command's exit code; the
+// failures have been printed already.
+func conclude(verdicts []*results.Verdict, failures []error) error {
+	code := exitHolds
+	worse := map[int]int{exitHolds: 0, exitUnknown: 1, exitViolated: 2, exitInput: 3, exitInfrastructure: 4}
+	note := func(c int) {
+		if worse[c] > worse[code] {
+			code = c
+		}
+	}
+	for _, v := range verdicts {
+		note(v.ExitCode())
+	}
+	for _, err := range failures {
+		note(exitCode(err))
+	}
+	if code == exitHolds {
+		return nil
+	}
+	return exitError{code}
+}
+
+// formats are what --format can be, for the commands that print verdicts.
+var formats = []struct {
+	name  string
+	write func(io.Writer, ...*results.Verdict) error
+}{
+	{"text", printText}, {"json", report.JSON}, {"junit", report.JUnit}, {"table", report.Comparison}, {"markdown", report.Markdown},
+}
+
+// formatNames is "text, json, junit, table or markdown".
+func formatNames() string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.name)
+	}
+	return orList(names)
+}
+
+// orList is "a, b or c".
+func orList(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// printer is the writer of a --format.
+func printer(format string) (func(io.Writer, ...*results.Verdict) error, error) {
+	for _, f := range formats {
+		if f.name == format {
+			return f.write, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown --format %q; use %s", format, formatNames())
+}
+
+// printText writes summaries for the terminal they go to.
+func printText(w io.Writer, verdicts ...*results.Verdict) error {
+	options := report.TextOptions{Width: 100}
+	if f, ok := w.(*standardOutput); ok && term.IsTerminal(int(f.file.Fd())) {
+		options.Color = os.Getenv("NO_COLOR") == ""
+		if width, _, err := term.GetSize(int(f.file.Fd())); err == nil {
+			options.Width = min(max(width, 60), 140)
+		}
+	}
+	for _, v := range verdicts {
+		if err := report.Text(w, v, options); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/harness"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+	"github.com/aftershock-chaos/aftershock/plans"
+)
+
+// loadPlans reads what an argument of `run` stands for: the plans of a file, of
+// a shipped file ("postgres/kill"), or the one shipped plan of that name
+// ("quickstart-sync"), the first of these that there is.
+func loadPlans(arg string, overrides []plan.Override) ([]*plan.Plan, error) {
+	info, err := os.Stat(arg)
+	if err == nil && !info.IsDir() {
+		return plan.Load(arg, overrides, harness.Words())
+	}
+	if text, ok := plans.Read(arg); ok {
+		return plan.Parse(arg, text, overrides, harness.Words())
+	}
+	shipped, err := shippedPlans()
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(shipped, func(s shippedPlan) bool { return s.plan.Name == arg })
+	if at < 0 {
+		return nil, noPlan(arg, shipped)
+	}
+	text, _ := plans.Read(shipped[at].file) // it was read a moment ago
+	list, err := plan.Parse(shipped[at].file, text, overrides, harness.Words())
+	if err != nil {
+		return nil, err
+	}
+	return list[shipped[at].number:][:1], nil
+}
+
+// shippedPlan is a plan with its place.
+type shippedPlan struct {
+	plan   *plan.Plan
+	file   string // as plans.Names has it
+	number int    // in the file
+}
+
+func shippedPlans() ([]shippedPlan, error) {
+	var all []shippedPlan
+	for _, file := range plans.Names() {
+		text, _ := plans.Read(file)
+		list, err := plan.Parse(file, text, nil, harness.Words())
+		if err != nil {
+			return nil, fmt.Errorf("the shipped plan %s: %w", file, err)
+		}
+		for number, p := range list {
+			all = append(all, shippedPlan{plan: p, file: file, number: number})
+		}
+	}
+	return all, nil
+}
+
+// noPlan says what is not there, and what may have been meant.
+func noPlan(arg string, shipped []shippedPlan) error {
+	word := strings.TrimPrefix(strings.TrimSuffix(path.Clean(arg), ".yaml"), "plans/")
+	var known, namesakes []string
+	for _, s := range shipped {
+		if path.Base(s.file) == word && !slices.Contains(namesakes, s.file) {
+			namesakes = append(namesakes, s.file)
+		}
+		known = append(known, s.file, s.plan.Name)
+	}
+	meant := ""
+	if near, ok := spelling.Nearest(word, known); ok {
+		meant = fmt.Sprintf("did you mean %q? ", near)
+	}
+	if len(namesakes) > 0 {
+		meant = "did you mean " + orList(namesakes) + "? "
+	}
+	return fmt.Errorf("%w: there is no plan file %s, and no shipped plan of that name; %s`aftershock list plans` tells what is shipped", failure.ErrInput, arg, meant)
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/aftershock-chaos/aftershock/harness"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/harness/studies"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+	"github.com/aftershock-chaos/aftershock/internal/units"
+	"github.com/aftershock-chaos/aftershock/internal/wholefile"
+	"github.com/aftershock-chaos/aftershock/plans"
+	"github.com/aftershock-chaos/aftershock/results/study"
+	"github.com/aftershock-chaos/aftershock/results/study/page"
+)
+
+// studyFlags are the flags of `study`.
+type studyFlags struct {
+	quick   bool
+	targets []string
+	set     []string
+	seed    uint64
+	host    string
+	out     string
+	format  string
+	into    string
+	pages   string
+	quiet   bool
+	verbose bool
+	memory  memoryFlag
+}
+
+func studyCommand() *cobra.Command {
+	var f studyFlags
+	c := &cobra.Command{
+		Use:   "study FILE…",
+		Short: "Test sentences that people believe by many runs: one page and one table each",
+		Long: `Make the runs that the plans of a file ask for, one plan a target, and tell what
+they say of the file's sentence (study: says): measured, does not hold here, no
+answer, or that the machine is the limit; how much, and by which evidence. A page
+(study.html), a table (study.md) and the data (study.json) are written into the
+study's folder, which also has the runs.
+
+What is no file is looked for among the plans that are shipped with aftershock:
+replicas is all that are about replicas, replicas/cost one of them.
+
+--quick makes fewer and shorter runs, and only those that a decision is about; the
+page says so. An interrupt ends the study after the run that goes on; what was
+made is judged, and the page says what is missing.
+
+Exit codes: 0 the study was made, whatever it says; 2 it was interrupted, 3 the
+input is wrong, 4 runs failed, whose reasons the page has.`,
+		Example: `  aftershock study replicas/sync-latency --quick
+  aftershock study replicas --target ripple,postgres
+  aftershock study my-study.yaml --into docs/ours.md`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c.Context(), args) },
+	}
+	c.Flags().BoolVar(&f.quick, "quick", false, "fewer and shorter runs")
+	c.Flags().StringSliceVar(&f.targets, "target", nil, "targets to study, separated by commas (default: all that the file has a plan for)")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "override a path of the plans, e.g. repeat=12 (repeatable)")
+	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of the first round (0: the plans')")
+	c.Flags().StringVar(&f.host, "host", "", "where nodes live: "+orList(harness.HostNames())+" (default: the plans')")
+	c.Flags().StringVarP(&f.out, "out", "o", "runs", "folder in which the studies' folders are made")
+	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: text, markdown or json")
+	c.Flags().StringVar(&f.into, "into", "", "write what was measured into this Markdown file as well, between the lines <!-- study NAME: begin --> and end")
+	c.Flags().StringVar(&f.pages, "pages", "", "write the pages into this folder as well, as NAME-TARGET.html")
+	f.memory.register(c)
+	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
+	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
+	return c
+}
+
+func (f studyFlags) run(ctx context.Context, args []string) error {
+	print, ok := map[string]func(io.Writer, ...*study.Study) error{"text": study.Text, "markdown": study.Markdown, "json": study.JSON}[f.format]
+	if !ok {
+		return fmt.Errorf("unknown --format %q; use text, markdown or json", spelling.Short(f.format))
+	}
+	known := targetNames()
+	for _, name := range f.targets {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("unknown target %q in --target; %s", spelling.Short(name), spelling.DidYouMean(name, known))
+		}
+	}
+	live := newLiveLine(os.Stderr, f.quiet)
+	jobs, err := f.jobs(args, live)
+	if err != nil {
+		return err
+	}
+	runs, length := 0, time.Duration(0)
+	for _, j := range jobs {
+		n, t := j.Estimate()
+		runs, length = runs+n, length+t
+	}
+	fmt.Fprintf(os.Stderr, "%s, about %s, about %s\n", units.Plural(len(jobs), "study", "studies"), units.Plural(runs, "run", "runs"), roughly(length))
+	var made []*study.Study
+	var failures []error
+	for i, j := range jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		s, err := f.one(ctx, j)
+		if err != nil {
+			failures = append(failures, err)
+			fmt.Fprintln(os.Stderr, "aftershock:", err)
+		}
+		if s == nil {
+			continue
+		}
+		made = append(made, s)
+		if f.format == "text" {
+			if i > 0 {
+				fmt.Fprintln(stdout)
+			}
+			if err := print(stdout, s); err != nil {
+				return fmt.Errorf("print the study: %w", err)
+			}
+		}
+	}
+	if f.format != "text" {
+		if err := print(stdout, made...); err != nil {
+			return fmt.Errorf("print the studies: %w", err)
+		}
+	}
+	return conclude(nil, failures)
+}
+
+// one makes a study and writes its files.
+func (f studyFlags) one(ctx context.Context, j *studies.Job) (*study.Study, error) {
+	s, dir, err := j.Run(ctx)
+	if s == nil {
+		return nil, err
+	}
+	html := func(w io.Writer) error { return page.HTML(w, s) }
+	files := map[string]func(io.Writer) error{
+		filepath.Join(dir, "study.html"): html,
+		filepath.Join(dir, "study.md"):   func(w io.Writer) error { return study.Markdown(w, s) },
+		filepath.Join(dir, "study.json"): func(w io.Writer) error { return study.JSON(w, s) },
+	}
+	if f.pages != "" {
+		files[filepath.Join(f.pages, strings.Join(append([]string{s.Name}, j.Targets()...), "-")+".html")] = html
+	}
+	for path, write := range files {
+		if wrong := wholefile.Write(path, 0o644, write); wrong != nil {
+			err = errors.Join(err, failure.Infrastructure("write the study", wrong))
+		}
+	}
+	if f.into != "" {
+		err = errors.Join(err, studyInto(f.into, s))
+	}
+	fmt.Fprintln(os.Stderr, "study", filepath.Join(dir, "study.html"))
+	return s, err
+}
+
+// studyInto puts a study into a Markdown file.
+func studyInto(path string, s *study.Study) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("%w: write the study: %w", failure.ErrInput, err)
+	}
+	text, err := study.Splice(string(old), s)
+	if err != nil {
+		return fmt.Errorf("%w: write the study into %s: %w", failure.ErrInput, path, err)
+	}
+	return failure.Infrastructure("write the study into "+path, wholefile.Write(path, 0o644, func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewBufferString(text))
+		return err
+	}))
+}
+
+// jobs are the studies that the arguments name.
+func (f studyFlags) jobs(args []string, live *liveLine) ([]*studies.Job, error) {
+	set := slices.Clone(f.set)
+	if f.seed != 0 {
+		set = append(set, fmt.Sprintf("seed=%d", f.seed))
+	}
+	if f.host != "" {
+		set = append(set, "host="+f.host)
+	}
+	overrides, err := parseOverrides(set)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.places(); err != nil {
+		return nil, err
+	}
+	var jobs []*studies.Job
+	var wrong []error
+	for _, name := range studyFiles(args) {
+		list, err := loadPlans(name, overrides)
+		if err == nil {
+			o := studies.Options{Quick: f.quick, Set: overrides, Targets: f.targets, Command: f.command(name),
+				Run:   harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Logger: newLogger(live, f.verbose), Progress: live.show},
+				Watch: func(m studies.Moment) { watchStudy(live, m) }}
+			var j *studies.Job
+			if j, err = studies.New(name, list, o); err == nil && !j.Empty() {
+				jobs, err = append(jobs, j), f.marked(&j.Study)
+			}
+		}
+		wrong = append(wrong, err)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	if len(jobs) == 0 {
+		return nil, fmt.Errorf("%w: none of these studies is about %s", failure.ErrInput, orList(f.targets))
+	}
+	return jobs, nil
+}
+
+// places tells whether there is where to write.
+func (f studyFlags) places() error {
+	if f.into != "" {
+		if _, err := os.Stat(f.into); err != nil {
+			return fmt.Errorf("%w: --into: %w; make the file first", failure.ErrInput, err)
+		}
+	}
+	if f.pages == "" {
+		return nil
+	}
+	switch info, err := os.Stat(f.pages); {
+	case err != nil:
+		return fmt.Errorf("%w: --pages: %w; make the folder first", failure.ErrInput, err)
+	case !info.IsDir():
+		return fmt.Errorf("%w: --pages: %s is no folder", failure.ErrInput, f.pages)
+	}
+	return nil
+}
+
+// marked tells, before anything begins, whether --into has a place for a study.
+func (f studyFlags) marked(s *study.Study) error {
+	if f.into == "" {
+		return nil
+	}
+	text, err := os.ReadFile(f.into)
+	if err == nil {
+		_, err = study.Splice(string(text), s)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: --into %s: %w", failure.ErrInput, f.into, err)
+	}
+	return nil
+}
+
+// command makes the study again.
+func (f studyFlags) command(file string) string {
+	words := []string{"aftershock study", file}
+	if f.quick {
+		words = append(words, "--quick")
+	}
+	if len(f.targets) > 0 {
+		words = append(words, "--target "+strings.Join(f.targets, ","))
+	}
+	if f.host != "" {
+		words = append(words, "--host "+f.host)
+	}
+	if f.seed != 0 {
+		words = append(words, fmt.Sprintf("--seed %d", f.seed))
+	}
+	for _, s := range f.set {
+		words = append(words, "--set '"+s+"'")
+	}
+	return strings.Join(words, " ")
+}
+
+// studyFiles has the files of shipped folders and of directories in their place.
+func studyFiles(args []string) []string {
+	var files []string
+	for _, arg := range args {
+		if info, err := os.Stat(arg); err == nil && info.IsDir() {
+			if inside, _ := filepath.Glob(filepath.Join(arg, "*.yaml")); len(inside) > 0 {
+				files = append(files, inside...)
+				continue
+			}
+		}
+		folder := strings.TrimPrefix(strings.TrimSuffix(filepath.ToSlash(arg), "/"), "plans/") + "/"
+		shipped := slices.DeleteFunc(plans.Names(), func(name string) bool { return !strings.HasPrefix(name, folder) })
+		if len(shipped) == 0 {
+			shipped = []string{arg}
+		}
+		files = append(files, shipped...)
+	}
+	return files
+}
+
+// watchStudy shows how far the study is.
+func watchStudy(live *liveLine, m studies.Moment) {
+	if m.Ended {
+		live.clear()
+		return
+	}
+	j := job{name: m.Cell.Plan.Name, left: ", about " + roughly(m.Left) + " left"}
+	for _, s := range m.Cell.Settings {
+		j.varied = append(j.varied, plan.Override(s))
+	}
+	live.begin(m.Made, max(m.All, m.Made+1), j)
+}
+
+// roughly is a time for people who wait.
+func roughly(d time.Duration) string {
+	if d < time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(10 * time.Second).String()
+}
+
+func targetNames() []string {
+	var names []string
+	for _, t := range harness.Words().Targets {
+		names = append(names, t.Info().Name)
+	}
+	return names
+}

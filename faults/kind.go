@@ -1,0 +1,128 @@
+package faults
+
+import (
+	"net/netip"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/schema"
+)
+
+// KindInfo describes a kind of fault for `aftershock list faults` and for
+// validation.
+type KindInfo struct {
+	Name    string
+	About   string      // one line
+	Victims []string    // the words; a node's name is always allowed
+	Shapes  []ShapeInfo // nil: the kind has none
+}
+
+// ShapeInfo describes one shape of a kind.
+type ShapeInfo struct {
+	Name       string
+	About      string   // one line
+	MinNodes   int      // fewer cannot take this shape
+	Victims    []string // the words; the first is the default if Optional
+	Optional   bool     // the victim may be left out
+	From       []string // the allowed words, the first is the default
+	Directions []string // likewise; nil: the shape has none
+	Everyone   bool     `json:"-"` // it is made of all nodes: no single one can be the victim
+}
+
+// The words for victims.
+const (
+	Primary = "primary"
+	Replica = "replica"
+	Random  = "random"
+	All     = "all"
+)
+
+// anyVictim are the words for the victims of a fault that can hit any node.
+func anyVictim() []string { return []string{Primary, Replica, Random, All} }
+
+// Kind is all that anyone needs to know of a kind of fault; no other code
+// tells kinds apart by their names.
+type Kind struct {
+	KindInfo
+
+	// In a plan a kind is a key of the fault. Its value is the victim alone,
+	// or, for a kind with Shapes or Keys, a map: of a shape to its victim, or
+	// of the word victim to it, and of Keys.
+	Keys []schema.Key[Spec]
+
+	// Done is what it did to its victims, after "was" or "were": "killed".
+	Done string
+	// Outage: its victims do not serve while it lasts, so that a primary among
+	// them may be replaced. A failover is measured from such a fault.
+	Outage bool
+
+	// How it is executed: a fault of processes has a Hold, another has Steps.
+	//
+	// Hold is the state that it keeps its victims in, and Enter is the action
+	// that brings a victim into it.
+	Hold  Hold
+	Enter cluster.Action
+	// Steps are what the agents do, also those of nodes that are no victims,
+	// together with a description for people.
+	Steps func(p Planned, victims []int, c Cluster) ([]Step, string)
+	// Instant: without For it is undone on each node as soon as it took effect
+	// there; a fault of another kind lasts until the end of the measured phase.
+	Instant bool
+
+	// The kind's own part of the package's functions; nil where it has none.
+	fill     func(s *Spec)                                        // Defaults; nil: those of Keys
+	validate func(s Spec, nodes []string) error                   // Validate: what shape, victim and Keys can be together
+	choose   func(p Planned, nodes int, c chooser) ([]int, error) // Resolve
+	verify   func(Evidence) (string, bool)                        // Verify
+	brief    func(title string) string                            // Brief
+}
+
+// Hold is a state that faults of processes keep nodes in. They compose: a node
+// leaves it when the last of them ends.
+type Hold uint8
+
+const (
+	NoHold Hold = iota
+	Down        // no server runs; the node leaves it by a start
+	Paused      // the server stands still; the node leaves it by a resume
+)
+
+// Cluster is what Steps are made for: the nodes by their numbers, and where
+// the clients' packets come from.
+type Cluster struct {
+	Names   []string
+	Addrs   []netip.Addr
+	Clients netip.Addr
+}
+
+// Step is what a fault does on one node; a fault has at most one for each. The
+// engine adds the fault's id and
+// the instants; the agent tells faults apart by the id, so that they compose.
+type Step struct {
+	Node       int
+	Begin, End cluster.Action
+}
+
+// Evidence is what a run recorded of the effect of one fault, beyond that the
+// agents have acted.
+type Evidence struct {
+	Healed  bool   // its end was recorded, and with it what was counted
+	Dropped uint64 // packets, by its rules
+}
+
+// Verify tells whether the evidence shows an effect that someone can have
+// noticed: if so, the words, which may be empty, say what it did; else why not.
+func (k Kind) Verify(e Evidence) (words string, ok bool) {
+	if k.verify == nil {
+		return "", true // that the agents have acted is enough
+	}
+	return k.verify(e)
+}
+
+// Brief is the title of a fault of this kind without words that go without
+// saying, for narrow tables.
+func (k Kind) Brief(title string) string {
+	if k.brief == nil {
+		return title
+	}
+	return k.brief(title)
+}

@@ -1,0 +1,286 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/harness/machine"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/internal/lastwords"
+	"github.com/aftershock-chaos/aftershock/internal/version"
+	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/rundir"
+	"github.com/aftershock-chaos/aftershock/targets"
+	alltargets "github.com/aftershock-chaos/aftershock/targets/all"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+const (
+	// launchTimeout bounds everything up to the first operation.
+	launchTimeout = 2 * time.Minute
+	// cleanupTimeout bounds the healing and the tearing down of a run.
+	cleanupTimeout = 30 * time.Second
+	// versionTimeout bounds the question for a server's version.
+	versionTimeout = 5 * time.Second
+)
+
+// deployment is the system under test on its nodes. It owns the phases launch,
+// form and tear down.
+type deployment struct {
+	host   Host
+	target targets.Info
+	system targets.System
+	log    *slog.Logger
+
+	image   string           // that the nodes are made of; empty: of none
+	wanted  version.Version  // that has to run; none: any that the claims are about
+	about   version.Range    // the claims'
+	version string           // that the servers said they are, once they are formed
+	said    string           // about it, in their own words
+	machine *results.Machine // that it all runs on; nil until the replica set is formed
+	cluster cluster.Cluster  // nil until the nodes are launched
+	nodes   []*cluster.Node
+}
+
+// configure makes the target of a plan ready to be launched on a host, and
+// chooses the version and what the nodes are made of.
+func configure(ctx context.Context, p *plan.Plan, host Host) (*deployment, error) {
+	known, ok := alltargets.Find(p.Target.Name)
+	if !ok {
+		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	}
+	d := &deployment{host: host, target: known.Info()}
+	var err error
+	if d.wanted, d.about, err = p.Versions(); err != nil {
+		return nil, fmt.Errorf("%w: %w", failure.ErrInput, err)
+	}
+	if err := d.choose(ctx, p.Target.Image); err != nil {
+		return nil, err
+	}
+	d.system, err = known.Configure(targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Version: d.wanted, Seed: p.Seed})
+	if err != nil {
+		return nil, fmt.Errorf("%w: target %s: %w", failure.ErrInput, p.Target.Name, err)
+	}
+	return d, nil
+}
+
+// launch brings the nodes up, without their servers.
+func (d *deployment) launch(ctx context.Context, r *request, rec *record) error {
+	d.log = rec.log
+	d.cleanDeadRuns(ctx)
+	if d.image != "" {
+		d.log.Info("image", "name", d.image)
+	}
+	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
+		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}}
+	for _, s := range d.target.Servers {
+		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
+			spec.Programs = append(spec.Programs, path)
+		}
+	}
+	for i := range 1 + r.plan.Target.Replicas {
+		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: plan.NodeName(i), Image: d.image})
+	}
+	var err error
+	if d.cluster, err = d.host.launcher(r.options.Logger).Launch(ctx, spec); err != nil {
+		if errors.Is(err, docker.ErrImage) {
+			err = d.otherImages(ctx, err)
+		}
+		return failure.Infrastructure("launch the nodes on host "+d.host.Name, err)
+	}
+	d.nodes = d.cluster.Nodes()
+	return nil
+}
+
+// cleanDeadRuns removes what runs whose harness died have left on this host.
+func (d *deployment) cleanDeadRuns(ctx context.Context) {
+	removed, err := d.host.Clean(ctx)
+	if len(removed) > 0 {
+		d.log.Info("removed what dead runs had left", "things", removed)
+	}
+	if err != nil {
+		d.log.Warn("cleaning up after dead runs failed; `aftershock clean` tries again", "err", err)
+	}
+}
+
+// The causes by which forming is given up.
+var (
+	errEnded = errors.New("its server ended while the cluster formed")
+	errLost  = errors.New("the control channel was lost while the cluster formed")
+)
+
+// form starts the servers, makes them a replica set, and asks them which version
+// they are. A server that ends meanwhile, though nobody asked it to, ends the
+// forming at once; the error quotes what its log says. dir has the logs.
+func (d *deployment) form(ctx context.Context, dir *rundir.Dir) error {
+	watched, giveUp := context.WithCancelCause(ctx)
+	var watchers sync.WaitGroup
+	for _, n := range d.nodes {
+		watchers.Go(func() { watchEnd(watched, n, giveUp) })
+	}
+	err := d.start(watched)
+	giveUp(nil)
+	watchers.Wait()
+	if lost := new(nodeError); errors.As(context.Cause(watched), &lost) {
+		err = failure.Infrastructure("form the replica set", lost)
+	}
+	if err != nil {
+		return d.quoteLogs(err, dir)
+	}
+	return d.askVersion(ctx)
+}
+
+// nodeError is an error with the node that it is about.
+type nodeError struct {
+	node string
+	err  error
+}
+
+func (e *nodeError) Error() string { return e.node + ": " + e.err.Error() }
+func (e *nodeError) Unwrap() error { return e.err }
+
+// watchEnd gives forming up when a node's server ends, unless the target itself
+// stopped it to start it anew.
+func watchEnd(ctx context.Context, n *cluster.Node, giveUp context.CancelCauseFunc) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case exit, ok := <-n.Exits():
+			switch {
+			case !ok && ctx.Err() == nil:
+				giveUp(&nodeError{n.Name, errLost})
+			case ok && exit.Planned:
+				continue
+			case ok:
+				giveUp(&nodeError{n.Name, fmt.Errorf("%w: %s", errEnded, exitWords(exit))})
+			}
+			return
+		}
+	}
+}
+
+// exitWords say how a server ended.
+func exitWords(exit cluster.Exit) string {
+	if exit.Signal != "" {
+		return "signal: " + exit.Signal
+	}
+	return fmt.Sprintf("exit code %d", exit.Code)
+}
+
+// quoteLogs adds to an error of forming what the logs say: that of the node whose
+// server ended, else of each that tells of an error.
+func (d *deployment) quoteLogs(err error, dir *rundir.Dir) error {
+	var about *nodeError
+	ended := errors.As(err, &about)
+	for _, n := range d.nodes {
+		if ended && n.Name != about.node {
+			continue
+		}
+		if said := lastwords.OfFile(dir.File(filepath.Join(rundir.NodesDir, n.Name, "server.log")), ended); said != "" {
+			err = fmt.Errorf("%w; the log of %s says: %s", err, n.Name, said)
+		}
+	}
+	return err
+}
+
+// start starts the servers and makes them a replica set.
+func (d *deployment) start(ctx context.Context) error {
+	starting, startCtx := errgroup.WithContext(ctx)
+	for i, n := range d.nodes {
+		starting.Go(func() error {
+			if err := n.Start(startCtx, d.system.Server(d.nodes, i)); err != nil {
+				return fmt.Errorf("start the server of %s: %w", n.Name, err)
+			}
+			return nil
+		})
+	}
+	if err := starting.Wait(); err != nil {
+		return failure.Infrastructure("start the target", err)
+	}
+	err := d.system.Form(ctx, d.nodes)
+	if errors.Is(err, targets.ErrVersion) {
+		return fmt.Errorf("%w: target %s: %w", failure.ErrInput, d.target.Name, err)
+	}
+	return failure.Infrastructure("form the replica set", err)
+}
+
+// askVersion asks the first server which version it is, and refuses one that the
+// plan does not mean.
+func (d *deployment) askVersion(ctx context.Context) error {
+	asked, ok := d.system.(targets.Versioned)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	said, err := asked.Version(ctx, d.nodes[0])
+	if err != nil {
+		return failure.Infrastructure("ask for the version", err)
+	}
+	runs, ok := version.Find(said)
+	if !ok {
+		return failure.Infrastructure("ask for the version", fmt.Errorf("%s says that it is %q", d.nodes[0].Name, said))
+	}
+	where := "is installed here"
+	if d.image != "" {
+		where = "is in " + d.image
+	}
+	switch {
+	case !d.wanted.None() && !d.wanted.Covers(runs):
+		return fmt.Errorf("%w: target.version: %s %s is wanted, and %s %s: install the other one, or ask for this", failure.ErrInput, d.target.Name, d.wanted, runs, where)
+	case !d.about.Has(runs):
+		return fmt.Errorf("%w: for.version: the plan's claims are not about %s %s, which %s: they are about %s", failure.ErrInput, d.target.Name, runs, where, d.about)
+	}
+	d.version, d.said = runs.String(), said
+	return nil
+}
+
+// lookAround finds out what all of it runs on.
+func (d *deployment) lookAround(ctx context.Context) *results.Machine {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	m := machine.Read()
+	m.Server = d.said
+	if found, err := d.host.probe(ctx); err == nil {
+		m.Engine = d.host.Name + ": " + found
+	}
+	if d.image != "" && d.host.digest != nil {
+		digest, err := d.host.digest(ctx, d.image)
+		if err != nil {
+			d.log.Warn("the image's digest is not known", "image", d.image, "err", err)
+		}
+		m.Image = digest
+	}
+	d.machine = &m
+	return &m
+}
+
+// tearDown closes the system's connections and removes the nodes.
+func (d *deployment) tearDown(ctx context.Context) error {
+	if closer, ok := d.system.(io.Closer); ok {
+		if err := closer.Close(); err != nil {
+			d.log.Debug("closing the system's connections", "err", err)
+		}
+	}
+	if d.cluster == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+	defer cancel()
+	if err := d.cluster.Close(ctx); err != nil {
+		return fmt.Errorf("%w: tear down the cluster (`aftershock clean` tries again): %w", failure.ErrInfrastructure, err)
+	}
+	return nil
+}

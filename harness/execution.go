@@ -1,0 +1,370 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/checkers/register/stream"
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/faults/engine"
+	"github.com/aftershock-chaos/aftershock/harness/livewatch"
+	"github.com/aftershock-chaos/aftershock/harness/meter"
+	"github.com/aftershock-chaos/aftershock/harness/metrics"
+	"github.com/aftershock-chaos/aftershock/harness/operator"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/harness/preflight"
+	"github.com/aftershock-chaos/aftershock/harness/settle"
+	"github.com/aftershock-chaos/aftershock/harness/watchdog"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/payload"
+	"github.com/aftershock-chaos/aftershock/results/judge"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/workloads"
+)
+
+// execution is one run under way. It knows the order of the phases; what
+// happens in one is the matter of its owner:
+//
+//	prepare             record, configure
+//	launch, form        deployment
+//	warm-up, measure    load, engine.Engine
+//	heal                engine.Engine
+//	settle              settle
+//	final reads, drains finalReader
+//	tear down           deployment
+//	judge               judgement.go
+//
+// What goes on beside the phases are actors: those of the background for the
+// run's whole life, the pollers from the warm-up to the end of the final reads.
+type execution struct {
+	*request
+	started    time.Time
+	record     *record
+	deployment *deployment
+	workloads  []workloads.Workload
+	live       live
+	session    *session         // nil until the replica set is formed
+	executed   []faults.Planned // the schedule as it was put into effect
+}
+
+// live is what is made of the operations while they are recorded.
+type live struct {
+	counts  *liveCounts
+	metrics *metrics.Tally   // nil: nobody asked for them
+	watch   *livewatch.Watch // nil: no workload has registers
+}
+
+// session is a run from the moment on that its replica set is formed, which is
+// where its clock reads zero.
+type session struct {
+	clock    history.Clock
+	watchdog *watchdog.Watchdog
+	roles    *roles
+	progress *progressReporter
+	engine   *engine.Engine
+}
+
+// execute makes a run on a host that works from this process.
+func execute(ctx context.Context, r *request, host Host) (*judge.Result, error) {
+	e := &execution{request: r, started: time.Now(), executed: r.schedule}
+	if err := e.prepare(ctx, host); err != nil {
+		return nil, err
+	}
+	runErr := e.run(ctx)
+	if ctx.Err() != nil {
+		runErr = fmt.Errorf("%w after %s", failure.ErrInterrupted, time.Since(e.started).Round(time.Millisecond))
+		e.gateFailed("the run was interrupted: let it end, or have it end sooner (duration, settle)")
+	}
+	return e.finish(context.WithoutCancel(ctx), runErr)
+}
+
+// prepare makes the run directory and everything that needs no node.
+func (e *execution) prepare(ctx context.Context, host Host) (err error) {
+	if e.deployment, err = configure(ctx, e.plan, host); err != nil {
+		return err
+	}
+	measured, need := []bool{}, preflight.Need{Nodes: 1 + e.plan.Target.Replicas}
+	for _, spec := range e.plan.Loads() {
+		w, err := workloads.New(spec)
+		if err != nil {
+			return fmt.Errorf("%w: workload %s: %w", failure.ErrInput, spec.Name, err)
+		}
+		e.workloads = append(e.workloads, w)
+		measured = append(measured, w.Measured(0))
+		need.Clients += workloads.Connections(w, need.Nodes)
+	}
+	if err := preflight.Check(need, judge.AvailableMemory()); err != nil {
+		return failure.Infrastructure("before the launch", err)
+	}
+	if e.record, err = openRecord(e.request, e.started); err != nil {
+		return err
+	}
+	meta := metaOf(e.record.dir.Name(), e.plan, e.workloads)
+	e.live = live{counts: newLiveCounts(measured), watch: livewatch.New(meta, e.plan.Timeouts)}
+	if e.options.Metrics {
+		e.live.metrics = metrics.NewTally(e.plan.Name, meta.Nodes)
+	}
+	return e.record.startHistory(meta, func(ops []history.Op) {
+		e.live.counts.add(ops)
+		e.live.metrics.Add(ops)
+		e.live.watch.Add(ops)
+	})
+}
+
+// metaOf is what the history says of its run.
+func metaOf(run string, p *plan.Plan, list []workloads.Workload) history.Meta {
+	meta := history.Meta{Run: run, EventsMarked: true}
+	nodes := 1 + p.Target.Replicas
+	for i := range nodes {
+		meta.Nodes = append(meta.Nodes, plan.NodeName(i))
+	}
+	for _, w := range list {
+		spec := w.Spec()
+		meta.Workloads = append(meta.Workloads, history.WorkloadMeta{Name: spec.Name, Type: spec.Type, Object: workloads.ObjectOf(spec.Type),
+			Keys: workloads.KeyBound(w), Workers: w.Workers(nodes)})
+	}
+	return meta
+}
+
+// run takes the run through its phases up to the last drain. Whatever ends ctx,
+// the faults are healed.
+func (e *execution) run(ctx context.Context) error {
+	life := context.WithoutCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	background := newActors(life, e.record.log, cancel)
+	defer background.stop()
+	if err := e.launch(ctx, background); err != nil {
+		return err
+	}
+	e.begin(background)
+
+	loadCtx, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
+	if e.live.watch != nil {
+		background.start(actor{name: "register watch", run: silent(func(ctx context.Context) { e.live.watch.Run(ctx, e.session.clock, e.notLinearizable(stopLoad)) })})
+	}
+	pollers := newActors(loadCtx, e.record.log, cancel)
+	defer pollers.stop()
+	if err := e.loadPhases(loadCtx, pollers); err != nil {
+		return err
+	}
+
+	e.phase("heal", e.now())
+	e.heal(life)
+	e.phase("settle", e.now())
+	if ctx.Err() == nil && e.settled(ctx) {
+		e.session.roles.renew(ctx) // who is primary has to be known of what is read now
+		e.phase("final", e.now())
+		finals := e.finalReader()
+		finals.readNodes(ctx)
+		finals.drainQueues(ctx)
+	}
+	e.phase("end", e.now())
+	return context.Cause(ctx)
+}
+
+// launch brings the system up, and keeps its output from the first line on.
+func (e *execution) launch(ctx context.Context, background *actors) error {
+	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
+	defer cancel()
+	if err := e.deployment.launch(ctx, e.request, e.record); err != nil {
+		return err
+	}
+	background.start(nodeLogs(e.deployment.nodes, e.record)...)
+	if err := e.deployment.form(ctx, e.record.dir); err != nil {
+		return err
+	}
+	if err := e.record.dir.WriteMachine(e.deployment.lookAround(ctx)); err != nil { // as where the folder was moved: no reason to end
+		e.record.log.Warn("the verdict will not tell what the run was made on", "err", failure.OutOfSpace(err))
+	}
+	attrs := []any{"host", e.deployment.host.Name, "nodes", len(e.deployment.nodes)}
+	if e.deployment.version != "" {
+		attrs = append(attrs, "version", e.deployment.version)
+	}
+	e.record.log.Info("cluster formed", append(attrs, "after", time.Since(e.started).Round(time.Millisecond).String())...)
+	return nil
+}
+
+// begin starts the clock, and what goes on beside the phases from now on.
+func (e *execution) begin(background *actors) {
+	d, rec := e.deployment, e.record
+	s := &session{clock: history.NewClock()}
+	s.watchdog = watchdog.New(s.clock, d.nodes, cluster.DefaultLease, rec.emit)
+	s.roles = newRoles(d.system, d.nodes, s.clock, rec.emit)
+	s.roles.refresh(background.ctx)
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress}
+	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.view, Logger: rec.log,
+		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
+	e.session = s
+	e.phase("form", s.clock.Now())
+	background.start(
+		actor{name: "history", run: rec.watchHistory, vital: true},
+		actor{name: "watchdog", run: silent(s.watchdog.Run)},
+		actor{name: "roles", run: silent(s.roles.watch)},
+		actor{name: "live line", run: silent(s.progress.run)},
+		actor{name: "what the nodes take", run: newMeter(d, s.clock, rec).Run},
+	)
+	background.start(nodeExits(d.nodes, s.clock, rec)...)
+	if o := operator.New(d.system, d.nodes, e.plan.Target.Failover, e.plan.Seed, s.clock, s.watchdog, rec.emit, rec.log); o != nil {
+		background.start(actor{name: "operator", run: silent(o.Run)})
+	}
+}
+
+// newMeter asks what the nodes take, and servers that count them for their syncs.
+func newMeter(d *deployment, clock history.Clock, rec *record) *meter.Meter {
+	m := &meter.Meter{Nodes: d.nodes, Clock: clock, Record: rec.usage.Append}
+	if teller, ok := d.system.(targets.SyncTeller); ok {
+		m.Syncs = teller.Syncs
+	}
+	return m
+}
+
+// notLinearizable takes the first contradiction that the watch finds.
+func (e *execution) notLinearizable(stopLoad func()) func(stream.Violation) {
+	return func(v stream.Violation) {
+		detail := fmt.Sprintf("not linearizable: %s, %s", v.Workload, v.Text)
+		stop := e.plan.StopOn == "violated"
+		if stop {
+			detail += "; the load ends here (stop_on: violated)"
+		}
+		e.record.emit(history.Event{At: e.now(), Kind: history.EventNote, Detail: detail})
+		if stop {
+			stopLoad()
+		}
+	}
+}
+
+// loadPhases are the warm-up and the measured phase: load and faults, side by side.
+// The pollers go on behind them, so that the last markers can still be seen.
+func (e *execution) loadPhases(ctx context.Context, pollers *actors) error {
+	l := &load{clients: e.clients(), workloads: e.workloads, history: e.record.history, seed: e.plan.Seed, emit: e.record.emit}
+	e.session.progress.start.Store(e.now())
+	e.phase("warmup", e.now())
+	if err := l.fill(ctx); err != nil {
+		return err
+	}
+	w := newLoadWindow(e.now(), e.plan)
+	e.session.progress.start.Store(w.start)
+	if a := newLagAsker(e.deployment.system, e.deployment.nodes, e.session.clock, e.record.events.Append); a != nil {
+		pollers.start(actor{name: "the system's own lag", run: a.run})
+	}
+	var both sync.WaitGroup
+	both.Go(func() { l.run(ctx, w, pollers) })
+	both.Go(func() { e.injectFaults(ctx, w) })
+	both.Wait()
+	return nil
+}
+
+// injectFaults executes the schedule from the begin of the measured phase on.
+func (e *execution) injectFaults(ctx context.Context, w loadWindow) {
+	if !sleepUntil(ctx, e.session.clock, w.measure) {
+		return
+	}
+	e.phase("measure", w.measure)
+	e.session.engine.Base = w.measure
+	executed, err := e.session.engine.Run(ctx, e.schedule)
+	if executed != nil {
+		e.executed = executed
+	}
+	if err != nil && ctx.Err() == nil {
+		e.gateFailed("the fault schedule failed: " + err.Error() + "; see harness.log in the run's folder, and make the run again")
+	}
+}
+
+// heal ends every fault that is still in force.
+func (e *execution) heal(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+	defer cancel()
+	if err := e.session.engine.HealAll(ctx); err != nil {
+		e.gateFailed("healing failed, so that a fault may have lasted: " + err.Error() + "; see harness.log in the run's folder, and make the run again")
+	}
+}
+
+// settled waits until the healed cluster is healthy, at most plan.Settle. A
+// cluster all nodes of which say that what holds the data is gone is settled
+// enough to be read: that there is nothing is what the reads will be answered.
+func (e *execution) settled(ctx context.Context) bool {
+	nodes := e.deployment.nodes
+	s := settle.Wait(ctx, e.deployment.system, nodes, e.session.clock, e.plan.Settle)
+	if ctx.Err() != nil {
+		return s.Missing == ""
+	}
+	event := history.Event{At: e.now(), Kind: history.EventSettled, Since: s.Since}
+	if s.Missing != "" {
+		event.Failed, event.Detail = true, s.Missing
+		for i, said := range s.Said {
+			if words := e.record.lastWords(nodes[i].Name); len(words) > 0 {
+				said += ", and its log ends with: " + words[len(words)-1]
+			}
+			event.Log = append(event.Log, said)
+		}
+	}
+	e.record.emit(event)
+	if s.Missing != "" {
+		e.gateFailed(fmt.Sprintf("the cluster did not settle in %s: %s; see what the nodes said in the run's folder nodes, or give it longer (settle)", e.plan.Settle, s.Missing))
+	}
+	return s.Missing == "" || s.Gone
+}
+
+func (e *execution) finalReader() *finalReader {
+	return &finalReader{clients: e.clients(), workloads: e.workloads, history: e.record.history, serving: e.session.roles.serving, limit: e.plan.Settle}
+}
+
+func (e *execution) clients() clients {
+	r := e.session.roles
+	return clients{system: e.deployment.system, nodes: e.deployment.nodes, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.primary, changes: &r.changes, replica: r.replica,
+		options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: e.values()}}
+}
+
+// values are how the values of each workload look.
+func (e *execution) values() payload.Table {
+	table := make(payload.Table, len(e.workloads))
+	for i, w := range e.workloads {
+		table[i] = payload.New(w.Spec().Value, e.plan.Seed)
+	}
+	return table
+}
+
+// phase marks the begin of a phase of the run.
+func (e *execution) phase(name string, at int64) {
+	e.session.progress.phase.Store(&name)
+	e.record.emit(history.Event{At: at, Kind: history.EventPhase, Detail: name})
+	if !loading(name) {
+		e.record.sync() // what a power cut takes is then of the phases that follow
+	}
+}
+
+// loading tells whether nothing may hold a phase up as it begins.
+func loading(phase string) bool { return phase == "warmup" || phase == "measure" }
+
+// gateFailed records why the run proves nothing.
+func (e *execution) gateFailed(detail string) {
+	e.record.emit(history.Event{At: e.now(), Kind: history.EventGateFailed, Detail: detail})
+}
+
+// now is the clock's reading. A launch that was interrupted has no clock yet:
+// its only event tells how long it took.
+func (e *execution) now() int64 {
+	if e.session == nil {
+		return int64(time.Since(e.started))
+	}
+	return e.session.clock.Now()
+}
+
+// clients are what the workers of a run share.
+type clients struct {
+	system   targets.System
+	nodes    []*cluster.Node
+	clock    history.Clock
+	watchdog *watchdog.Watchdog  // nil: nobody watches
+	primary  func() int          // the clients' belief, asked only when connecting
+	changes  *atomic.Uint64      // of roles; nil: none are seen
+	replica  func(node int) bool // what the node says, asked only after a change
+	options  targets.ClientOptions
+}

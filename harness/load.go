@@ -1,0 +1,199 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/harness/demand"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/workloads"
+	"github.com/aftershock-chaos/aftershock/workloads/pace"
+)
+
+// load drives the workloads. It owns the workers of the phases warm-up and
+// measure.
+type load struct {
+	clients
+	workloads []workloads.Workload
+	history   *history.Recorder
+	seed      uint64
+	emit      func(history.Event)
+	all       []assignedWorker // once they are made
+}
+
+// loadWindow is the part of the run in which workers start operations, in
+// readings of the clock.
+type loadWindow struct {
+	start   int64 // of the load
+	measure int64 // operations intended before it are warm-up
+	stop    int64 // no operation is intended at or after it
+	grace   int64 // no operation is sent at or after it, however late it is
+	spans   []plan.LoadSpan
+}
+
+// newLoadWindow has as much time for late operations as clients that wait for an
+// answer may need, and then some, but not for a backlog of any length.
+func newLoadWindow(start int64, p *plan.Plan) loadWindow {
+	w := loadWindow{start: start, measure: start + int64(p.Warmup), stop: start + int64(p.Warmup+p.Duration), spans: p.LoadSpans()}
+	w.grace = w.stop + int64(min(p.Timeouts.Connect+p.Timeouts.Operation+time.Second, graceMost))
+	return w
+}
+
+// graceMost bounds the time for late operations.
+const graceMost = 10 * time.Second
+
+// limit is when no operation is sent any more.
+func (w *loadWindow) limit(paced bool) int64 {
+	if paced {
+		return w.grace
+	}
+	return w.stop
+}
+
+// endless is the same window without an end.
+func (w loadWindow) endless() loadWindow {
+	w.stop, w.grace = 1<<63-1, 1<<63-1
+	return w
+}
+
+// run lets the workers work until the window's end, and tells what of the load
+// was never sent. Those that only watch for what others wrote become pollers,
+// which go on.
+func (l *load) run(ctx context.Context, window loadWindow, pollers *actors) {
+	var working sync.WaitGroup
+	all := l.staff()
+	for _, w := range all {
+		if w.worker.filter != nil {
+			pollers.start(actor{name: "poller", run: silent(func(ctx context.Context) { w.run(ctx, window.endless()) })})
+			continue
+		}
+		working.Go(func() { w.run(ctx, window) })
+	}
+	phases := newActors(ctx, nil, nil)
+	phases.start(actor{name: "phases of the load", run: silent(func(ctx context.Context) { l.tellPhases(ctx, window) })})
+	defer phases.stop() // a phase without operations begins though all workers are done
+	working.Wait()
+	ended := window // what others go on by stays as it is
+	if now := l.clock.Now(); now < window.stop && ctx.Err() != nil {
+		ended.stop = now // the rest was called off
+	}
+	for number, workload := range l.workloads {
+		if !workload.Measured(0) {
+			continue
+		}
+		at, demand := demand.Of(workload.Kinds(), workersOf(all, number), ended.told())
+		l.emit(history.Event{At: min(at, l.clock.Now()), Kind: history.EventDemand, Name: workload.Spec().Name, Demand: demand})
+	}
+	sleepUntil(ctx, l.clock, ended.stop)
+}
+
+// assignedWorker is a worker with its own part of the history.
+type assignedWorker struct {
+	worker *worker
+	buffer *history.Buffer
+	next   *uint64 // number of the first operation that was not sent
+}
+
+func (w assignedWorker) run(ctx context.Context, window loadWindow) {
+	*w.next = w.worker.run(ctx, window)
+	w.buffer.Flush()
+}
+
+func workersOf(all []assignedWorker, workload int) (list []demand.Worker) {
+	for _, w := range all {
+		if int(w.worker.workload) == workload {
+			list = append(list, demand.Worker{Pacer: w.worker.pacer, Next: *w.next, Backlog: &w.worker.backlog})
+		}
+	}
+	return list
+}
+
+// told is the window as what came of the demand is told by.
+func (w loadWindow) told() demand.Window {
+	told := demand.Window{Start: w.start, Measure: w.measure, Stop: w.stop, Grace: w.grace}
+	for _, s := range w.spans {
+		told.Cuts = append(told.Cuts, w.measure+int64(s.Begin), w.measure+int64(s.End))
+	}
+	return told
+}
+
+// tellPhases tells of each phase of the load as it begins.
+func (l *load) tellPhases(ctx context.Context, w loadWindow) {
+	spans := slices.Clone(w.spans)
+	slices.SortStableFunc(spans, func(a, b plan.LoadSpan) int { return cmp.Compare(a.Begin, b.Begin) })
+	for _, s := range spans {
+		at := w.measure + int64(s.Begin)
+		if !sleepUntil(ctx, l.clock, at) {
+			return
+		}
+		l.emit(history.Event{At: at, Until: w.measure + int64(s.End), Kind: history.EventLoad, Name: s.Name, Detail: s.Rule, Workloads: s.Workloads})
+	}
+}
+
+// staff is every worker of every workload.
+func (l *load) staff() []assignedWorker {
+	if l.all == nil {
+		l.all = l.workers()
+	}
+	return l.all
+}
+
+// workers makes every worker of every workload. Process ids never meet: each
+// worker, and each lane of one, starts at its own number and steps by how many there
+// are in all.
+func (l *load) workers() []assignedWorker {
+	var all []assignedWorker
+	var processes []*uint32
+	for number, workload := range l.workloads {
+		spec, count := workload.Spec(), workloads.Connections(workload, len(l.nodes))
+		closed, gap := courseOf(&spec, count)
+		for i := range count {
+			buffer := l.history.Buffer()
+			w := newWorker(l.clients, buffer)
+			w.pacer, w.closed = workload.Pacer(i, len(l.nodes)), closed
+			w.backlog.Skip, w.backlog.Gap = spec.Backlog == workloads.SkipIt, gap
+			w.workload = uint8(number)
+			if spec.Pipeline > 1 {
+				w.lanes = make([]lane, spec.Pipeline)
+			}
+			for k := range w.lanes {
+				lane := &w.lanes[k]
+				lane.index = uint16(i*spec.Pipeline + k)
+				lane.generator = workload.Worker(int(lane.index), len(l.nodes), l.seed)
+				processes = append(processes, &lane.process)
+			}
+			if len(w.lanes) > 0 {
+				w.generator, w.index = w.lanes[0].generator, w.lanes[0].index
+			} else {
+				w.generator, w.index = workload.Worker(i, len(l.nodes), l.seed), uint16(i)
+				w.filter, _ = w.generator.(workloads.Filter)
+				processes = append(processes, &w.process)
+			}
+			if blind, ok := w.generator.(workloads.BlindWriter); ok {
+				w.looks.Keys = blind.Blind()
+			}
+			all = append(all, assignedWorker{w, buffer, new(uint64)})
+		}
+	}
+	for i, process := range processes {
+		*process = uint32(i)
+	}
+	for _, w := range all {
+		w.worker.step = uint32(len(processes))
+	}
+	return all
+}
+
+// courseOf are the times in which a workload is a closed loop though it has a
+// rate at others, and the least gap between operations of one worker that are late.
+func courseOf(spec *workloads.Spec, workers int) (closed []pace.Stretch, gap func(at int64) int64) {
+	curve := spec.Curve()
+	if curve == nil {
+		return nil, nil
+	}
+	return curve.Closed(), func(at int64) int64 { return spec.CatchUpGap(curve, workers, at) }
+}

@@ -1,0 +1,50 @@
+package harness
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/harness/metrics"
+)
+
+// Options are the parts of a run that are not the plan's.
+type Options struct {
+	// RunsDir is where run directories are made; "runs" if empty.
+	RunsDir string
+	// Binary is the static aftershock binary that becomes PID 1 of every node.
+	// If empty it is this process's own file when that is aftershock, else
+	// $AFTERSHOCK_BINARY, else `aftershock` on the PATH, else it is built with
+	// the go command from this module.
+	Binary string
+	// Memory is how many bytes the judgement may take; 0 means three quarters of
+	// what is available then. A longer history is judged from disk, see Check.
+	Memory uint64
+	// Control says what is done about the plan's negative control.
+	Control ControlMode
+	// Metrics has every Progress tell what was counted so far.
+	Metrics bool
+	// Progress, if set, is called about five times a second, from one goroutine.
+	Progress func(Progress)
+	// Logger receives what the harness does; nil discards it. The run
+	// directory's harness.log has it in any case.
+	Logger *slog.Logger
+}
+
+// Progress is a moment of a run, for a live line.
+type Progress struct {
+	Plan     string        `json:"plan"`
+	Phase    string        `json:"phase"`
+	Elapsed  time.Duration `json:"elapsed"` // since the load began
+	Total    time.Duration `json:"total"`   // warmup and duration
+	Acked    uint64        `json:"acked"`
+	Failed   uint64        `json:"failed"`
+	Unknown  uint64        `json:"unknown"`
+	Rate     float64       `json:"rate"`      // acknowledged per second, lately
+	WriteP99 time.Duration `json:"write_p99"` // of the last second
+	Primary  string        `json:"primary"`
+	Faults   []string      `json:"faults"` // in force now
+	// Linearizable is what is known of the registers so far; Unknown without any.
+	Linearizable checkers.Truth    `json:"linearizable"`
+	Metrics      *metrics.Snapshot `json:"metrics,omitempty"` // nil unless Options ask for it
+}

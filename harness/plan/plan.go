@@ -1,0 +1,118 @@
+// Package plan is the language of plans: keys told once in tables, read from
+// YAML with the place of every mistake, set, varied, checked and written again.
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/question"
+	"github.com/aftershock-chaos/aftershock/schema"
+	"github.com/aftershock-chaos/aftershock/workloads"
+	"github.com/aftershock-chaos/aftershock/workloads/pace"
+)
+
+// None, in a numeric or duration field of a plan made in Go whose default is
+// not zero, says that zero is meant: no replicas, no warm-up, no wait before
+// failing over, no minimum of operations.
+const None = schema.None
+
+// Plan says all of a run. Make one with Parse, or fill one in and call
+// Validate, which also applies the defaults: a zero field then takes its
+// default, and None stands for a zero that is meant.
+type Plan struct {
+	Name      string
+	About     string
+	Seed      uint64 // 0 after parsing means: choose one
+	Host      string // auto, docker, local
+	For       Scope
+	Target    Target
+	Workloads []workloads.Spec
+	Load      []pace.Phase // of every workload that has no load or rate of its own
+	Warmup    time.Duration
+	Duration  time.Duration // of the measured phase
+	Settle    time.Duration // at most this long until the healed cluster is healthy
+	Faults    []faults.Spec
+	Claims    []string
+	StopOn    string // never, violated
+	Gates     Gates
+	Timeouts  Timeouts
+	Prices    map[string]string // see PriceTable
+	Vary      []Vary            // in the file's order
+	Repeat    int               // runs of each variant; 0 means one
+	Find      Find
+	Control   Control
+	Study     question.Study
+
+	source *source // what it was read from; nil for a plan made in Go
+	normal bool    // defaults are applied; a zero is meant
+}
+
+// Scope is a plan's `for`: what its claims are about.
+type Scope struct {
+	Version string // a range of the target's versions, "<11.6"; empty: all
+}
+
+// Target is a plan's `target`.
+type Target struct {
+	Name     string
+	Version  string       // "17", "3.10"; empty: on docker the newest that is tested, else what is installed
+	Image    string       // docker: overrides the target's own
+	Replicas int          // besides the primary
+	Memory   schema.Bytes // of each node; 0: no limit but the machine's
+	Options  map[string]string
+	Failover Failover
+}
+
+// Failover sets the operator that promotes when the primary is gone.
+type Failover struct {
+	After  time.Duration // how long the primary must be gone
+	Choose string        // most-advanced, least-advanced, random, none
+}
+
+// Gates guard against empty passes.
+type Gates struct {
+	MinOps int // acknowledged operations, else the verdict is unknown
+	// RandomFaults is how many percent of the faults of each repeated entry have to
+	// take effect, else the verdict is unknown. One at an instant of its own has to.
+	RandomFaults int
+}
+
+// Timeouts bound the clients' calls.
+type Timeouts struct {
+	Connect   time.Duration
+	Operation time.Duration
+}
+
+// Vary is one varied path and its values: one run for each combination. Those
+// that say Zip have lists of equal length and are walked together: they take
+// their first values at once, then their second ones.
+type Vary struct {
+	Path   string
+	Values []string
+	Zip    bool
+}
+
+// Words is the target with the options that the plan sets.
+func (t Target) Words() string {
+	var options []string
+	for name, value := range t.Options {
+		options = append(options, name+"="+value)
+	}
+	slices.Sort(options)
+	return strings.TrimSpace(t.Name + " " + strings.Join(options, " "))
+}
+
+// Control is a plan's negative control: the same plan with some values set, in
+// which claims have to be violated. A pass of a plan that cannot fail means
+// nothing. Without Violates there is none.
+type Control struct {
+	Set      map[string]string // by path, as Override says
+	Violates []string          // of the plan's claims, all of which have to be violated
+}
+
+// NodeName is the name of the node at an index: n1, n2, …
+func NodeName(i int) string { return fmt.Sprintf("n%d", i+1) }

@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/history"
+)
+
+// progressEvery is the live line's pace.
+const progressEvery = 200 * time.Millisecond
+
+// liveCounts counts what the recorder's writer sees, for the live line. The
+// recorder calls add from one goroutine; read may be called from another.
+type liveCounts struct {
+	measured []bool // by workload
+
+	mu                     sync.Mutex
+	acked, failed, unknown uint64
+	writes                 *hdrhistogram.Histogram // since the last read
+}
+
+func newLiveCounts(measured []bool) *liveCounts {
+	return &liveCounts{measured: measured, writes: hdrhistogram.New(1000, int64(time.Hour), 2)}
+}
+
+// add counts a chunk of completed operations.
+func (c *liveCounts) add(ops []history.Op) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range ops {
+		op := &ops[i]
+		if !c.measured[op.Workload] || op.Final() || op.Flags&history.Part != 0 {
+			continue
+		}
+		switch op.Outcome {
+		case history.OK:
+			c.acked++
+			if op.Kind.Writes() {
+				_ = c.writes.RecordValue(min(op.End-op.Intended, int64(time.Hour)))
+			}
+		case history.Fail:
+			if op.Error != history.ErrCompare {
+				c.failed++
+			}
+		default:
+			c.unknown++
+		}
+	}
+}
+
+// read fills in p and starts a new window for the percentile.
+func (c *liveCounts) read(p *Progress) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.Acked, p.Failed, p.Unknown = c.acked, c.failed, c.unknown
+	p.WriteP99 = time.Duration(c.writes.ValueAtQuantile(99))
+	c.writes.Reset()
+}
+
+// progressReporter calls the user's Progress function.
+type progressReporter struct {
+	plan  *plan.Plan
+	clock history.Clock
+	live  live
+	roles *roles
+	call  func(Progress)
+	phase atomic.Pointer[string]
+	start atomic.Int64 // the load's start on the clock
+
+	mu     sync.Mutex
+	faults []string
+}
+
+// note keeps the list of faults in force.
+func (r *progressReporter) note(e history.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch e.Kind {
+	case history.EventFault:
+		if !e.Failed {
+			r.faults = append(r.faults, e.Fault+" "+e.Name)
+		}
+	case history.EventHeal:
+		r.faults = slices.DeleteFunc(r.faults, func(f string) bool { return f == e.Fault+" "+e.Name })
+	}
+}
+
+// run reports until ctx ends.
+func (r *progressReporter) run(ctx context.Context) {
+	if r.call == nil {
+		return
+	}
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	var last Progress
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		p := Progress{Plan: r.plan.Name, Phase: *r.phase.Load(), Total: r.plan.Warmup + r.plan.Duration}
+		if start := r.start.Load(); start > 0 {
+			p.Elapsed = min(time.Duration(r.clock.Now()-start), p.Total)
+		}
+		r.live.counts.read(&p)
+		p.Linearizable = r.live.watch.Verdict()
+		p.Metrics = r.live.metrics.Snapshot()
+		p.Rate = float64(p.Acked-last.Acked) / progressEvery.Seconds()
+		if n := r.roles.primary(); n >= 0 {
+			p.Primary = r.roles.nodes[n].Name
+		}
+		r.mu.Lock()
+		p.Faults = slices.Clone(r.faults)
+		r.mu.Unlock()
+		r.call(p)
+		last = p
+	}
+}

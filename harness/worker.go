@@ -1,0 +1,342 @@
+package harness
+
+import (
+	"context"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/harness/demand"
+	"github.com/aftershock-chaos/aftershock/harness/look"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/workloads"
+	"github.com/aftershock-chaos/aftershock/workloads/pace"
+)
+
+const (
+	// backoffMin and backoffMax bound the pause after an operation that no
+	// node took, so that a dead cluster is not hammered.
+	backoffMin = 2 * time.Millisecond
+	backoffMax = 50 * time.Millisecond
+)
+
+// recorder takes completed operations; *history.Buffer is one.
+type recorder interface{ Append(op *history.Op) }
+
+// lateWake is how much too late a worker that slept has to wake for the watchdog to
+// be told: that is the harness's own doing.
+const lateWake = int64(50 * time.Millisecond)
+
+// worker drives one generator: it waits for each operation's time, sends it
+// over a connection of its own, stamps it and records it. It is the only place
+// where operations are recorded.
+type worker struct {
+	clients
+	record recorder
+	filter workloads.Filter // nil: keep every operation
+
+	generator workloads.Generator
+	lanes     []lane          // of several operations under way; none: one after the other
+	pacer     workloads.Pacer // nil: closed loop
+	closed    []pace.Stretch  // in which it is one though there is a pacer, after the load's start
+	backlog   demand.Backlog
+	flags     uint8 // set on every operation (warm-up is by time)
+	workload  uint8
+	index     uint16
+	process   uint32 // changes by step after every unknown outcome
+	step      uint32
+
+	conns  []targets.Client // by node; nil: not connected
+	sticky int              // node taken for the primary, -1 before the first
+	looks  look.Looks
+	looked workloads.Request // the last look
+	seen   uint64            // changes of roles
+	pause  time.Duration     // backoff
+	paused int64             // nanoseconds since the last operation was sent
+	ended  int64             // when the last operation was
+	req    workloads.Request
+	timer  *time.Timer
+}
+
+func newWorker(c clients, record recorder) *worker {
+	return &worker{clients: c, record: record, conns: make([]targets.Client, len(c.nodes)), sticky: -1}
+}
+
+// run generates operations until the window's stop or the end of ctx, and
+// returns the number of the first one that it did not send. One that is under way
+// when ctx ends is finished and recorded. Those that were intended before the stop
+// and are late are sent until the window's grace is over.
+func (w *worker) run(ctx context.Context, window loadWindow) (n uint64) {
+	defer w.close()
+	w.timer = time.NewTimer(time.Hour)
+	defer w.timer.Stop()
+	if len(w.lanes) > 0 {
+		return newPipeline(w, w.lanes).run(ctx, window)
+	}
+	for ctx.Err() == nil {
+		w.generator.Next(&w.req)
+		t, ok := w.turn(ctx, &window, &n)
+		if !ok {
+			return n
+		}
+		op := &w.req.Op
+		op.Flags |= w.flags
+		if t.intended < window.measure {
+			op.Flags |= history.Warmup
+		}
+		op.Intended, op.Start = t.intended, t.now
+		if t.paced {
+			n++
+			w.backlog.Sent(t.intended, t.now, t.intended >= window.measure)
+		}
+		w.notice()
+		w.paused = 0
+		if !w.looks.Due(&w.req) || w.look(ctx, &w.req) { // else the look stands for it
+			w.do(ctx, &w.req)
+		}
+		if t.paced {
+			w.backlog.Busy(w.ended - t.now + w.paused)
+		}
+	}
+	return n
+}
+
+// turn is when a worker's next operation is intended and sent.
+type turn struct {
+	intended, now int64
+	paced         bool // at a rate, not in a closed loop
+}
+
+// turn waits until the worker's next operation, number n, is to be sent. It is
+// false if that is never.
+func (w *worker) turn(ctx context.Context, window *loadWindow, n *uint64) (turn, bool) {
+	now := w.clock.Now()
+	t, at, ok := w.due(window, n, now)
+	if !ok {
+		return turn{}, false
+	}
+	if at > now {
+		if !w.wait(ctx, at) {
+			return turn{}, false
+		}
+		if now = w.clock.Now(); t.paced && now-at >= lateWake && w.watchdog != nil {
+			w.watchdog.Late(at, now)
+		}
+	}
+	if t.now = now; !t.paced {
+		t.intended = now
+	}
+	return t, now < window.limit(t.paced)
+}
+
+// due is the worker's next operation, number n, and from when on it may be sent. It
+// is false if that is never.
+func (w *worker) due(window *loadWindow, n *uint64, now int64) (t turn, at int64, ok bool) {
+	if w.pacer == nil {
+		return t, now, now < window.stop
+	}
+	if w.filter != nil {
+		*n = pace.Skip(w.pacer, *n, now-window.start)
+	}
+	intended := pace.Later(window.start, w.pacer(*n))
+	if begin, closed := w.loop(now-window.start, intended-window.start); closed {
+		at = max(window.start+begin, now)
+		return t, at, at < window.stop
+	}
+	if intended < window.measure && now >= window.measure {
+		*n = w.backlog.Begin(w.pacer, *n, window.start, window.measure, now)
+		intended = pace.Later(window.start, w.pacer(*n))
+	}
+	if w.backlog.Skip && demand.Late(intended, now) {
+		*n = w.backlog.Drop(w.pacer, *n, window.start, now)
+		intended = pace.Later(window.start, w.pacer(*n))
+	}
+	if intended >= window.stop {
+		return t, 0, false
+	}
+	if at = intended; demand.Late(intended, now) {
+		at = w.backlog.Hold(intended - window.start)
+	}
+	return turn{intended: intended, paced: true}, at, at < window.grace
+}
+
+// loop tells whether the worker is to send without waiting for a time, now or
+// from begin on: in a closed stretch that comes before its next operation.
+func (w *worker) loop(now, next int64) (begin int64, closed bool) {
+	for _, s := range w.closed {
+		if s.End > now {
+			return max(s.Begin, now), s.Begin < next
+		}
+	}
+	return 0, false
+}
+
+// do sends one operation whose Intended and Start are set, stamps its end,
+// records it and tells the generator. Start is before the connecting, where
+// that is needed.
+func (w *worker) do(ctx context.Context, r *workloads.Request) {
+	op := &r.Op
+	op.Workload, op.Worker, op.Process = w.workload, w.index, w.process
+	client := w.client(ctx, r)
+	if client == nil {
+		op.Outcome = history.Fail // nothing was sent
+	} else {
+		client.Do(ctx, op)
+	}
+	op.End = w.clock.Now()
+	w.ended = op.End
+	if w.filter == nil || w.filter.Keep(op) {
+		w.keep(op)
+	}
+	w.generator.Done(op)
+	w.react(ctx, op, client)
+}
+
+// keep records an operation, and behind an answered scan what it read.
+func (w *worker) keep(op *history.Op) {
+	if op.Kind != history.Scan {
+		w.record.Append(op)
+		return
+	}
+	read := op.Elements
+	op.Elements = nil
+	w.record.Append(op)
+	op.Elements = read[:0]
+	if op.Outcome != history.OK {
+		return
+	}
+	part := *op
+	part.Kind, part.Flags, part.Elements, part.Old = history.Read, op.Flags|history.Part, nil, 0
+	for i, v := range read {
+		part.Key, part.Value = op.Key+uint32(i), v
+		w.record.Append(&part)
+	}
+}
+
+// client finds the connection for a request and sets op.Node, or op.Error when
+// there is none.
+func (w *worker) client(ctx context.Context, r *workloads.Request) targets.Client {
+	op := &r.Op
+	op.Node, op.Error, op.Outcome = -1, history.ErrNone, history.Unknown
+	node := w.route(r)
+	if node < 0 {
+		op.Error = history.ErrNoTarget
+		return nil
+	}
+	op.Node = int8(node)
+	if node == w.sticky {
+		op.Flags |= history.FromPrimary
+	}
+	if w.conns[node] != nil {
+		return w.conns[node]
+	}
+	bounded, cancel := context.WithTimeout(ctx, w.options.ConnectTimeout)
+	defer cancel()
+	c, err := w.system.Connect(bounded, w.nodes[node], w.options)
+	if err != nil {
+		if w.watchdog != nil {
+			w.watchdog.Failed(op.Start, w.clock.Now(), err)
+		}
+		op.Error = history.ErrConnect
+		return nil
+	}
+	w.conns[node] = c
+	return c
+}
+
+// notice takes that roles have changed: it looks anew, and leaves a node that says
+// itself that it is a replica now, though it may pass writes on.
+func (w *worker) notice() {
+	if w.changes == nil {
+		return
+	}
+	now := w.changes.Load()
+	if now == w.seen {
+		return
+	}
+	if w.seen > 0 {
+		w.looks.Reset()
+	}
+	w.seen = now
+	if w.sticky >= 0 && w.replica(w.sticky) {
+		w.sticky = -1
+	}
+}
+
+// route chooses the node. The primary is sticky: a client stays with the node
+// that takes its operations, also when another one has been promoted, for as long
+// as it does not say itself that it is a replica.
+func (w *worker) route(r *workloads.Request) int {
+	if r.Route == workloads.ToNode {
+		return int(r.Pick) % len(w.nodes)
+	}
+	if r.Route == workloads.ToAny {
+		return int(r.Pick) % len(w.nodes)
+	}
+	if w.sticky < 0 {
+		w.sticky = w.primary()
+	}
+	if r.Route == workloads.ToPrimary || len(w.nodes) == 1 {
+		return w.sticky
+	}
+	if w.sticky < 0 {
+		return int(r.Pick) % len(w.nodes)
+	}
+	return (w.sticky + 1 + int(r.Pick)%(len(w.nodes)-1)) % len(w.nodes)
+}
+
+// react draws the consequences of an outcome: a broken connection is closed,
+// an unknown outcome ends the process, a node that does not serve loses its
+// place as the primary, and refusals are followed by a short pause.
+func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
+	if op.Outcome == history.OK || op.Error == history.ErrCompare {
+		w.pause = 0
+		if int(op.Node) == w.sticky {
+			w.looks.Seen(op.Key)
+		}
+		return
+	}
+	node := int(op.Node)
+	if op.Outcome == history.Unknown {
+		w.process += w.step
+	}
+	if c != nil && (op.Outcome == history.Unknown || c.Broken()) {
+		_ = c.Close() // nothing can be done about a failed close of a broken connection
+		w.conns[node] = nil
+	}
+	if node == w.sticky {
+		w.sticky = -1
+	}
+	w.looks.Reset()
+	w.pause = backoff(w.pause)
+	if op.Error != history.ErrTimeout {
+		w.paused += int64(w.pause)
+		w.wait(ctx, w.clock.Now()+int64(w.pause))
+	}
+}
+
+// wait is sleepUntil with the worker's own timer.
+func (w *worker) wait(ctx context.Context, t int64) bool { return sleepOn(ctx, w.timer, w.clock, t) }
+
+func (w *worker) close() {
+	for i, c := range w.conns {
+		if c != nil {
+			_ = c.Close()
+			w.conns[i] = nil
+		}
+	}
+}
+
+// look reads the key of a request in its place, and has the request follow. It is
+// false if the primary did not answer: the request would not be answered either,
+// or by a primary that has not been looked at.
+func (w *worker) look(ctx context.Context, r *workloads.Request) bool {
+	l := &w.looked
+	*l = look.For(r)
+	w.do(ctx, l)
+	if l.Op.Outcome != history.OK {
+		return false
+	}
+	r.Op.Start = w.clock.Now()
+	r.Op.Intended = r.Op.Start
+	return true
+}

@@ -1,0 +1,258 @@
+package results
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/checkers/kit"
+	"github.com/aftershock-chaos/aftershock/checkers/lag"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/units"
+)
+
+// answerStands is how long an answer stands: the next one may be a little late.
+const answerStands = int64(3 * history.ServerLagEvery / 2)
+
+// ServerLagRow is one replica's replication lag in the system's own words, in
+// nanoseconds. The row of an empty node is that of all replicas. What the
+// system does not tell has no value.
+type ServerLagRow struct {
+	Node    string `json:"node,omitempty"`
+	Source  string `json:"source"` // the system's own names of the figures
+	Answers int    `json:"answers"`
+	P50     *int64 `json:"p50_ns,omitempty"`
+	P99     *int64 `json:"p99_ns,omitempty"`
+	Max     *int64 `json:"max_ns,omitempty"`
+	Bytes   *int64 `json:"bytes_max,omitempty"`
+}
+
+// addServerLag adds what the system told of its lag, if it told anything.
+func (m *Measured) addServerLag(log *history.Log) {
+	answers := lag.ServerLagAnswers(log)
+	if len(answers) == 0 {
+		return
+	}
+	values := m.ByName()
+	for i := -1; i < len(log.Meta.Nodes); i++ {
+		prefix, row := "lag.server.", ServerLagRow{}
+		if i >= 0 {
+			row.Node = log.Meta.Nodes[i]
+			prefix += row.Node + "."
+		}
+		var sources []string
+		for _, answer := range answers {
+			if i >= 0 && answer.Node != i || answer.At < m.begin || answer.At > m.end {
+				continue
+			}
+			row.Answers++
+			if !slices.Contains(sources, answer.Source) {
+				sources = append(sources, answer.Source)
+			}
+		}
+		slices.Sort(sources)
+		row.Source = strings.Join(sources, ", ")
+		row.P50, row.P99, row.Max = nanosOf(values, prefix+"p50"), nanosOf(values, prefix+"p99"), nanosOf(values, prefix+"max")
+		row.Bytes = nanosOf(values, prefix+"bytes.max")
+		if row.Answers > 0 {
+			m.ServerLag = append(m.ServerLag, row)
+		}
+	}
+	m.LagNotes = lagNotes(log, lag.LagSpans(log), answers)
+}
+
+// noteLag is the least lag that is worth a note: the system is asked twice in
+// that time.
+const noteLag = 2 * history.ServerLagEvery
+
+// lagNotes says of each replica where what clients saw of its lag and what the
+// system told of it contradict each other: at the worst that clients saw, and
+// at the worst that the system told.
+func lagNotes(log *history.Log, spans []lag.LagSpan, answers []lag.ServerLagAnswer) []string {
+	var notes []string
+	if len(spans) == 0 {
+		return nil
+	}
+	begin, end, ok := log.MeasureSpan()
+	if !ok {
+		return nil
+	}
+	for i, node := range log.Meta.Nodes {
+		worst := worstSpan(spans, i, log.End())
+		var most *lag.ServerLagAnswer // the worst that was told while measuring
+		for t := range answers {
+			if answer := &answers[t]; answer.Node == i && begin <= answer.At && answer.At <= end && (most == nil || answer.Time > most.Time) {
+				most = answer
+			}
+		}
+		if note := unseenByTheSystem(node, i, worst, answers); note != "" {
+			notes = append(notes, note)
+		}
+		if most != nil && most.Time >= int64(noteLag) && most.Time > 2*seenAround(spans, i, most.At, log.End()) {
+			notes = append(notes, fmt.Sprintf("%s: the system told %s (%s) at %s, when clients saw a lag of at most %s.", node,
+				units.Nanos(most.Time), most.Source, units.Instant(most.At), units.Nanos(seenAround(spans, i, most.At, log.End()))))
+		}
+	}
+	return notes
+}
+
+// worstSpan is a node's longest span of a marker of the measured phase; one
+// that never ended lasts until last.
+func worstSpan(spans []lag.LagSpan, node int, last int64) lag.LagSpan {
+	worst := lag.LagSpan{}
+	for _, s := range spans {
+		s.Visible = min(s.Visible, max(last, s.Acked))
+		if int(s.Node) == node && !s.Warmup && s.Visible-s.Acked > worst.Visible-worst.Acked {
+			worst = s
+		}
+	}
+	return worst
+}
+
+// unseenByTheSystem tells when the system knew less than half of a lag that
+// clients saw, or nothing.
+func unseenByTheSystem(node string, i int, worst lag.LagSpan, answers []lag.ServerLagAnswer) string {
+	lag := worst.Visible - worst.Acked
+	if lag < int64(noteLag) {
+		return ""
+	}
+	count, most, bytes := 0, int64(-1), int64(-1)
+	for _, answer := range answers {
+		if answer.Node == i && worst.Acked <= answer.At && answer.At <= worst.Visible {
+			count++
+			most, bytes = max(most, answer.Time), max(bytes, answer.Bytes)
+		}
+	}
+	if most > lag/2 {
+		return ""
+	}
+	said := ""
+	switch {
+	case count == 0:
+		said = "told nothing of it"
+	case most < 0:
+		said = "told no time, and at most " + units.Bytes(float64(bytes))
+	case bytes < 0:
+		said = "told at most " + units.Nanos(most)
+	default:
+		said = fmt.Sprintf("told at most %s and %s", units.Nanos(most), units.Bytes(float64(bytes)))
+	}
+	return fmt.Sprintf("%s: clients waited %s for a marker, from %s on; in that time the system %s.", node, units.Nanos(lag), units.Instant(worst.Acked), said)
+}
+
+// seenAround is the greatest lag of a node for clients at some instant at which
+// an answer stands, counted up to there and to its end.
+func seenAround(spans []lag.LagSpan, node int, at, last int64) int64 {
+	most := int64(0)
+	for _, s := range spans {
+		s.Visible = min(s.Visible, max(last, s.Acked))
+		if int(s.Node) == node && s.Acked <= at+answerStands && s.Visible >= at-answerStands {
+			most = max(most, s.Visible-s.Acked)
+		}
+	}
+	return most
+}
+
+// addLag adds the columns of lag to a series whose first bucket begins at first.
+func (s *Series) addLag(log *history.Log, first int64) {
+	s.LagSeen, s.ServerLag = empty(len(s.T)), empty(len(s.T))
+	spans := map[int8][]lag.LagSpan{}
+	for _, span := range lag.LagSpans(log) {
+		spans[span.Node] = append(spans[span.Node], span)
+	}
+	for _, of := range spans {
+		s.LagSeen.raise(behind(of, first, s.Width, len(s.T), log.End()))
+	}
+	answers := map[int][]lag.ServerLagAnswer{}
+	for _, answer := range lag.ServerLagAnswers(log) {
+		if answer.Time >= 0 {
+			answers[answer.Node] = append(answers[answer.Node], answer)
+		}
+	}
+	for _, of := range answers {
+		s.ServerLag.raise(serverLagColumn(of, first, s.Width, len(s.T)))
+	}
+}
+
+// HasLag tells whether there is anything to draw of lag.
+func (s Series) HasLag() bool { return s.LagSeen.any() || s.ServerLag.any() }
+
+func (c Column) any() bool {
+	return slices.ContainsFunc(c, func(x float64) bool { return !math.IsNaN(x) })
+}
+
+func empty(n int) Column {
+	c := make(Column, n)
+	for i := range c {
+		c[i] = math.NaN()
+	}
+	return c
+}
+
+// raise makes each cell the greater of the two that are there.
+func (c Column) raise(o Column) {
+	for i, x := range o {
+		if math.IsNaN(c[i]) || x > c[i] {
+			c[i] = x
+		}
+	}
+}
+
+// serverLagColumn is the greatest time, in milliseconds, that stood in each bucket.
+// An answer stands until the replica's next one, and no longer than answerStands.
+func serverLagColumn(answers []lag.ServerLagAnswer, first, width int64, n int) Column {
+	column := empty(n)
+	for i, answer := range answers { // by time
+		end := answer.At + answerStands
+		if i+1 < len(answers) {
+			end = min(end, answers[i+1].At)
+		}
+		for b := max(kit.Span(answer.At, first), 0) / width; b < int64(n) && first+b*width <= end; b++ {
+			if x := float64(answer.Time) / 1e6; math.IsNaN(column[b]) || x > column[b] {
+				column[b] = x
+			}
+		}
+	}
+	return column
+}
+
+// behind is how far behind one replica was for clients: the greatest age, in
+// milliseconds, that an acknowledged and not yet visible marker reached in each
+// bucket; nothing where there was no such marker.
+//
+// In a bucket [b, e) a span [a, v) reaches the age min(e, v) − a. Of those with
+// v ≥ e the one with the least a counts, which is a minimum over a suffix of the
+// spans by v; those with v in the bucket are looked at one by one. So it takes
+// one pass after sorting.
+func behind(spans []lag.LagSpan, first, width int64, n int, last int64) Column {
+	column := empty(n)
+	spans = slices.Clone(spans)
+	for i := range spans {
+		spans[i].Visible = min(spans[i].Visible, max(last, spans[i].Acked))
+	}
+	slices.SortFunc(spans, func(a, b lag.LagSpan) int { return cmp.Compare(a.Visible, b.Visible) })
+	oldest := make([]int64, len(spans)+1) // the least Acked of spans[i:]
+	oldest[len(spans)] = math.MaxInt64
+	for i := len(spans) - 1; i >= 0; i-- {
+		oldest[i] = min(oldest[i+1], spans[i].Acked)
+	}
+	next := 0 // the first span that ends in this bucket or later
+	for b := range column {
+		from, to := first+int64(b)*width, first+int64(b+1)*width
+		most := int64(-1)
+		for ; next < len(spans) && spans[next].Visible < to; next++ {
+			if spans[next].Visible >= from {
+				most = max(most, spans[next].Visible-spans[next].Acked)
+			}
+		}
+		if oldest[next] < to {
+			most = max(most, to-oldest[next])
+		}
+		if most >= 0 {
+			column[b] = float64(most) / 1e6
+		}
+	}
+	return column
+}

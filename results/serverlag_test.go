@@ -1,0 +1,101 @@
+package results
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/lag"
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/results/resultstest"
+)
+
+func laggingVerdict() (*Verdict, *Measured) {
+	in := sampleInput()
+	in.Log = resultstest.LaggingLog()
+	in.Measured = Measure(context.Background(), in.Log, checkers.DefaultLimits, 0)
+	return Judge(in), in.Measured
+}
+
+func TestServerLagRows(t *testing.T) {
+	v, _ := laggingVerdict()
+	if len(v.ServerLag) != 3 || v.ServerLag[0].Node != "" || v.ServerLag[1].Node != "n2" || v.ServerLag[2].Node != "n3" {
+		t.Fatalf("rows are %+v", v.ServerLag)
+	}
+	n3 := v.ServerLag[2]
+	if n3.Answers != 28 || *n3.P50 != 5*ms || *n3.Max != 5*ms || *n3.Bytes != 1<<20 || n3.Source != "pg_stat_replication.replay_lag" {
+		t.Errorf("n3 is %+v", n3)
+	}
+	if all := v.ServerLag[0]; *all.Max != 4*sec || *all.P50 != 3*ms || all.Answers != 28+32 {
+		t.Errorf("all is %+v", all)
+	}
+}
+
+func TestLagNotes(t *testing.T) {
+	v, _ := laggingVerdict()
+	want := []string{
+		"n2: the system told 4s (pg_stat_replication.replay_lag) at 2.000s, when clients saw a lag of at most 2ms.",
+		"n3: clients waited 1.2s for a marker, from 7.001s on; in that time the system told at most 5ms and 1.05 MB.",
+	}
+	if !slices.Equal(v.LagNotes, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(v.LagNotes, "\n"), strings.Join(want, "\n"))
+	}
+	log := resultstest.LaggingLog()
+	log.Events = slices.DeleteFunc(log.Events, func(e history.Event) bool { return e.Kind == history.EventLag && e.At > 7*sec })
+	m := Measure(context.Background(), log, checkers.DefaultLimits, 0)
+	if len(m.LagNotes) != 2 || !strings.HasSuffix(m.LagNotes[1], "in that time the system told nothing of it.") {
+		t.Errorf("notes are %q", m.LagNotes)
+	}
+	if plain := MeasureFound(resultstest.Log(), resultstest.Found()); plain.ServerLag != nil || plain.LagNotes != nil || plain.Series.HasLag() {
+		t.Errorf("a run without any told lag has %+v, %q", plain.ServerLag, plain.LagNotes)
+	}
+}
+
+func TestLagColumns(t *testing.T) {
+	_, m := laggingVerdict()
+	seen, told := m.Series.LagSeen, m.Series.ServerLag
+	if len(seen) != len(m.Series.T) || len(told) != len(m.Series.T) {
+		t.Fatalf("%d and %d cells for %d buckets", len(seen), len(told), len(m.Series.T))
+	}
+	if !math.IsNaN(seen[5]) || seen[30] > 3 || seen[79] != 999 || seen[81] < 1000 || seen[83] > 30 {
+		t.Errorf("seen: %v", seen)
+	}
+	if !math.IsNaN(told[5]) || told[15] != 5 || told[21] != 4000 || told[23] != 5 || told[75] != 3 {
+		t.Errorf("told: %v", told)
+	}
+}
+
+// TestBehindAgreesWithDefinition compares the one pass with a look at every
+// span for every instant.
+func TestBehindAgreesWithDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var spans []lag.LagSpan
+		for range rapid.IntRange(0, 8).Draw(t, "spans") {
+			s := lag.LagSpan{Acked: rapid.Int64Range(0, 60).Draw(t, "acked")}
+			s.Visible = s.Acked + rapid.Int64Range(0, 40).Draw(t, "lag")
+			if s.Visible == 100 {
+				s.Visible = math.MaxInt64
+			}
+			spans = append(spans, s)
+		}
+		first, width := rapid.Int64Range(0, 10).Draw(t, "first"), rapid.Int64Range(1, 9).Draw(t, "width")
+		got := behind(spans, first, width, 12, 100)
+		for b, x := range got {
+			from, to := first+int64(b)*width, first+int64(b+1)*width
+			want := int64(-1)
+			for _, s := range spans {
+				if end := min(s.Visible, 100); s.Acked < to && end >= from {
+					want = max(want, min(end, to)-s.Acked)
+				}
+			}
+			if math.IsNaN(x) != (want < 0) || want >= 0 && math.Round(x*1e6) != float64(want) {
+				t.Fatalf("bucket %d [%d, %d) of %v is %v ns, want %d", b, from, to, spans, x*1e6, want)
+			}
+		}
+	})
+}
