@@ -32,8 +32,10 @@ func TestSets(t *testing.T) {
 		{"direct, end", true, []answer{{header: "NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\nNats-Last-Sequence: 9\r\n\r\n"}}, history.OK, history.ErrNone, nil, 1},
 		{"direct, two batches", true, []answer{{header: "NATS/1.0 204 EOB\r\nNats-Num-Pending: 1\r\nNats-Last-Sequence: 9\r\n\r\n"},
 			{header: status("404 Message Not Found")}}, history.OK, history.ErrNone, nil, 2},
-		{"direct, half a batch", true, []answer{{header: "NATS/1.0\r\nNats-Subject: $KV.aftershock.s0.0.4\r\n\r\n", data: "4"}},
+		{"direct, half a batch", true, []answer{{header: "NATS/1.0\r\nNats-Subject: $KV.aftershock.s0.0.4\r\nNats-Num-Pending: 1\r\n\r\n", data: "4"}},
 			history.Unknown, history.ErrTimeout, nil, 1},
+		{"direct, from a server without batches", true, []answer{{header: "NATS/1.0\r\nNats-Subject: $KV.aftershock.s0.0.4\r\n\r\n", data: "4"},
+			{data: page1}, {data: page2}}, history.OK, history.ErrNone, []int64{1, 2, 2, 3}, 3},
 		{"direct, refused", true, []answer{{header: status("413 Too Many Results")}}, history.Fail, history.ErrServer, nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

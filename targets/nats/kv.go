@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -62,8 +63,9 @@ func directEntry(reply *driver.Msg, p *payload.Payload) (entry, error) {
 const (
 	headerStatus      = "Status"
 	headerDescription = "Description"
-	statusNone        = "404" // no such message
-	statusEnd         = "204" // the end of a batch
+	headerPending     = "Nats-Num-Pending" // in each message of a batch, and at its end
+	statusNone        = "404"              // no such message
+	statusEnd         = "204"              // the end of a batch
 )
 
 // messageAnswer is the answer to a get of the JetStream API.
@@ -115,8 +117,9 @@ func (c *Client) readSet(ctx context.Context, op *history.Op) {
 	elements, err := op.Elements[:0], error(nil)
 	if c.system.direct {
 		elements, err = c.directElements(ctx, prefix, elements)
-	} else {
-		elements, err = c.leaderElements(ctx, prefix, elements)
+	}
+	if !c.system.direct || errors.Is(err, errNoBatches) {
+		elements, err = c.leaderElements(ctx, prefix, op.Elements[:0])
 	}
 	err = c.orGone(ctx, op, bucketStream, err)
 	if op.Outcome, op.Error = classifyRead(err); err == nil {
@@ -172,8 +175,14 @@ func parseElement(key, prefix string) (int64, error) {
 	return element, nil
 }
 
+// errNoBatches is the answer of a server before 2.11: it takes the request for a
+// batch as one for a single message, and says nothing after that.
+var errNoBatches = errors.New("the server answers no request for a batch")
+
 // directElements asks some replica, as directGet does, for the messages of the
-// set's elements, batch by batch, each of another replica.
+// set's elements, batch by batch, each of another replica. The error is
+// errNoBatches where that replica knows no batches; the bucket's clients list keys
+// from its leader then.
 func (c *Client) directElements(ctx context.Context, prefix string, elements []int64) ([]int64, error) {
 	inbox := c.conn.NewRespInbox()
 	replies, err := c.conn.SubscribeSync(inbox)
@@ -215,6 +224,9 @@ func (c *Client) batch(ctx context.Context, replies *driver.Subscription, prefix
 		}
 		switch status := m.Header.Get(headerStatus); status {
 		case "":
+			if m.Header.Get(headerPending) == "" {
+				return nil, 0, errNoBatches
+			}
 			element, err := parseElement(m.Header.Get("Nats-Subject"), prefix)
 			if err != nil {
 				return nil, 0, err
@@ -227,7 +239,7 @@ func (c *Client) batch(ctx context.Context, replies *driver.Subscription, prefix
 			if err != nil {
 				return nil, 0, fmt.Errorf("%w: %w", errAnswer, err)
 			}
-			if m.Header.Get("Nats-Num-Pending") == "0" {
+			if m.Header.Get(headerPending) == "0" {
 				return elements, 0, nil
 			}
 			return elements, last + 1, nil

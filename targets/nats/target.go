@@ -66,7 +66,7 @@ func (Target) Info() targets.Info {
 			{Name: optStorage, Default: wordFile, Words: []string{wordFile, wordMemory},
 				Meaning: "where messages are kept"},
 			{Name: optAllowDirect, Default: wordTrue, Words: []string{wordTrue, wordFalse},
-				Meaning: "a read is answered by any of the replicas, whichever server the client is connected to, as buckets allow unless told otherwise; false: by the leader"},
+				Meaning: "a read is answered by any of the replicas, whichever server the client is connected to, as buckets allow unless told otherwise (sets before 2.11: by the leader, for want of batches); false: by the leader"},
 			{Name: optAckWait, Default: "2s",
 				Meaning: "how long a message that was delivered may go without an acknowledgement before it is delivered again"},
 			{Name: optLeaderOf, Default: wordBucket, Words: []string{wordBucket, wordQueue},
