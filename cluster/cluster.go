@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -102,12 +103,27 @@ type Cluster interface {
 type Node struct {
 	Name  string
 	Index int
-	Addr  netip.Addr // the servers' address, reachable from the harness
+	Addr  netip.Addr // the servers' address, reachable from the harness; of an attached node the first one, see At
+	Port  int        // of an attached node, its server's; 0: the target's own
 	// Away says in words what the host knows of a node whose control channel was
 	// lost, such as that its container was removed. It may be nil.
 	Away func(ctx context.Context) string
 	Control
+
+	moved atomic.Pointer[netip.Addr]
 }
+
+// At is the servers' address now: a node that somebody else runs can get another
+// one when it is started again.
+func (n *Node) At() netip.Addr {
+	if moved := n.moved.Load(); moved != nil {
+		return *moved
+	}
+	return n.Addr
+}
+
+// Move tells that the node's servers have another address from now on.
+func (n *Node) Move(to netip.Addr) { n.moved.Store(&to) }
 
 // Control is what an agent does for the harness; *agent.Client implements it.
 type Control interface {
@@ -143,7 +159,8 @@ type Heard interface{ Heard() time.Time }
 type ActionKind string
 
 const (
-	Kill    ActionKind = "kill"    // SIGKILL to every other process of the node
+	Kill    ActionKind = "kill"    // SIGKILL to every other process of the node; of a container, by its engine: it stays down until started
+	Crash   ActionKind = "crash"   // attached nodes: Process ends as if by itself, so that whoever supervises it there may start it again
 	Stop    ActionKind = "stop"    // the server's StopSignal, SIGKILL after Grace
 	Pause   ActionKind = "pause"   // SIGSTOP to every other process of the node
 	Resume  ActionKind = "resume"  // SIGCONT to every other process of the node
@@ -166,6 +183,9 @@ type Action struct {
 	At    time.Time     `json:"-"`            // harness clock; zero or past means at once
 	Rules []Rule        `json:"rules,omitempty"`
 	Grace time.Duration `json:"grace,omitempty"` // Stop
+	// Process is whom it hits on an attached node: a program's name, or empty for
+	// all of the node.
+	Process string `json:"process,omitempty"`
 }
 
 // Effect is what an action did.
