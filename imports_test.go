@@ -75,6 +75,7 @@ var layers = []string{
 	"payload",
 	"history",
 	"history/usage",
+	"schema/jsonform",
 	"schema",
 	"internal",
 }
@@ -109,7 +110,8 @@ var allowed = map[string][]string{
 	"results":                          {"results/claims", "faults", "checkers/all", "checkers/lag", "checkers/kit", "checkers", "history"},
 	"results/resultstest":              {"checkers/availability", "checkers/latency", "checkers", "history"},
 	"harness/question":                 {"results/claims", "schema"},
-	"harness/plan":                     {"harness/question", "results/claims", "schema", "checkers", "workloads", "workloads/keys", "workloads/pace", "faults", "targets", "targets/all", "cluster", "history", "payload", "checkers/lag", "history/usage"},
+	"schema/jsonform":                  {"schema"},
+	"harness/plan":                     {"harness/question", "results/claims", "schema", "schema/jsonform", "checkers", "workloads", "workloads/keys", "workloads/pace", "faults", "targets", "targets/all", "cluster", "history", "payload", "checkers/lag", "history/usage"},
 	"results/claims":                   {"checkers/all", "checkers/latency", "checkers", "history"},
 	"checkers/all":                     {"checkers", "checkers/*", "history"},
 	"checkers/register/stream":         {"checkers", "checkers/kit", "checkers/register", "checkers/register/watch", "history"},
