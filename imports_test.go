@@ -86,7 +86,7 @@ var layers = []string{
 // allowed says which of our packages each package may import. A name ending
 // in /* stands for all packages below; internal is free to all.
 var allowed = map[string][]string{
-	"cmd/aftershock": {"plans", "harness", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
+	"cmd/aftershock": {"plans", "harness", "harness/attached", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
 		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
 	"plans":                            {},
 	"":                                 {"harness", "harness/plan", "results/judge"},

@@ -177,3 +177,23 @@ func Clean(ctx context.Context, images bool) (removed []string, err error) {
 	}
 	return removed, err
 }
+
+// Look has a first look at the deployment that a plan attaches to, see attached.Look.
+func Look(ctx context.Context, p *plan.Plan) (*attached.Report, error) {
+	known, ok := alltargets.Find(p.Target.Name)
+	if !ok {
+		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	}
+	r, err := attached.Look(ctx, p, known)
+	return r, failure.Infrastructure("look at the deployment", err)
+}
+
+// CleanDeployment removes what runs have left in the deployment that a plan attaches
+// to, see attached.Clean.
+func CleanDeployment(ctx context.Context, p *plan.Plan) ([]string, error) {
+	known, ok := alltargets.Find(p.Target.Name)
+	if !ok {
+		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	}
+	return attached.Clean(ctx, p, known)
+}
