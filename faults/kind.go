@@ -70,6 +70,12 @@ type Kind struct {
 	// Anywhere: it needs no guest beside the server of a deployment that somebody
 	// else runs.
 	Anywhere bool
+	// Attached: it is for deployments that somebody else runs alone.
+	Attached bool
+	// Process: it can hit one process of an attached node.
+	Process bool
+	// VictimKey is the key of the victim in a plan's map; empty: "victim".
+	VictimKey string
 
 	// The kind's own part of the package's functions; nil where it has none.
 	fill     func(s *Spec)                                        // Defaults; nil: those of Keys
@@ -117,6 +123,8 @@ func (k Kind) Actions() []cluster.ActionKind {
 	switch {
 	case k.Anywhere:
 		return nil
+	case k.Attached:
+		return []cluster.ActionKind{cluster.Crash}
 	case k.Steps != nil:
 		return []cluster.ActionKind{cluster.Block, cluster.Unblock}
 	case k.Hold == Paused:

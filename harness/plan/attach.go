@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func (p *Plan) checkPlace() []*Error {
 		found = append(found, p.wrong(schema.Join("target", m.Path), m.Message, m.Remedy))
 	}
 	if !p.Target.Attach.Asked() {
-		return found
+		return append(found, p.checkReach()...)
 	}
 	const remedy = "take it away: what is attached to is launched and configured by somebody else"
 	if p.Host != AutoHost {
@@ -39,7 +40,7 @@ func (p *Plan) checkPlace() []*Error {
 	return append(found, p.checkReach()...)
 }
 
-// checkReach tells which faults addresses alone do not allow.
+// checkReach tells which faults are not possible where the nodes are.
 func (p *Plan) checkReach() []*Error {
 	var found []*Error
 	for i, f := range p.Faults {
@@ -49,7 +50,16 @@ func (p *Plan) checkReach() []*Error {
 		}
 		for _, s := range kinds {
 			kind, ok := faults.Lookup(s.Kind)
-			if ok && !kind.Anywhere && len(p.Target.Attach.Nodes) > 0 {
+			if !ok {
+				continue
+			}
+			if !p.Target.Attach.Asked() {
+				if kind.Attached || s.Process != "" {
+					found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s is for deployments that somebody else runs", cmp.Or(map[bool]string{true: s.Kind}[kind.Attached], "process")), "use kill or pause alone, or attach to one"))
+				}
+				continue
+			}
+			if !kind.Anywhere && len(p.Target.Attach.Nodes) > 0 {
 				found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s needs a guest beside the server, and these nodes are known by their addresses alone", s.Kind),
 					"name them by compose or containers, or leave the fault out"))
 			}

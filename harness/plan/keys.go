@@ -237,6 +237,9 @@ func pickKeys() []schema.Key[faults.Spec] {
 		{Field: schema.Field{Name: "for", Type: schema.Duration, Min: shortest, Max: longest, Absent: "until the measured phase ends", Example: "2s",
 			Meaning: "how long it lasts; a restart takes as long as it takes"},
 			At: func(s *faults.Spec) any { return &s.For }},
+		{Field: schema.Field{Name: "process", Type: schema.Text, Absent: "all of the node", Example: "patroni",
+			Meaning: "attached nodes: the program that a pause or a crash hits"},
+			At: func(s *faults.Spec) any { return &s.Process }},
 	}
 }
 
