@@ -1,0 +1,167 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
+)
+
+// runs is how the names of all runs' objects begin.
+const runs = "aftershock_"
+
+// makeTables makes the run's tables, all or none.
+func (s *Attached) makeTables(ctx context.Context, primary *cluster.Node) error {
+	return s.change(ctx, primary, func(c *session) error {
+		if err := s.mayCreate(ctx, c); err != nil {
+			return err
+		}
+		return c.exec(ctx, slices.Concat([]string{"BEGIN"}, s.sql.tables.make("CREATE TABLE "), []string{"COMMIT"})...)
+	})
+}
+
+// mayCreate tells what keeps a user from making tables.
+func (s *Attached) mayCreate(ctx context.Context, c *session) error {
+	rows, err := c.query(ctx, "SELECT current_schema(), has_schema_privilege(current_schema(), 'CREATE'), current_database()")
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 || len(rows[0]) != 3 {
+		return errReply
+	}
+	user, schema, database := s.login.config.User, rows[0][0], rows[0][2]
+	switch {
+	case schema == "":
+		return fmt.Errorf("user %q has no schema to make tables in: its search_path names none that there is in database %q: ALTER ROLE %s SET search_path = …", user, database, identifier(user))
+	case rows[0][1] != "t":
+		return fmt.Errorf("user %q may not make tables in schema %q of database %q: GRANT CREATE ON SCHEMA %s TO %s, or take another user",
+			user, schema, database, identifier(schema), identifier(user))
+	}
+	return nil
+}
+
+// change runs f with a session of its own whose commits wait for no standby, and
+// whose statements wait for no lock beyond ctx.
+func (s *Attached) change(ctx context.Context, primary *cluster.Node, f func(*session) error) error {
+	c, err := s.login.operator(ctx, primary)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	wait := kit.DefaultTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = max(time.Until(deadline), time.Millisecond)
+	}
+	if err := c.exec(ctx, "SET synchronous_commit = local", "SET lock_timeout = "+strconv.FormatInt(wait.Milliseconds(), 10)); err != nil {
+		return err
+	}
+	return f(c)
+}
+
+// shows tells which of the run's tables a node does not show.
+func (s *Attached) shows(ctx context.Context, n *cluster.Node) error {
+	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	return s.operators.Use(bounded, n, func(c *session) error {
+		names := s.sql.tables.all()
+		shown, err := c.value(bounded, "SELECT count(*) FROM unnest("+textArray(names)+") AS name WHERE to_regclass(name) IS NOT NULL")
+		if err == nil && shown != strconv.Itoa(len(names)) {
+			err = fmt.Errorf("it shows %s of %d: a standby that does not replay, or replays late?", shown, len(names))
+		}
+		return err
+	})
+}
+
+// textArray is a text[] of SQL.
+func textArray(list []string) string {
+	quoted := make([]string, len(list))
+	for i, text := range list {
+		quoted[i] = literal(text)
+	}
+	return "ARRAY[" + strings.Join(quoted, ", ") + "]::text[]"
+}
+
+// Remove drops the run's tables, on every node that takes itself for the primary.
+func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
+	primaries, err := s.primaries(ctx, nodes)
+	if err != nil {
+		return fmt.Errorf("remove the tables %s_…: %w", s.objects, err)
+	}
+	// What bears the name alone may be a table that Left has told.
+	drop := "DROP TABLE IF EXISTS " + strings.Join(append(s.sql.tables.all(), s.objects), ", ")
+	err = kit.Each(primaries, func(i int) error {
+		return s.change(ctx, primaries[i], func(c *session) error { return c.exec(ctx, drop) })
+	})
+	if err != nil {
+		return fmt.Errorf("remove the tables %s_…: %w", s.objects, err)
+	}
+	return nil
+}
+
+// primaries are the nodes that take themselves for the primary. Of the others not
+// all have to answer.
+func (s *Attached) primaries(ctx context.Context, nodes []*cluster.Node) ([]*cluster.Node, error) {
+	all, errs := make([]targets.Status, len(nodes)), make([]error, len(nodes))
+	_ = kit.Each(nodes, func(i int) error { // their errors are kept one by one
+		bounded, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		if all[i], errs[i] = s.Status(bounded, nodes[i]); errs[i] != nil {
+			all[i], errs[i] = s.Status(bounded, nodes[i]) // the kept connection may have been an old one
+		}
+		return nil
+	})
+	var found []*cluster.Node
+	for i, st := range all {
+		if errs[i] == nil && st.Role == targets.Primary {
+			found = append(found, nodes[i])
+		}
+	}
+	if len(found) == 0 {
+		none := errors.New("no node answers as the primary: try again when the deployment has one")
+		for _, err := range errs {
+			none = kit.Also(none, err)
+		}
+		return nil, none
+	}
+	return found, nil
+}
+
+// Left lists what other runs have left, by the names that their tables begin with.
+func (s *Attached) Left(ctx context.Context, nodes []*cluster.Node) ([]string, error) {
+	primaries, err := s.primaries(ctx, nodes)
+	if err != nil {
+		return nil, fmt.Errorf("look for tables %s…: %w", runs, err)
+	}
+	var left []string
+	for _, n := range primaries {
+		err := s.ask(ctx, n, func(c *session) error {
+			rows, err := c.query(ctx, "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, '"+runs+"') AND pg_table_is_visible(oid)")
+			for _, row := range rows {
+				left = append(left, owner(row[0])) // what is told twice counts once
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look for tables %s… on %s: %w", runs, n.Name, err)
+		}
+	}
+	slices.Sort(left)
+	return slices.DeleteFunc(slices.Compact(left), func(name string) bool { return name == s.objects }), nil
+}
+
+// owner is the Objects of a table's run; a table that no run makes owns itself.
+func owner(table string) string {
+	for _, what := range tablesOf("").all() {
+		if objects, ok := strings.CutSuffix(table, "_"+what); ok && strings.HasPrefix(objects, runs) {
+			return objects
+		}
+	}
+	return table
+}
