@@ -127,6 +127,9 @@ type forGood struct{ error }
 
 func (f forGood) Unwrap() error { return f.error }
 
+// IsForGood tells whether an error has been marked.
+func IsForGood(err error) bool { return errors.As(err, new(forGood)) }
+
 // Insist calls f again and again, with a pause of every between, until it
 // succeeds, fails for good, or so much time has gone by. The error is f's last.
 func Insist(ctx context.Context, every, patience time.Duration, f func(context.Context) error) error {
@@ -137,10 +140,10 @@ func Insist(ctx context.Context, every, patience time.Duration, f func(context.C
 	var last error
 	for {
 		err := f(ctx)
-		if final := (forGood{}); err == nil || errors.As(err, &final) {
+		if err == nil || IsForGood(err) {
 			return err
 		}
-		if last == nil || ctx.Err() == nil { // what an end of time says of itself is not the reason
+		if timeout := (net.Error)(nil); last == nil || !errors.As(err, &timeout) || !timeout.Timeout() { // that time is over is not the reason
 			last = err
 		}
 		select {

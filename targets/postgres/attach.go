@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ type Attached struct {
 	login    *login
 	objects  string
 	patience time.Duration
-	doors    leads
+	doors    kit.Whose
 }
 
 var (
@@ -104,16 +103,6 @@ func (s *Attached) Status(ctx context.Context, n *cluster.Node) (targets.Status,
 	return st, nil
 }
 
-// ask calls f, which changes nothing, with the kept connection to a node. It calls
-// it once more if that fails: the server may have been started again since.
-func (s *Attached) ask(ctx context.Context, n *cluster.Node, f func(*session) error) error {
-	err := s.operators.Use(ctx, n, f)
-	if err != nil && ctx.Err() == nil {
-		err = s.operators.Use(ctx, n, f)
-	}
-	return err
-}
-
 // grant is what gives the user the right to see what Status asks for.
 func (s *Attached) grant() string { return "GRANT pg_monitor TO " + identifier(s.login.config.User) }
 
@@ -141,15 +130,12 @@ func (s *Attached) Connect(ctx context.Context, n *cluster.Node, o targets.Clien
 // patience is how long Form waits for a deployment that is just failing over.
 const patience = 5 * time.Second
 
-// lookTimeout bounds one question while a deployment is looked at.
-const lookTimeout = 2 * time.Second
-
 // Form makes the run's tables through the primary, and waits until every node
 // shows them. Before, it looks whether that will work, and changes nothing if not.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 	var primary *cluster.Node
 	err := kit.Insist(ctx, retryEvery, s.patience, func(ctx context.Context) (err error) {
-		primary, err = s.primary(ctx, nodes)
+		primary, err = kit.ThePrimary(ctx, nodes, port, s.Status)
 		return err
 	})
 	if err != nil {
@@ -161,48 +147,6 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 	return kit.Each(nodes, func(i int) error {
 		return kit.Retry(ctx, retryEvery, "wait until "+nodes[i].Name+" shows the run's tables", func() error { return s.shows(ctx, nodes[i]) })
 	})
-}
-
-// primary asks every node for its role; all have to answer, and one to be the
-// primary.
-func (s *Attached) primary(ctx context.Context, nodes []*cluster.Node) (*cluster.Node, error) {
-	if len(nodes) == 0 {
-		return nil, kit.ForGood(errors.New("there are no nodes"))
-	}
-	all := make([]targets.Status, len(nodes))
-	err := kit.Each(nodes, func(i int) (err error) {
-		bounded, cancel := context.WithTimeout(ctx, lookTimeout)
-		defer cancel()
-		all[i], err = s.Status(bounded, nodes[i])
-		var unreached net.Error
-		if errors.As(err, &unreached) {
-			err = fmt.Errorf("%w: start it, or correct its address in target.attach (%s)", err, kit.ServerAddress(nodes[i], port))
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return onePrimary(nodes, all)
-}
-
-func onePrimary(nodes []*cluster.Node, all []targets.Status) (*cluster.Node, error) {
-	var found *cluster.Node
-	var names []string
-	for i, st := range all {
-		names = append(names, nodes[i].Name)
-		if st.Role != targets.Primary {
-			continue
-		}
-		if found != nil {
-			return nil, fmt.Errorf("both %s and %s are primary: end one of them, or take it out of target.attach", found.Name, nodes[i].Name)
-		}
-		found = nodes[i]
-	}
-	if found == nil {
-		return nil, fmt.Errorf("there is no primary, every node is in recovery (%s): wait until the deployment has one, or name the node that is missing in target.attach", strings.Join(names, ", "))
-	}
-	return found, nil
 }
 
 // identifier quotes a name for SQL.

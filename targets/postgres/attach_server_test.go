@@ -3,25 +3,16 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +20,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
+	"github.com/aftershock-chaos/aftershock/targets/kit/attachtest"
 )
 
 // deployment is a primary and a standby that somebody else runs.
@@ -40,11 +32,8 @@ type deployment struct {
 	client   tls.Certificate // of user "carded"
 }
 
-// The deployment's users. Only the password of root is nobody's business.
-const (
-	appPassword = "s3cret-of-the-app"
-	serverName  = "db.test"
-)
+// appPassword is that of the ordinary user.
+const appPassword = "s3cret-of-the-app"
 
 // deploy starts both servers: TLS alone on the network, passwords by SCRAM.
 func deploy(t *testing.T) *deployment {
@@ -56,7 +45,7 @@ func deploy(t *testing.T) *deployment {
 	if real, err := filepath.EvalSymlinks(server); err == nil {
 		server = real
 	}
-	d := &deployment{bin: filepath.Dir(server), as: unprivileged(t)}
+	d := &deployment{bin: filepath.Dir(server), as: attachtest.Unprivileged(t, "postgres")}
 	if d.dir, err = os.MkdirTemp("", "pg"); err != nil { // a socket's path has to be short
 		t.Fatal(err)
 	}
@@ -81,23 +70,6 @@ func deploy(t *testing.T) *deployment {
 	d.configure(t, "n2")
 	d.start(t, "n2")
 	return d
-}
-
-// unprivileged is how a server runs that refuses to be root's.
-func unprivileged(t *testing.T) *syscall.SysProcAttr {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if u, err := user.Lookup(name); err == nil {
-			uid, _ := strconv.ParseUint(u.Uid, 10, 32)
-			gid, _ := strconv.ParseUint(u.Gid, 10, 32)
-			return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-		}
-	}
-	t.Skip("there is no unprivileged user to run the server as")
-	return nil
 }
 
 func (d *deployment) path(name string) string { return filepath.Join(d.dir, name) }
@@ -147,12 +119,7 @@ func (d *deployment) of(name string) *cluster.Node {
 // configure adds what the server needs to a data directory, and a node of it.
 func (d *deployment) configure(t *testing.T, name string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := listener.Addr().(*net.TCPAddr).Port
-	_ = listener.Close()
+	number := attachtest.FreePort(t)
 	d.nodes = append(d.nodes, &cluster.Node{Name: name, Index: len(d.nodes), Addr: netip.MustParseAddr("127.0.0.1"), Port: number})
 	conf := fmt.Sprintf("listen_addresses='127.0.0.1'\nport=%d\nunix_socket_directories='%s'\nssl=on\nssl_cert_file='%[2]s/server.crt'\nssl_key_file='%[2]s/server.key'\nssl_ca_file='%[2]s/ca.crt'\n"+
 		"shared_buffers=16MB\nfsync=off\nhuge_pages=off\ndynamic_shared_memory_type=mmap\nwal_retrieve_retry_interval=100ms\nsynchronous_commit=on\nhba_file='%[2]s/hba.conf'\nident_file='%[2]s/ident.conf'\n", number, d.dir)
@@ -200,14 +167,10 @@ func (d *deployment) pooler(t *testing.T) string {
 	if err != nil {
 		t.Skip(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().(*net.TCPAddr)
-	_ = listener.Close()
+	number := attachtest.FreePort(t)
+	addr := fmt.Sprintf("127.0.0.1:%d", number)
 	conf := fmt.Sprintf("[databases]\nshop = host=127.0.0.1 port=%d\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\nunix_socket_dir=\npool_mode=transaction\ndefault_pool_size=3\nauth_type=scram-sha-256\nauth_file=%[3]s/users\n"+
-		"client_tls_sslmode=require\nclient_tls_cert_file=%[3]s/server.crt\nclient_tls_key_file=%[3]s/server.key\nserver_tls_sslmode=require\n", d.nodes[0].Port, addr.Port, d.dir)
+		"client_tls_sslmode=require\nclient_tls_cert_file=%[3]s/server.crt\nclient_tls_key_file=%[3]s/server.key\nserver_tls_sslmode=require\n", d.nodes[0].Port, number, d.dir)
 	for name, text := range map[string]string{"pgbouncer.ini": conf, "users": `"app" "` + appPassword + `"`} {
 		if err := os.WriteFile(d.path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -230,7 +193,7 @@ func (d *deployment) pooler(t *testing.T) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	err = kit.Retry(ctx, 10*time.Millisecond, "wait for pgbouncer", func() error {
-		conn, err := net.Dial("tcp", addr.String())
+		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			return err
 		}
@@ -239,81 +202,20 @@ func (d *deployment) pooler(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return addr.String()
+	return addr
 }
 
-// certificates makes an authority, the server's certificate and a client's.
+// certificates makes those of the server and of a client, and who gets in how.
 func (d *deployment) certificates(t *testing.T) {
 	t.Helper()
-	authority, authorityKey := certificate(t, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
-	parent, err := x509.ParseCertificate(authority)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, serverKey := certificate(t, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: serverName}, DNSNames: []string{serverName}}, parent, authorityKey)
-	client, clientKey := certificate(t, &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "carded"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, parent, authorityKey)
-	d.pool = x509.NewCertPool()
-	d.pool.AddCert(parent)
-	d.client = tls.Certificate{Certificate: [][]byte{client}, PrivateKey: clientKey}
-	key, err := x509.MarshalECPrivateKey(serverKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{
-		"ca.crt":     pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority}),
-		"server.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server}),
-		"server.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}),
-		"ident.conf": nil,
-		"hba.conf": []byte("local all all trust\nlocal replication all trust\nhostssl all carded all cert\nhostssl all plain all password\nhostnossl all plain all password\n" +
-			"hostssl all old all md5\nhostnossl all old all md5\nhostssl all all all scram-sha-256\n"),
+	d.pool, d.client = attachtest.Certificates(t, d.dir, "carded")
+	for name, text := range map[string]string{
+		"ident.conf": "",
+		"hba.conf": "local all all trust\nlocal replication all trust\nhostssl all carded all cert\nhostssl all plain all password\nhostnossl all plain all password\n" +
+			"hostssl all old all md5\nhostnossl all old all md5\nhostssl all all all scram-sha-256\n",
 	} {
-		if err := os.WriteFile(d.path(name), text, 0o600); err != nil {
+		if err := os.WriteFile(d.path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-func certificate(t *testing.T, of, parent *x509.Certificate, by *ecdsa.PrivateKey) ([]byte, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if parent == nil {
-		parent, by = of, key
-	}
-	of.NotBefore, of.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, of, parent, &key.PublicKey, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der, key
-}
-
-// forwarder is a proxy of one address, as HAProxy without TLS of its own.
-func forwarder(t *testing.T, to string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { _ = listener.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			far, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = near.Close()
-				continue
-			}
-			both := func() { _, _ = near.Close(), far.Close() }
-			wg.Go(func() { defer both(); _, _ = io.Copy(far, near) })
-			wg.Go(func() { defer both(); _, _ = io.Copy(near, far) })
-		}
-	})
-	return listener.Addr().String()
 }

@@ -13,10 +13,11 @@ import (
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
+	"github.com/aftershock-chaos/aftershock/targets/kit/attachtest"
 )
 
 func (d *deployment) access(user, password string) targets.Access {
-	return targets.Access{User: user, Password: password, Database: "shop", TLS: &tls.Config{RootCAs: d.pool, ServerName: serverName}}
+	return targets.Access{User: user, Password: password, Database: "shop", TLS: &tls.Config{RootCAs: d.pool, ServerName: attachtest.ServerName}}
 }
 
 // attach is a System of the deployment.
@@ -293,14 +294,13 @@ func doors(t *testing.T, d *deployment) {
 	a := d.access("app", appPassword)
 	var to [2]string
 	for i, n := range d.nodes {
-		to[i] = forwarder(t, kit.ServerAddress(n, port))
+		to[i] = attachtest.Forwarder(t, kit.ServerAddress(n, port))
 	}
 	a.Doors = []targets.Door{
 		{Role: targets.Primary, Kind: "postgres", Addrs: []string{"127.0.0.1:1", to[0]}, Name: "shop"},
 		{Role: targets.Replica, Kind: "postgres", Addrs: to[1:], Name: "shop"},
 	}
 	a.Database = "postgres" // a door has one of its own
-	a.TLS.ServerName = serverName
 	inShop := attach(t, d.access("app", appPassword), "aftershock_door")
 	if err := inShop.Form(ctx, d.nodes); err != nil {
 		t.Fatal(err)

@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
@@ -68,61 +64,17 @@ func (s *Attached) leads(ctx context.Context, c *session, nodes []*cluster.Node)
 			}
 		}
 	}
-	index, known := s.doors.find(start)
-	if !known {
-		if index, known = s.started(ctx, start, nodes); known {
-			s.doors.remember(start, index)
+	return s.doors.Find(ctx, start, nodes, s.started), nil
+}
+
+// started asks a node when its server started.
+func (s *Attached) started(ctx context.Context, n *cluster.Node) (start string, err error) {
+	err = kit.Ask(ctx, &s.operators, n, func(c *session) error {
+		rows, err := c.query(ctx, whoQuery)
+		if err == nil && len(rows) == 1 && len(rows[0]) == 3 {
+			start = rows[0][2]
 		}
-	}
-	if !known {
-		return -1, nil
-	}
-	return slices.IndexFunc(nodes, func(n *cluster.Node) bool { return n.Index == index }), nil
-}
-
-// startTimeout bounds the question for the nodes' starts.
-const startTimeout = 500 * time.Millisecond
-
-// started asks all nodes whose server started then, and tells that node's Index.
-func (s *Attached) started(ctx context.Context, start string, nodes []*cluster.Node) (index int, known bool) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	var found atomic.Pointer[cluster.Node]
-	_ = kit.Each(nodes, func(i int) error { // who does not answer is not found
-		return s.ask(ctx, nodes[i], func(c *session) error {
-			rows, err := c.query(ctx, whoQuery)
-			if err == nil && len(rows) == 1 && len(rows[0]) == 3 && rows[0][2] == start {
-				found.Store(nodes[i])
-				cancel() // the others need not be waited for
-			}
-			return err
-		})
+		return err
 	})
-	if n := found.Load(); n != nil {
-		return n.Index, true
-	}
-	return 0, false
-}
-
-// leads remembers by Index which node's server started when. A server that is started again
-// has another start, so that what is remembered stays true.
-type leads struct {
-	mu sync.Mutex
-	of map[string]int
-}
-
-func (l *leads) find(start string) (index int, known bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	index, known = l.of[start]
-	return index, known
-}
-
-func (l *leads) remember(start string, index int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of == nil {
-		l.of = map[string]int{}
-	}
-	l.of[start] = index
+	return start, err
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
@@ -67,7 +65,7 @@ func (s *Attached) change(ctx context.Context, primary *cluster.Node, f func(*se
 
 // shows tells which of the run's tables a node does not show.
 func (s *Attached) shows(ctx context.Context, n *cluster.Node) error {
-	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
+	bounded, cancel := context.WithTimeout(ctx, kit.LookTimeout)
 	defer cancel()
 	return s.operators.Use(bounded, n, func(c *session) error {
 		names := s.sql.tables.all()
@@ -90,7 +88,7 @@ func textArray(list []string) string {
 
 // Remove drops the run's tables, on every node that takes itself for the primary.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
-	primaries, err := s.primaries(ctx, nodes)
+	primaries, err := kit.Primaries(ctx, nodes, s.Status)
 	if err != nil {
 		return fmt.Errorf("remove the tables %s_…: %w", s.objects, err)
 	}
@@ -105,43 +103,15 @@ func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
 	return nil
 }
 
-// primaries are the nodes that take themselves for the primary. Of the others not
-// all have to answer.
-func (s *Attached) primaries(ctx context.Context, nodes []*cluster.Node) ([]*cluster.Node, error) {
-	all, errs := make([]targets.Status, len(nodes)), make([]error, len(nodes))
-	_ = kit.Each(nodes, func(i int) error { // their errors are kept one by one
-		bounded, cancel := context.WithTimeout(ctx, lookTimeout)
-		defer cancel()
-		if all[i], errs[i] = s.Status(bounded, nodes[i]); errs[i] != nil {
-			all[i], errs[i] = s.Status(bounded, nodes[i]) // the kept connection may have been an old one
-		}
-		return nil
-	})
-	var found []*cluster.Node
-	for i, st := range all {
-		if errs[i] == nil && st.Role == targets.Primary {
-			found = append(found, nodes[i])
-		}
-	}
-	if len(found) == 0 {
-		none := errors.New("no node answers as the primary: try again when the deployment has one")
-		for _, err := range errs {
-			none = kit.Also(none, err)
-		}
-		return nil, none
-	}
-	return found, nil
-}
-
 // Left lists what other runs have left, by the names that their tables begin with.
 func (s *Attached) Left(ctx context.Context, nodes []*cluster.Node) ([]string, error) {
-	primaries, err := s.primaries(ctx, nodes)
+	primaries, err := kit.Primaries(ctx, nodes, s.Status)
 	if err != nil {
 		return nil, fmt.Errorf("look for tables %s…: %w", runs, err)
 	}
 	var left []string
 	for _, n := range primaries {
-		err := s.ask(ctx, n, func(c *session) error {
+		err := kit.Ask(ctx, &s.operators, n, func(c *session) error {
 			rows, err := c.query(ctx, "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, '"+runs+"') AND pg_table_is_visible(oid)")
 			for _, row := range rows {
 				left = append(left, owner(row[0])) // what is told twice counts once

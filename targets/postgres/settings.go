@@ -7,6 +7,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
 // settingsQuery asks for what matters to durability, as it is for this user.
@@ -32,7 +33,7 @@ type facts struct {
 // Settings asks a node for what matters to durability.
 func (s *Attached) Settings(ctx context.Context, n *cluster.Node) ([]targets.Setting, error) {
 	f := facts{of: map[string]string{}}
-	err := s.ask(ctx, n, func(c *session) error {
+	err := kit.Ask(ctx, &s.operators, n, func(c *session) error {
 		rows, err := c.query(ctx, settingsQuery)
 		if err != nil {
 			return err
