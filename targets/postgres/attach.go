@@ -45,10 +45,7 @@ func (t Target) Attach(c targets.AttachConfig) (targets.Attached, error) {
 	access := c.Access
 	access.User = cmp.Or(access.User, operatorRole)
 	access.Database = cmp.Or(access.Database, access.User)
-	login, err := newLogin(access)
-	if err != nil {
-		return nil, err
-	}
+	login := &login{Access: access}
 	s := &Attached{login: login, objects: c.Objects, patience: patience}
 	s.isolation, s.sql = o[optLevel], newStatements(c.Objects)
 	s.operators.Dial, s.clients.Dial = login.operator, login.straight
@@ -104,7 +101,7 @@ func (s *Attached) Status(ctx context.Context, n *cluster.Node) (targets.Status,
 }
 
 // grant is what gives the user the right to see what Status asks for.
-func (s *Attached) grant() string { return "GRANT pg_monitor TO " + identifier(s.login.config.User) }
+func (s *Attached) grant() string { return "GRANT pg_monitor TO " + identifier(s.login.User) }
 
 // ClientStatus asks a node over the clients' network for its role, and as a
 // primary for its epoch.

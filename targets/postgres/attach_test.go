@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/targets"
@@ -207,7 +209,7 @@ func refused(t *testing.T, d *deployment) {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
 			s := attach(t, c.access, "aftershock_none")
-			s.patience = 300 * time.Millisecond
+			s.patience = 1500 * time.Millisecond
 			err := s.Form(bounded(t), c.nodes)
 			if err == nil {
 				t.Fatal("it is formed")
@@ -490,15 +492,32 @@ func TestAttachReadsNoEnvironment(t *testing.T) {
 		"PGTARGETSESSIONATTRS": "standby", "PGCONNECT_TIMEOUT": "x", "PGTZ": "x", "PGMINPROTOCOLVERSION": "x", "PGMAXPROTOCOLVERSION": "x", "PGCHANNELBINDING": "x", "PGREQUIREAUTH": "x", "PGSSLSNI": "x"} {
 		t.Setenv(name, value)
 	}
-	l, err := newLogin(targets.Access{User: "app", Database: "shop"})
+	c, err := (&login{Access: targets.Access{User: "app", Database: "shop"}}).driver()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := l.config; c.User != "app" || c.Database != "shop" || c.Password != "" || len(c.RuntimeParams) != 1 || c.TLSConfig != nil || len(c.Fallbacks) != 0 || c.ValidateConnect != nil || c.ConnectTimeout != 0 {
+	if c.User != "app" || c.Database != "shop" || c.Password != "" || len(c.RuntimeParams) != 1 || c.TLSConfig != nil || len(c.Fallbacks) != 0 || c.ValidateConnect != nil || c.ConnectTimeout != 0 {
 		t.Errorf("%+v", c)
 	}
 	t.Setenv("PGSERVICE", "none")
-	if _, err := newLogin(targets.Access{}); err == nil || !strings.Contains(err.Error(), "PGSERVICE") {
+	if _, err := new(login).driver(); err == nil || !strings.Contains(err.Error(), "PGSERVICE") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestNamesAreFree: a run's name in its statements takes no allocation of an
+// operation.
+func TestNamesAreFree(t *testing.T) {
+	allocations := func(sql *statements) float64 {
+		to := &codec{send: newClient(&session{}, 0)}
+		to.send.sql, to.send.session.front = sql, pgproto3.NewFrontend(nil, (*sink)(to))
+		to.statements[asNumber][history.Write].ready.Store(true)
+		op, b := history.Op{Kind: history.Write, Key: 1, Value: 2}, make([]byte, 0, 1024)
+		return testing.AllocsPerRun(100, func() { b, _ = to.Encode(b[:0], &op) })
+	}
+	if one, other := allocations(launched), allocations(newStatements("aftershock_x")); other > one {
+		t.Errorf("%v allocations, with a name %v", one, other)
+	} else {
+		t.Logf("%v allocations", one)
 	}
 }

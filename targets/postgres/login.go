@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -20,9 +21,10 @@ import (
 // login is how sessions begin with servers that somebody else runs. The driver
 // does it (SCRAM, TLS); the connection is taken from it before the first statement.
 type login struct {
-	config   *pgconn.Config
-	tls      *tls.Config
-	database string
+	targets.Access
+	once   sync.Once
+	config *pgconn.Config
+	failed error
 }
 
 // plain names every parameter that pgconn would else take from the environment
@@ -31,23 +33,29 @@ const plain = "host=localhost port=5432 user=x dbname=x password=x passfile='' c
 	"sslmode=disable sslcert='' sslkey='' sslrootcert='' sslpassword='' sslsni=1 sslnegotiation=postgres sslcertmode=allow " +
 	"target_session_attrs=any min_protocol_version=3.0 max_protocol_version=3.0 channel_binding=prefer require_auth=''"
 
-// newLogin reads no file; its error is of an environment that pgconn cannot read.
-func newLogin(a targets.Access) (*login, error) {
+// driver is how the driver is to connect, made at the first connection. Its error
+// is of an environment that the driver cannot read.
+func (l *login) driver() (*pgconn.Config, error) {
+	l.once.Do(func() { l.config, l.failed = l.configure() })
+	return l.config, l.failed
+}
+
+func (l *login) configure() (*pgconn.Config, error) {
 	config, err := pgconn.ParseConfig(plain)
 	if err != nil {
 		if os.Getenv("PGSERVICE") != "" {
-			return nil, errors.New("the environment variable PGSERVICE names a service that there is not: unset it, the plan alone says how to connect")
+			return nil, kit.ForGood(errors.New("the environment variable PGSERVICE names a service that there is not: unset it, the plan alone says how to connect"))
 		}
-		return nil, fmt.Errorf("how to connect: %w", err)
+		return nil, kit.ForGood(fmt.Errorf("how to connect: %w", err))
 	}
-	config.User, config.Password, config.Database = a.User, a.Password, a.Database
+	config.User, config.Password, config.Database = l.User, l.Password, l.Database
 	config.RuntimeParams = map[string]string{"application_name": "aftershock"}
 	config.RequireAuth = ""
-	if a.TLS == nil {
+	if l.TLS == nil {
 		config.RequireAuth = "scram-sha-256,md5,none" // a password goes in the clear only through TLS
 	}
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // whoever dials looks it up
-	return &login{config: config, tls: a.TLS, database: a.Database}, nil
+	return config, nil
 }
 
 // dial begins a session with the server at addr, which the way leads to.
@@ -65,8 +73,12 @@ func (l *login) dial(ctx context.Context, way kit.DialFunc, addr, database strin
 		ctx, cancel = context.WithTimeout(ctx, kit.DefaultTimeout)
 		defer cancel()
 	}
-	config := l.config.Copy()
-	config.Host, config.Port, config.TLSConfig = host, uint16(number), kit.NamedTLS(l.tls, host)
+	config, err := l.driver()
+	if err != nil {
+		return nil, err
+	}
+	config = config.Copy()
+	config.Host, config.Port, config.TLSConfig = host, uint16(number), kit.NamedTLS(l.TLS, host)
 	config.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) { return way(ctx, "tcp", addr) }
 	if database != "" {
 		config.Database = database

@@ -17,12 +17,15 @@ const runs = "aftershock_"
 
 // makeTables makes the run's tables, all or none.
 func (s *Attached) makeTables(ctx context.Context, primary *cluster.Node) error {
-	return s.change(ctx, primary, func(c *session) error {
-		if err := s.mayCreate(ctx, c); err != nil {
-			return err
-		}
-		return c.exec(ctx, slices.Concat([]string{"BEGIN"}, s.sql.tables.make("CREATE TABLE "), []string{"COMMIT"})...)
-	})
+	c, err := s.login.operator(ctx, primary)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := s.mayCreate(ctx, c); err != nil {
+		return err
+	}
+	return change(ctx, c, s.sql.tables.make("CREATE TABLE ")...)
 }
 
 // mayCreate tells what keeps a user from making tables.
@@ -34,7 +37,7 @@ func (s *Attached) mayCreate(ctx context.Context, c *session) error {
 	if len(rows) != 1 || len(rows[0]) != 3 {
 		return errReply
 	}
-	user, schema, database := s.login.config.User, rows[0][0], rows[0][2]
+	user, schema, database := s.login.User, rows[0][0], rows[0][2]
 	switch {
 	case schema == "":
 		return fmt.Errorf("user %q has no schema to make tables in: its search_path names none that there is in database %q: ALTER ROLE %s SET search_path = …", user, database, identifier(user))
@@ -45,22 +48,15 @@ func (s *Attached) mayCreate(ctx context.Context, c *session) error {
 	return nil
 }
 
-// change runs f with a session of its own whose commits wait for no standby, and
-// whose statements wait for no lock beyond ctx.
-func (s *Attached) change(ctx context.Context, primary *cluster.Node, f func(*session) error) error {
-	c, err := s.login.operator(ctx, primary)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+// change does statements in one transaction, whose commit waits for no standby and
+// which waits for no lock beyond ctx.
+func change(ctx context.Context, c *session, statements ...string) error {
 	wait := kit.DefaultTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = max(time.Until(deadline), time.Millisecond)
 	}
-	if err := c.exec(ctx, "SET synchronous_commit = local", "SET lock_timeout = "+strconv.FormatInt(wait.Milliseconds(), 10)); err != nil {
-		return err
-	}
-	return f(c)
+	begin := []string{"BEGIN", "SET LOCAL synchronous_commit = local", "SET LOCAL lock_timeout = " + strconv.FormatInt(wait.Milliseconds(), 10)}
+	return c.exec(ctx, slices.Concat(begin, statements, []string{"COMMIT"})...)
 }
 
 // shows tells which of the run's tables a node does not show.
@@ -95,7 +91,12 @@ func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
 	// What bears the name alone may be a table that Left has told.
 	drop := "DROP TABLE IF EXISTS " + strings.Join(append(s.sql.tables.all(), s.objects), ", ")
 	err = kit.Each(primaries, func(i int) error {
-		return s.change(ctx, primaries[i], func(c *session) error { return c.exec(ctx, drop) })
+		c, err := s.login.operator(ctx, primaries[i])
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return change(ctx, c, drop)
 	})
 	if err != nil {
 		return fmt.Errorf("remove the tables %s_…: %w", s.objects, err)
