@@ -18,6 +18,10 @@ import (
 
 // What targets share of looking at nodes that somebody else runs.
 
+// LookEvery is how often a deployment is looked at again: a login costs a server more
+// than a question.
+const LookEvery = 100 * time.Millisecond
+
 // LookTimeout bounds one question while a deployment is looked at.
 const LookTimeout = 2 * time.Second
 
@@ -88,7 +92,8 @@ func Primaries(ctx context.Context, nodes []*cluster.Node, status OfStatus) ([]*
 	return found, nil
 }
 
-// whoTimeout bounds the question which node is which.
+// whoTimeout bounds the question which node is which; it takes half of the time
+// that there is at most.
 const whoTimeout = 500 * time.Millisecond
 
 // Whose remembers which node's server has an identity: something that no other
@@ -106,6 +111,8 @@ func (w *Whose) Find(ctx context.Context, identity string, nodes []*cluster.Node
 	index, known := w.of[identity]
 	w.mu.Unlock()
 	if !known {
+		ctx, stop := half(ctx)
+		defer stop()
 		ctx, cancel := context.WithTimeout(ctx, whoTimeout)
 		defer cancel()
 		var found atomic.Pointer[cluster.Node]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -22,6 +23,7 @@ type Attached struct {
 	objects  string
 	patience time.Duration
 	doors    kit.Whose
+	made     atomic.Int32 // what Form has made
 }
 
 var (
@@ -124,14 +126,23 @@ func (s *Attached) Connect(ctx context.Context, n *cluster.Node, o targets.Clien
 	return s.client(session, o), nil
 }
 
+// What Form has made. Of a System that has not been asked to form, another may have
+// made something under its name.
+const (
+	notYet int32 = iota
+	nothing
+	something
+)
+
 // patience is how long Form waits for a deployment that is just failing over.
 const patience = 5 * time.Second
 
 // Form makes the run's tables through the primary, and waits until every node
 // shows them. Before, it looks whether that will work, and changes nothing if not.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
+	s.made.CompareAndSwap(notYet, nothing)
 	var primary *cluster.Node
-	err := kit.Insist(ctx, retryEvery, s.patience, func(ctx context.Context) (err error) {
+	err := kit.Insist(ctx, kit.LookEvery, s.patience, func(ctx context.Context) (err error) {
 		primary, err = kit.ThePrimary(ctx, nodes, port, s.Status)
 		return err
 	})
@@ -142,7 +153,7 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 		return fmt.Errorf("make the run's tables on %s: %w", primary.Name, err)
 	}
 	return kit.Each(nodes, func(i int) error {
-		return kit.Retry(ctx, retryEvery, "wait until "+nodes[i].Name+" shows the run's tables", func() error { return s.shows(ctx, nodes[i]) })
+		return kit.Retry(ctx, kit.LookEvery, "wait until "+nodes[i].Name+" shows the run's tables", func() error { return s.shows(ctx, nodes[i]) })
 	})
 }
 

@@ -102,11 +102,11 @@ func explain(err error, c *pgconn.Config) error {
 		var wrongCert *tls.CertificateVerificationError
 		switch {
 		case strings.Contains(err.Error(), "require_auth"):
-			return kit.ForGood(errors.New("the server asks for the password in the clear, and it is only sent through TLS: switch TLS on in target.connect, or let the server ask by scram-sha-256"))
+			return kit.ForGood(errors.New("the server asks for the password in the clear, and it is only sent through TLS: set target.connect.tls, or let the server ask by scram-sha-256"))
 		case errors.As(err, &wrongCert):
-			return kit.ForGood(fmt.Errorf("the server's certificate is not believed: %w: give its authority, and the server's name, in target.connect", wrongCert))
+			return kit.ForGood(fmt.Errorf("the server's certificate is not believed: %w: set target.connect.ca and target.connect.server", wrongCert))
 		case strings.Contains(err.Error(), "refused TLS"):
-			return kit.ForGood(errors.New("the server does not speak TLS: switch it on there (ssl=on), or off in target.connect"))
+			return kit.ForGood(errors.New("the server does not speak TLS: switch it on there (ssl=on), or take target.connect.tls away"))
 		}
 		var unreached *net.OpError
 		if errors.As(err, &unreached) {
@@ -117,11 +117,11 @@ func explain(err error, c *pgconn.Config) error {
 	why := fmt.Errorf("%s: %s (%s)", said.Severity, said.Message, said.Code)
 	switch {
 	case said.Code == "28P01":
-		return kit.ForGood(fmt.Errorf("the server refuses user %q: %w: correct user and password in target.connect", c.User, withCode{why, said}))
+		return kit.ForGood(fmt.Errorf("the server refuses user %q: %w: correct target.connect.user and target.connect.password", c.User, withCode{why, said}))
 	case strings.HasPrefix(said.Code, "28"):
-		return kit.ForGood(fmt.Errorf("the server does not let user %q in: %w: look at its pg_hba.conf, and whether it wants TLS", c.User, withCode{why, said}))
+		return kit.ForGood(fmt.Errorf("the server does not let user %q in: %w: look at its pg_hba.conf, and whether it wants TLS (target.connect.tls)", c.User, withCode{why, said}))
 	case said.Code == "3D000":
-		return kit.ForGood(fmt.Errorf("there is no database %q: %w: correct it in target.connect", c.Database, withCode{why, said}))
+		return kit.ForGood(fmt.Errorf("there is no database %q: %w: correct target.connect.database", c.Database, withCode{why, said}))
 	case said.Code == "42501":
 		return kit.ForGood(fmt.Errorf("user %q may not connect to database %q: %w: GRANT CONNECT", c.User, c.Database, withCode{why, said}))
 	case said.Code == "53300":

@@ -2,11 +2,14 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
@@ -25,7 +28,11 @@ func (s *Attached) makeTables(ctx context.Context, primary *cluster.Node) error 
 	if err := s.mayCreate(ctx, c); err != nil {
 		return err
 	}
-	return change(ctx, c, s.sql.tables.make("CREATE TABLE ")...)
+	err = change(ctx, c, s.sql.tables.make("CREATE TABLE ")...)
+	if refused := (*pgconn.PgError)(nil); !errors.As(err, &refused) {
+		s.made.Store(something) // whatever became of it, where the server does not refuse it
+	}
+	return err
 }
 
 // mayCreate tells what keeps a user from making tables.
@@ -83,25 +90,40 @@ func textArray(list []string) string {
 }
 
 // Remove drops the run's tables, on every node that takes itself for the primary.
+// After a Form that came to make none there is nothing to do.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
-	primaries, err := kit.Primaries(ctx, nodes, s.Status)
-	if err != nil {
-		return fmt.Errorf("remove the tables %s_…: %w", s.objects, err)
+	if s.made.Load() == nothing {
+		return nil
 	}
-	// What bears the name alone may be a table that Left has told.
-	drop := "DROP TABLE IF EXISTS " + strings.Join(append(s.sql.tables.all(), s.objects), ", ")
-	err = kit.Each(primaries, func(i int) error {
-		c, err := s.login.operator(ctx, primaries[i])
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		return change(ctx, c, drop)
-	})
+	primaries, err := kit.Primaries(ctx, nodes, s.Status)
+	if err == nil {
+		err = kit.Each(primaries, func(i int) error { return s.drop(ctx, primaries[i]) })
+	}
 	if err != nil {
 		return fmt.Errorf("remove the tables %s_…: %w", s.objects, err)
 	}
 	return nil
+}
+
+// ours lists the tables that a run can have made: they have its columns.
+const ours = `SELECT relname FROM pg_class AS c WHERE relkind = 'r' AND pg_table_is_visible(oid)
+ AND (SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0) = 'w k v' AND `
+
+func (s *Attached) drop(ctx context.Context, primary *cluster.Node) error {
+	c, err := s.login.operator(ctx, primary)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	rows, err := c.query(ctx, ours+"relname = ANY ("+textArray(s.sql.tables.all())+")")
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	var names []string
+	for _, row := range rows {
+		names = append(names, row[0])
+	}
+	return change(ctx, c, "DROP TABLE IF EXISTS "+strings.Join(names, ", "))
 }
 
 // Left lists what other runs have left, by the names that their tables begin with.
@@ -113,9 +135,11 @@ func (s *Attached) Left(ctx context.Context, nodes []*cluster.Node) ([]string, e
 	var left []string
 	for _, n := range primaries {
 		err := kit.Ask(ctx, &s.operators, n, func(c *session) error {
-			rows, err := c.query(ctx, "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, '"+runs+"') AND pg_table_is_visible(oid)")
+			rows, err := c.query(ctx, ours+"starts_with(relname, '"+runs+"')")
 			for _, row := range rows {
-				left = append(left, owner(row[0])) // what is told twice counts once
+				if objects := owner(row[0]); objects != "" {
+					left = append(left, objects) // what is told twice counts once
+				}
 			}
 			return err
 		})
@@ -127,12 +151,12 @@ func (s *Attached) Left(ctx context.Context, nodes []*cluster.Node) ([]string, e
 	return slices.DeleteFunc(slices.Compact(left), func(name string) bool { return name == s.objects }), nil
 }
 
-// owner is the Objects of a table's run; a table that no run makes owns itself.
+// owner is the Objects of a table's run, empty if it is no run's.
 func owner(table string) string {
 	for _, what := range tablesOf("").all() {
 		if objects, ok := strings.CutSuffix(table, "_"+what); ok && strings.HasPrefix(objects, runs) {
 			return objects
 		}
 	}
-	return table
+	return ""
 }

@@ -33,12 +33,22 @@ type Attached struct {
 	epochs   *epochs
 	whose    kit.Whose
 	turns    atomic.Uint64 // of replicas, through Sentinels
+
+	made atomic.Int32 // what Form has made
 }
 
 var (
 	_ targets.Attached  = (*Attached)(nil)
 	_ targets.LagTeller = (*Attached)(nil)
 	_ targets.Versioned = (*Attached)(nil)
+)
+
+// What Form has made. Of a System that has not been asked to form, another may have
+// made something under its name.
+const (
+	notYet int32 = iota
+	nothing
+	something
 )
 
 // patience is how long Form waits for a deployment that is just failing over.
@@ -161,8 +171,9 @@ func (s *Attached) status(ctx context.Context, by *links, n *cluster.Node) (targ
 // Form makes the run's first key through the primary, and waits until every node
 // shows it. Before, it looks whether that will work, and changes nothing if not.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
+	s.made.CompareAndSwap(notYet, nothing)
 	var primary *cluster.Node
-	err := kit.Insist(ctx, retryEvery, s.patience, func(ctx context.Context) (err error) {
+	err := kit.Insist(ctx, kit.LookEvery, s.patience, func(ctx context.Context) (err error) {
 		primary, err = kit.ThePrimary(ctx, nodes, serverPort, s.Status)
 		return err
 	})
@@ -173,7 +184,7 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 		return fmt.Errorf("make the run's first key on %s: %w", primary.Name, s.login.explain(err))
 	}
 	return kit.Each(nodes, func(i int) error {
-		return kit.Retry(ctx, retryEvery, "wait until "+nodes[i].Name+" shows the run's first key", func() error { return s.shows(ctx, nodes[i]) })
+		return kit.Retry(ctx, kit.LookEvery, "wait until "+nodes[i].Name+" shows the run's first key", func() error { return s.shows(ctx, nodes[i]) })
 	})
 }
 
@@ -181,8 +192,10 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 // in which a script says that it writes.
 const oldest = 7
 
-// begunKey is the key that a run begins with.
-func (s *Attached) begunKey() string { return s.objects + ":begun" }
+// begun ends the key that a run begins with.
+const begun = ":begun"
+
+func (s *Attached) begunKey() string { return s.objects + begun }
 
 // mark makes the run's first key, if its user may do all that the run needs.
 func (s *Attached) mark(ctx context.Context, l *link) error {
@@ -200,6 +213,9 @@ func (s *Attached) mark(ctx context.Context, l *link) error {
 		return err
 	}
 	made, err := l.ask(ctx, "SET", s.begunKey(), 1, "NX")
+	if refused := redigo.Error(""); made != nil || err != nil && !errors.As(err, &refused) {
+		s.made.Store(something) // whatever became of it, where the server does not refuse it
+	}
 	if err == nil && made == nil {
 		err = fmt.Errorf("%s is there already: an earlier run left it: aftershock clean", s.begunKey())
 	}
@@ -254,25 +270,37 @@ const runs = "aftershock_"
 const scanBatch = 1000
 
 // Remove takes the run's keys away, on every node that takes itself for the primary.
+// After a Form that came to make none there is nothing to do.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
+	if s.made.Load() == nothing {
+		return nil
+	}
 	primaries, err := kit.Primaries(ctx, nodes, s.Status)
 	if err == nil {
 		err = kit.Each(primaries, func(i int) error {
-			return s.operator.Use(ctx, primaries[i], func(l *link) error {
-				if _, err := l.ask(ctx, "UNLINK", s.objects); err != nil {
-					return err
-				}
-				return scan(ctx, l, s.objects+":*", func(keys []any) error {
-					_, err := l.ask(ctx, "UNLINK", keys...)
-					return err
-				})
-			})
+			return s.operator.Use(ctx, primaries[i], func(l *link) error { return s.unlink(ctx, l) })
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("remove the keys %s:*: %w", s.objects, s.login.explain(err))
 	}
 	return nil
+}
+
+// unlink takes the first key away last: by it Left knows what runs have made.
+func (s *Attached) unlink(ctx context.Context, l *link) error {
+	err := scan(ctx, l, s.objects+":*", func(keys []any) error {
+		keys = slices.DeleteFunc(keys, func(key any) bool { return string(key.([]byte)) == s.begunKey() })
+		if len(keys) == 0 {
+			return nil
+		}
+		_, err := l.ask(ctx, "UNLINK", keys...)
+		return err
+	})
+	if err == nil {
+		_, err = l.ask(ctx, "UNLINK", s.begunKey())
+	}
+	return err
 }
 
 // Left lists what other runs have left, by what their keys begin with.
@@ -284,9 +312,9 @@ func (s *Attached) Left(ctx context.Context, nodes []*cluster.Node) ([]string, e
 			break
 		}
 		err = kit.Ask(ctx, &s.operator, n, func(l *link) error {
-			return scan(ctx, l, runs+"*", func(keys []any) error {
+			return scan(ctx, l, runs+"*"+begun, func(keys []any) error {
 				for _, key := range keys {
-					found[owner(key)] = true
+					found[strings.TrimSuffix(string(key.([]byte)), begun)] = true
 				}
 				return nil
 			})
@@ -299,23 +327,20 @@ func (s *Attached) Left(ctx context.Context, nodes []*cluster.Node) ([]string, e
 	return sorted(found), nil
 }
 
-// owner is what a run's keys begin with.
-func owner(key any) string {
-	name, _ := key.([]byte)
-	objects, _, _ := strings.Cut(string(name), ":")
-	return objects
-}
-
-// scan calls f with the keys of a pattern, some at a time.
+// scan calls f with the keys of a pattern, each a []byte, some at a time.
 func scan(ctx context.Context, l *link, pattern string, f func(keys []any) error) error {
 	for cursor := "0"; ; {
 		reply, err := redigo.Values(l.ask(ctx, "SCAN", cursor, "MATCH", pattern, "COUNT", scanBatch))
 		if err != nil {
 			return err
 		}
-		var keys []any
-		if _, err := redigo.Scan(reply, &cursor, &keys); err != nil {
+		var list [][]byte
+		if _, err := redigo.Scan(reply, &cursor, &list); err != nil {
 			return fmt.Errorf("%w to SCAN: %w", errReply, err)
+		}
+		keys := make([]any, len(list))
+		for i, key := range list {
+			keys[i] = key
 		}
 		if len(keys) > 0 {
 			if err := f(keys); err != nil {

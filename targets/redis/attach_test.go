@@ -325,6 +325,9 @@ func refused(t *testing.T, d *deployment) {
 				t.Fatal("it is formed")
 			}
 			t.Log(err)
+			if err := s.Remove(bounded(t), c.nodes); err != nil { // nothing was made
+				t.Error(err)
+			}
 			for _, want := range c.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%v\ndoes not tell %q", err, want)
@@ -379,6 +382,8 @@ func settingsTold(t *testing.T, d *deployment) {
 func leftovers(t *testing.T, d *deployment) {
 	ctx := bounded(t)
 	a := d.access("app", appPassword)
+	d.root(t, d.nodes[0], "SET", "aftershock_products:1", "theirs")
+	defer d.root(t, d.nodes[0], "DEL", "aftershock_products:1")
 	old, now := attached(t, Target{}, a, "aftershock_a"), attached(t, Target{}, a, "aftershock_a_b")
 	for _, s := range []*Attached{old, now} {
 		if err := s.Form(ctx, d.nodes); err != nil {
@@ -402,11 +407,13 @@ func leftovers(t *testing.T, d *deployment) {
 	if err := old.Remove(ctx, d.nodes); err != nil {
 		t.Error(err)
 	}
-	if keys := d.keys(t, d.nodes[0]); !slices.Equal(keys, []string{"aftershock_a_b:begun", "shop:1"}) {
+	if keys := d.keys(t, d.nodes[0]); !slices.Equal(keys, []string{"aftershock_a_b:begun", "aftershock_products:1", "shop:1"}) {
 		t.Errorf("there are %q", keys)
 	}
-	gone(t, d, now, d.nodes[0])
-	if err := now.Remove(ctx, d.nodes[1:]); err == nil || !strings.Contains(err.Error(), "primary") {
+	if err := now.Remove(ctx, d.nodes); err != nil {
+		t.Error(err)
+	}
+	if err := attached(t, Target{}, a, "aftershock_x").Remove(ctx, d.nodes[1:]); err == nil || !strings.Contains(err.Error(), "primary") {
 		t.Errorf("without a primary: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func (l *login) open(ctx context.Context, way kit.DialFunc, addr string) (net.Co
 		return nil, err
 	}
 	if conn, err = kit.Secure(ctx, conn, l.TLS, host); err != nil {
-		err = fmt.Errorf("%w: give the server's authority and name in target.connect, or switch TLS off there if the server speaks none", err)
+		err = fmt.Errorf("%w: set target.connect.ca and target.connect.server, or take target.connect.tls away if the server speaks none", err)
 		if errors.As(err, new(*tls.CertificateVerificationError)) {
 			err = kit.ForGood(err)
 		}
@@ -100,11 +100,11 @@ func (l *login) explain(err error) error {
 	word, _, _ := strings.Cut(string(said), " ")
 	switch {
 	case word == "WRONGPASS", strings.Contains(string(said), "invalid password"):
-		return kit.ForGood(fmt.Errorf("the server refuses %s: %w: correct user and password in target.connect", user, err))
+		return kit.ForGood(fmt.Errorf("the server refuses %s: %w: correct target.connect.user and target.connect.password", user, err))
 	case word == "NOAUTH":
-		return kit.ForGood(fmt.Errorf("the server asks for a password: %w: give it, and the user if it is an ACL's, in target.connect", err))
+		return kit.ForGood(fmt.Errorf("the server asks for a password: %w: set target.connect.password, and target.connect.user if it is of an ACL", err))
 	case strings.Contains(string(said), "without any password configured"):
-		return kit.ForGood(fmt.Errorf("the server has no password for %s: %w: take it out of target.connect, or name the user", user, err))
+		return kit.ForGood(fmt.Errorf("the server has no password for %s: %w: take target.connect.password away, or name the user", user, err))
 	case word == "NOPERM":
 		return kit.ForGood(fmt.Errorf("%s has not the rights that are needed: %w: %s", user, err, l.grant()))
 	}
@@ -115,7 +115,7 @@ func (l *login) explain(err error) error {
 type wantsTLS struct{ error }
 
 func (w wantsTLS) Error() string {
-	return w.error.Error() + " (does the server want TLS? switch it on in target.connect)"
+	return w.error.Error() + " (does the server want TLS? set target.connect.tls)"
 }
 
 func (w wantsTLS) Unwrap() error { return w.error }
