@@ -57,5 +57,5 @@ func (s *server) action(ctx context.Context, in actionRequest) (actionReply, err
 	if err != nil {
 		return actionReply{}, err
 	}
-	return actionReply{At: s.clock.read(effect.At), Dropped: effect.Dropped, Changed: effect.Changed}, nil
+	return actionReply{At: s.clock.read(effect.At), Dropped: effect.Dropped, Changed: effect.Changed, Lapsed: int64(effect.Lapsed)}, nil
 }

@@ -71,9 +71,9 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 	s := &server{
 		o: o, clock: newMonotonicClock(),
 		processes: process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger}),
-		firewall:  network.NewFirewall(controlPort),
 		inFlight:  make(chan struct{}, maxInFlight), shutdown: make(chan struct{}), running: running,
 	}
+	s.firewall = network.NewFirewall(controlPort, o.Lease, s.heard)
 	s.actions = actionsOf(s.processes, s.firewall)
 	s.control = &usage.Meter{}
 	s.meter = usage.NewReader(s.control)
@@ -110,6 +110,7 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 		return nil
 	})
 	group.Go(func() error { return s.waitForEnd(running) })
+	group.Go(func() error { s.renewRules(running); return nil })
 	group.Go(func() error {
 		<-running.Done()
 		err := errors.Join(s.processes.Close(), s.firewall.Close())
@@ -124,6 +125,28 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 		return nil
 	}
 	return err
+}
+
+// heard is when the harness was last heard of, or the agent started.
+func (s *server) heard() time.Time {
+	return s.clock.start.Add(time.Duration(s.lastRequest.Load()))
+}
+
+// renewRules keeps the network rules in force for as long as the harness is heard
+// of.
+func (s *server) renewRules(ctx context.Context) {
+	ticker := time.NewTicker(s.firewall.RenewEvery())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := s.firewall.Renew(); err != nil {
+				s.o.Logger.Warn("the network rules cannot be renewed", slog.Any("error", err))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // errEnd ends the agent's goroutines when it is to end without an error.
