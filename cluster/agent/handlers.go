@@ -18,13 +18,17 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("POST "+pathClock, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, s.clockNow())
 	})
-	mux.HandleFunc("POST "+pathStart, handle(s.start))
-	mux.HandleFunc("POST "+pathAction, handle(s.action))
+	mux.HandleFunc("POST "+pathAction, s.serveAction)
 	mux.HandleFunc("POST "+pathProbe, handle(s.probe))
-	mux.HandleFunc("POST "+pathRun, handle(s.run))
-	mux.HandleFunc("POST "+pathUsage, handle(s.usage))
-	mux.HandleFunc("POST "+pathExits, s.exits)
-	mux.HandleFunc("POST "+pathOutput, s.output)
+	if s.processes == nil {
+		s.guestHandlers(mux)
+	} else {
+		mux.HandleFunc("POST "+pathStart, handle(s.start))
+		mux.HandleFunc("POST "+pathRun, handle(s.run))
+		mux.HandleFunc("POST "+pathUsage, handle(s.usage))
+		mux.HandleFunc("POST "+pathExits, s.exits)
+		mux.HandleFunc("POST "+pathOutput, s.output)
+	}
 	mux.HandleFunc("POST "+pathTunnel, s.tunnel)
 	mux.HandleFunc("POST "+pathShutdown, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, struct{}{})

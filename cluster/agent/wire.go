@@ -19,6 +19,7 @@ const (
 	pathOutput   = "/output"
 	pathTunnel   = "/tunnel"
 	pathUsage    = "/usage"
+	pathCan      = "/can" // guests
 	pathShutdown = "/shutdown"
 )
 
