@@ -1,0 +1,212 @@
+package compose
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/cluster/owner"
+	"github.com/aftershock-chaos/aftershock/cluster/reaper"
+)
+
+func paused(t *testing.T, p *project, id string) bool {
+	t.Helper()
+	res, err := p.api.ContainerInspect(t.Context(), id, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Container.State.Paused
+}
+
+// harnessVariable makes the test binary a harness that breaks a project and waits to
+// be killed: "project binary dir guard".
+const harnessVariable = "AFTERSHOCK_TEST_HARNESS"
+
+// beHarness has db1 paused, db2 cut off from everybody and db3 killed.
+func beHarness(arguments string) error {
+	ctx := context.Background()
+	f := strings.Fields(arguments)
+	project, binary, dir, guard := f[0], f[1], f[2], f[3] == "guard"
+	launch := rand.Text()
+	lock, err := owner.Lock(filepath.Join(dir, "lock"), launch)
+	if err != nil {
+		return err
+	}
+	if guard {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		held, err := reaper.Start(self, reaper.Order{Host: "compose", Launch: launch})
+		if err != nil {
+			return err
+		}
+		defer held.Release()
+	}
+	spec := cluster.AttachSpec{Run: filepath.Base(dir), Launch: launch, LockFile: lock.Name(), Port: serverPort, Binary: binary, Lease: testLease,
+		Logger: slog.New(slog.DiscardHandler)}
+	d, err := New(Target{Project: project, Services: services}).Find(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if err := d.Invite(ctx); err != nil {
+		return err
+	}
+	nodes := d.Nodes()
+	rules := []cluster.Rule{{Peer: d.HarnessAddr(), In: true, Out: true}, {Peer: nodes[0].At(), In: true, Out: true}}
+	for i, a := range []cluster.Action{
+		{Kind: cluster.Pause, ID: "p"},
+		{Kind: cluster.Block, ID: "b", Rules: rules},
+		{Kind: cluster.Kill, ID: "k"},
+	} {
+		if _, err := nodes[i].Do(ctx, a); err != nil {
+			return err
+		}
+	}
+	fmt.Println("broken")
+	time.Sleep(time.Minute)
+	return lock.Close()
+}
+
+// killHarness runs a harness, kills it when all is broken, and returns the run's id.
+func killHarness(t *testing.T, p *project, guard string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := "run-" + p.name
+	dir := filepath.Join(t.TempDir(), run)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	harness := exec.Command(self)
+	harness.Env = append(os.Environ(), harnessVariable+"="+strings.Join([]string{p.name, p.node, dir, guard}, " "))
+	harness.Stderr = t.Output()
+	out, err := harness.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	killed := harness.Process.Kill()
+	_ = harness.Wait()
+	if line != "broken\n" || err != nil || killed != nil {
+		t.Fatalf("the harness says %q; %v; %v", line, err, killed)
+	}
+	return run
+}
+
+// serving lists the addresses of the project's services that answer.
+func serving(t *testing.T, p *project) (list []string) {
+	t.Helper()
+	for _, s := range services {
+		res, err := p.api.ContainerInspect(t.Context(), p.name+"_"+s+"_1", client.ContainerInspectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range res.Container.NetworkSettings.Networks {
+			if e.IPAddress.IsValid() {
+				if _, err := asks(e.IPAddress, 200*time.Millisecond); err == nil {
+					list = append(list, s)
+				}
+			}
+		}
+	}
+	return list
+}
+
+const afterKill = 15 * time.Second
+
+// A harness that was killed leaves nothing of its own, and everything serves.
+func TestKilledHarness(t *testing.T) {
+	p := newProject(t)
+	p.runAll()
+	run := killHarness(t, p, "guard")
+	began := time.Now()
+	until(t, "everything serves", afterKill, func() bool { return slices.Equal(serving(t, p), services) })
+	t.Logf("served after %s", time.Since(began).Round(time.Millisecond))
+	until(t, "nothing is left", afterKill-time.Since(began), func() bool { return len(left(t, p.api, run)) == 0 })
+	t.Logf("nothing left after %s", time.Since(began).Round(time.Millisecond))
+}
+
+// If its reaper was killed with it, the lease heals what guests hold; the rest is
+// Clean's.
+func TestKilledHarnessWithoutReaper(t *testing.T) {
+	p := newProject(t)
+	p.runAll()
+	run := killHarness(t, p, "alone")
+	began := time.Now()
+	if s := serving(t, p); len(s) > 0 && time.Since(began) < testLease/2 {
+		t.Errorf("nothing is broken: %v serve", s)
+	}
+	until(t, "what was paused and cut off serves", afterKill, func() bool { return slices.Equal(serving(t, p), services[:2]) })
+	t.Logf("healed after %s", time.Since(began).Round(time.Millisecond))
+	until(t, "the guests have ended", afterKill-time.Since(began), func() bool {
+		return !slices.ContainsFunc(running(t, p, run), func(string) bool { return true })
+	})
+	if _, err := docker.Clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l := left(t, p.api, run); len(l) > 0 {
+		t.Errorf("left: %v", l)
+	}
+	until(t, "everything serves", afterKill, func() bool { return slices.Equal(serving(t, p), services) })
+}
+
+// running lists the containers of a run that run.
+func running(t *testing.T, p *project, run string) (list []string) {
+	t.Helper()
+	res, err := p.api.ContainerList(t.Context(), client.ContainerListOptions{Filters: make(client.Filters).Add("label", "aftershock.run="+run)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range res.Items {
+		list = append(list, c.Names[0])
+	}
+	return list
+}
+
+// A guest that is killed takes its hold along; that is told, and another comes.
+func TestKilledGuest(t *testing.T) {
+	p := newProject(t)
+	p.runAll()
+	d := p.attach()
+	n := d.Nodes()[0]
+	block(t, "f1", n, d.Nodes()[1].At())
+	do(t, n, cluster.Action{Kind: cluster.Pause, ID: "p"})
+	guest := running(t, p, "run-"+p.name)
+	i := slices.IndexFunc(guest, func(name string) bool { return strings.Contains(name, "-db1-") })
+	if _, err := p.api.ContainerKill(t.Context(), guest[i], client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := asks(n.At(), 5*time.Second); err != nil {
+		t.Errorf("the server is held by a guest that is dead: %v", err)
+	}
+	if c := change(t, d, cluster.Lapsed); c.Node != 0 {
+		t.Errorf("%+v", c)
+	}
+	do(t, n, cluster.Action{Kind: cluster.Pause, ID: "p2"})
+	do(t, n, cluster.Action{Kind: cluster.Resume, ID: "p2"})
+	if reaches(t, n, d.Nodes()[1]) {
+		t.Error("the rules are not in force again")
+	}
+	if e := do(t, n, cluster.Action{Kind: cluster.Unblock, ID: "f1"}); !e.Changed {
+		t.Error("the heal changed nothing")
+	}
+}

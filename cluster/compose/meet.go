@@ -1,0 +1,341 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/docker"
+)
+
+const (
+	meetTimeout = 15 * time.Second // for a guest to be brought
+	meetTries   = 3
+	meetPause   = 300 * time.Millisecond
+	// guardTimeout bounds how long a server is held back for its rules, whatever
+	// happens.
+	guardTimeout = 5 * time.Second
+	settleDown   = 300 * time.Millisecond // between a guest's end and the engine's word that its container ended
+)
+
+// invite brings the first guest, and makes ready what a restart will need.
+func (n *node) invite(ctx context.Context) error {
+	n.engine.Lock()
+	defer n.engine.Unlock()
+	if err := n.bring(ctx, n.look()); err != nil {
+		return err
+	}
+	return n.prepare(ctx, n.look())
+}
+
+// bring brings a guest beside a container's life and gives it the rules that are to be
+// in force. The caller holds engine.
+func (n *node) bring(ctx context.Context, s seen) error {
+	if n.isEnded() {
+		return errUninvited
+	}
+	g, err := n.takeSpare(ctx, s)
+	if err != nil {
+		return err
+	}
+	c, err := g.Meet(ctx, s.addr())
+	if err != nil {
+		return err
+	}
+	h := &hosted{guest: g, client: c, of: s}
+	generation := n.d.generation()
+	if err := n.apply(ctx, c); err != nil {
+		return errors.Join(err, c.Close(), g.Remove(ctx))
+	}
+	n.change(func() { n.guest = h; n.meter.nextLife() })
+	n.d.background.Go(func() { n.watch(h) })
+	if n.d.generation() != generation { // somebody has moved meanwhile
+		return n.apply(ctx, c)
+	}
+	return nil
+}
+
+// takeSpare is the guest that was made ahead, or a new one.
+func (n *node) takeSpare(ctx context.Context, s seen) (*docker.Guest, error) {
+	var spare *docker.Guest
+	n.change(func() { spare, n.spare = n.spare, nil })
+	if spare != nil && spare.Victim() == s.id {
+		return spare, nil
+	}
+	if spare != nil {
+		if err := spare.Remove(ctx); err != nil {
+			n.d.log.Debug("compose", "node", n.public.Name, "remove a guest that is of no use", err)
+		}
+	}
+	return n.make(ctx, s)
+}
+
+func (n *node) make(ctx context.Context, s seen) (*docker.Guest, error) {
+	number := 0
+	n.change(func() { n.guests++; number = n.guests })
+	return n.d.guests.Guest(ctx, n.public.Name, fmt.Sprintf("%s-guest-%d", n.public.Name, number), s.id, kindOf(s))
+}
+
+// prepare makes the next guest ahead, and what leaves word of the container. The
+// caller holds engine.
+func (n *node) prepare(ctx context.Context, s seen) error {
+	n.mu.Lock()
+	word, spare := n.word, n.spare
+	n.mu.Unlock()
+	if word == nil || word.Victim() != s.id {
+		if word != nil {
+			if err := word.Remove(ctx); err != nil {
+				return err
+			}
+		}
+		fresh, err := n.d.guests.Word(ctx, n.public.Name, s.id)
+		if err != nil {
+			return err
+		}
+		n.change(func() { n.word = fresh })
+	}
+	if spare != nil {
+		return nil
+	}
+	spare, err := n.make(ctx, s)
+	if err != nil {
+		return err
+	}
+	n.change(func() { n.spare = spare })
+	return nil
+}
+
+// watch tells what becomes of a guest.
+func (n *node) watch(h *hosted) {
+	for {
+		select {
+		case l := <-h.client.Lapses():
+			n.d.tell(cluster.Change{At: l.From, Until: l.Until, Node: n.index, Kind: cluster.Lapsed, Detail: "its network rules were not renewed in time; they are in force again"})
+			continue
+		case <-h.guest.Ended():
+		case <-h.client.Lost():
+		case <-n.d.ctx.Done():
+			return
+		}
+		break
+	}
+	heard := h.client.Heard()
+	n.change(func() {
+		if n.guest == h {
+			n.guest = nil
+		}
+	})
+	h.client.Abandon()
+	n.dismiss(h)
+	n.replace(h, heard)
+}
+
+// dismiss removes a guest that has ended, or is not heard of.
+func (n *node) dismiss(h *hosted) {
+	select {
+	case <-h.guest.Ended(): // the engine removes it
+		h.guest.Release()
+		return
+	default:
+	}
+	ctx, cancel := outlive(n.d.ctx, engineTimeout)
+	defer cancel()
+	if err := h.guest.Remove(ctx); err != nil {
+		n.d.log.Warn("a guest that is not heard of cannot be removed", "node", n.public.Name, "error", err)
+	}
+}
+
+// replace brings another guest if one ended that should not have: its container goes
+// on. What the old one held has ended by itself, which is told.
+func (n *node) replace(h *hosted, heard time.Time) {
+	timer := time.NewTimer(settleDown)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-n.d.ctx.Done():
+		return
+	}
+	ctx, cancel := context.WithTimeout(n.d.ctx, meetTimeout)
+	defer cancel()
+	n.engine.Lock()
+	defer n.engine.Unlock()
+	s, err := lookUp(ctx, n.d.api, h.of.id)
+	if err != nil || !s.running || s.started != h.of.started || n.isEnded() {
+		return // it ended with its container; the engine's events tell
+	}
+	held := n.wished()
+	n.change(func() { held = held || len(n.paused) > 0; clear(n.paused) })
+	if held {
+		n.d.tell(cluster.Change{At: heard, Node: n.index, Kind: cluster.Lapsed, Detail: "its guest ended; what it held has ended too"})
+	}
+	err = n.bringAgain(ctx, n.look())
+	if err == nil {
+		err = n.prepare(ctx, n.look())
+	}
+	if err != nil && n.d.ctx.Err() == nil {
+		n.d.log.Warn("no guest can be brought", "node", n.public.Name, "error", err)
+	}
+}
+
+// bringAgain is bring, tried a few times.
+func (n *node) bringAgain(ctx context.Context, s seen) error {
+	for try := 1; ; try++ {
+		err := n.bring(ctx, s)
+		if err == nil || try == meetTries {
+			return err
+		}
+		n.d.log.Debug("compose", "node", n.public.Name, "try", try, "error", err)
+		if err := sleepUntil(ctx, time.Now().Add(meetPause)); err != nil {
+			return err
+		}
+	}
+}
+
+// meetAgain is what follows the start of a container: if rules are to be in force it
+// is held back until they are; it gets a guest, and all nodes its addresses.
+func (n *node) meetAgain(id string, began time.Time) {
+	ctx, cancel := context.WithTimeout(n.d.ctx, meetTimeout)
+	defer cancel()
+	held := n.wished() && n.d.isInvited()
+	var free time.Time // until when it served without its rules
+	goOn := func() {}
+	if held {
+		free, goOn = n.holdBack(ctx, id)
+		defer goOn()
+	}
+	n.engine.Lock()
+	defer n.engine.Unlock()
+	s, err := n.see(ctx, id)
+	if err != nil || !s.running {
+		return // its next start will be told
+	}
+	if !n.d.isInvited() || n.isEnded() {
+		return
+	}
+	err = n.bringAgain(ctx, s)
+	ruled := time.Now()
+	goOn()
+	if held {
+		if free.IsZero() {
+			free = ruled
+		}
+		detail := fmt.Sprintf("it ran for %s before it was held back for its rules, and went on after %s", free.Sub(began).Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+		if err != nil {
+			detail = "no guest can be brought to put its rules in force: " + err.Error()
+		}
+		n.d.tell(cluster.Change{At: began, Until: free, Node: n.index, Kind: cluster.Unguarded, Detail: detail})
+	}
+	if err == nil {
+		err = n.prepare(ctx, s)
+	}
+	if err != nil && n.d.ctx.Err() == nil {
+		n.d.log.Warn("no guest can be brought", "node", n.public.Name, "error", err)
+	}
+}
+
+// foretell leaves word that the container is paused, ahead of that.
+func (n *node) foretell() {
+	n.mu.Lock()
+	word := n.word
+	n.mu.Unlock()
+	if word == nil {
+		return
+	}
+	if err := word.Paused(n.d.ctx, true); err != nil {
+		n.d.log.Debug("compose", "node", n.public.Name, "error", err)
+	}
+}
+
+// holdBack pauses a container. It returns when it stood, which is zero if it could not
+// be paused, and a function that lets it go on; a watchdog does so in any case.
+func (n *node) holdBack(ctx context.Context, id string) (stood time.Time, goOn func()) {
+	n.mu.Lock()
+	word := n.word
+	n.mu.Unlock()
+	if word == nil || word.Victim() != id {
+		word = nil // made anew: what was made ahead is for another
+	}
+	if word != nil {
+		if err := word.Paused(ctx, true); err != nil {
+			n.d.log.Debug("compose", "node", n.public.Name, "error", err)
+			return time.Time{}, func() {}
+		}
+	}
+	call, cancel := outlive(ctx, engineTimeout)
+	_, err := n.d.api.ContainerPause(call, id, client.ContainerPauseOptions{})
+	cancel()
+	stood = time.Now()
+	release := func() {
+		call, cancel := outlive(ctx, engineTimeout)
+		defer cancel()
+		if err == nil {
+			if _, err := n.d.api.ContainerUnpause(call, id, client.ContainerUnpauseOptions{}); err != nil && !notRunning(err) {
+				n.d.log.Warn("a container that was held back for its rules does not go on", "node", n.public.Name, "error", err)
+				return // the word stays for whoever cleans up
+			}
+		}
+		if word != nil {
+			if err := word.Paused(call, false); err != nil {
+				n.d.log.Debug("compose", "node", n.public.Name, "error", err)
+			}
+		}
+	}
+	if err != nil {
+		n.d.log.Debug("compose", "node", n.public.Name, "pause", err)
+		release()
+		return time.Time{}, func() {}
+	}
+	once := make(chan struct{}, 1)
+	once <- struct{}{}
+	done := make(chan struct{})
+	letGo := func() {
+		select {
+		case <-once:
+			release()
+			close(done)
+		default:
+			<-done
+		}
+	}
+	dog := time.AfterFunc(guardTimeout, letGo)
+	return stood, func() { dog.Stop(); letGo() }
+}
+
+// see looks a container up that is the node's from now on, and tells all nodes if its
+// addresses are others.
+func (n *node) see(ctx context.Context, id string) (seen, error) {
+	s, err := lookUp(ctx, n.d.api, id)
+	if err != nil || !s.running {
+		return s, err
+	}
+	before := n.look()
+	s.key, s.node = before.key, before.node
+	s.prefer(before.endpoints[0].network, before.endpoints[0].addr.Is4())
+	if len(s.endpoints) == 0 {
+		return s, errors.New("it has no address")
+	}
+	n.change(func() { n.seen = s })
+	if s.addr() == before.addr() && len(s.endpoints) == len(before.endpoints) && equal(s, before) {
+		return s, nil
+	}
+	n.d.moved()
+	if s.addr() != before.addr() {
+		n.public.Move(s.addr())
+		n.d.tell(cluster.Change{At: time.Now(), Node: n.index, Kind: cluster.Moved, Addr: s.addr(), Detail: "from " + before.addr().String() + " to " + s.addr().String()})
+	}
+	n.d.applyElsewhere(ctx, n)
+	return s, nil
+}
+
+func equal(a, b seen) bool {
+	for i := range a.endpoints {
+		if a.endpoints[i].addr != b.endpoints[i].addr {
+			return false
+		}
+	}
+	return true
+}
