@@ -143,7 +143,7 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 		if err != nil {
 			n.mu.Lock()
 			defer n.mu.Unlock()
-			effect = cluster.Effect{At: n.died, Error: n.died.Sub(later(a.At)), Changed: true}
+			effect = cluster.Effect{At: n.died, Error: n.died.Sub(began), Changed: true}
 		}
 		return effect, nil
 	}
@@ -162,6 +162,10 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 // byEngine waits for the instant and has the engine do an action. What has to be
 // ready then is made ready before.
 func (n *node) byEngine(ctx context.Context, a cluster.Action, do func(context.Context, cluster.Action) (cluster.Effect, error)) (cluster.Effect, error) {
+	// One that is held back for its rules is left alone until it goes on.
+	if err := n.wait(ctx, func() bool { return !n.heldBack }); err != nil {
+		return cluster.Effect{}, err
+	}
 	n.engine.Lock()
 	defer n.engine.Unlock()
 	call, cancel := outlive(ctx, time.Until(later(a.At))+a.Grace+engineTimeout)

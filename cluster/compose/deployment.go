@@ -154,7 +154,10 @@ func (d *deployment) Close(ctx context.Context) error {
 		d.background.Wait()
 		var ending sync.WaitGroup
 		for _, n := range d.nodes {
-			ending.Go(n.end)
+			ending.Go(func() {
+				n.end()
+				n.unsay(ctx)
+			})
 		}
 		ending.Wait()
 		close(d.changes)

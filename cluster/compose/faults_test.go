@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history/usage"
@@ -39,6 +40,15 @@ func TestFaults(t *testing.T) {
 	t.Run("inside", func(t *testing.T) { checkInside(t, nodes[2]) })
 	t.Run("pause", func(t *testing.T) { checkPause(t, nodes[0]) })
 	t.Run("kill", func(t *testing.T) { checkKill(t, d, nodes[1]) })
+	t.Run("kill of a paused one", func(t *testing.T) {
+		do(t, nodes[1], cluster.Action{Kind: cluster.Pause, ID: "p"})
+		do(t, nodes[1], cluster.Action{Kind: cluster.Kill, ID: "k"})
+		if x := exit(t, nodes[1]); !x.Planned {
+			t.Errorf("exit: %+v", x)
+		}
+		do(t, nodes[1], cluster.Action{Kind: cluster.Restart, ID: "k"})
+		until(t, "it serves", 10*time.Second, func() bool { _, err := asks(nodes[1].At(), time.Second); return err == nil })
+	})
 	t.Run("stop", func(t *testing.T) { checkStop(t, nodes[1]) })
 	t.Run("crash", func(t *testing.T) { checkCrash(t, d, nodes[2]) })
 
@@ -307,5 +317,50 @@ func TestRestartUnderPartition(t *testing.T) {
 	}
 	if paused(t, p, ids[0]) {
 		t.Error("it is left paused")
+	}
+}
+
+// Nodes that meet in two networks are cut off in both.
+func TestTwoNetworks(t *testing.T) {
+	p := newProject(t)
+	ids := p.runAll()
+	second := p.name + "_second"
+	if _, err := p.api.NetworkCreate(t.Context(), second, client.NetworkCreateOptions{Driver: "bridge"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.remove2(ids, second)
+	})
+	var others []netip.Addr
+	for _, id := range ids {
+		if _, err := p.api.NetworkConnect(t.Context(), second, client.NetworkConnectOptions{Container: id}); err != nil {
+			t.Fatal(err)
+		}
+		res, err := p.api.ContainerInspect(t.Context(), id, client.ContainerInspectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, res.Container.NetworkSettings.Networks[second].IPAddress)
+	}
+	d := p.attach()
+	nodes := d.Nodes()
+	open := func(from *cluster.Node, to netip.Addr) bool {
+		return from.Probe(t.Context(), netip.AddrPortFrom(to, serverPort), 150*time.Millisecond) == nil
+	}
+	if !open(nodes[0], others[1]) {
+		t.Fatal("they do not meet in the second network")
+	}
+	block(t, "f", nodes[0], nodes[1].At())
+	if open(nodes[0], nodes[1].At()) || open(nodes[0], others[1]) || open(nodes[1], others[0]) {
+		t.Error("the partition leaks")
+	}
+	if !open(nodes[0], others[2]) {
+		t.Error("the third is cut off")
+	}
+	block(t, "c", nodes[0], d.HarnessAddr())
+	for _, addr := range []netip.Addr{nodes[0].At(), others[0]} {
+		if _, err := asks(addr, 150*time.Millisecond); err == nil {
+			t.Errorf("clients reach %s", addr)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,29 +82,36 @@ func beHarness(arguments string) error {
 	return lock.Close()
 }
 
-// killHarness runs a harness, kills it when all is broken, and returns the run's id.
-func killHarness(t *testing.T, p *project, guard string) string {
+// startHarness starts beHarness in a process of its own.
+func startHarness(t *testing.T, p *project, guard string) (harness *exec.Cmd, out *bufio.Reader, run string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := "run-" + p.name
+	run = "run-" + p.name
 	dir := filepath.Join(t.TempDir(), run)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	harness := exec.Command(self)
+	harness = exec.Command(self)
 	harness.Env = append(os.Environ(), harnessVariable+"="+strings.Join([]string{p.name, p.node, dir, guard}, " "))
 	harness.Stderr = t.Output()
-	out, err := harness.StdoutPipe()
+	pipe, err := harness.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := harness.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	return harness, bufio.NewReader(pipe), run
+}
+
+// killHarness runs a harness, kills it when all is broken, and returns the run's id.
+func killHarness(t *testing.T, p *project, guard string) string {
+	t.Helper()
+	harness, out, run := startHarness(t, p, guard)
+	line, err := out.ReadString('\n')
 	killed := harness.Process.Kill()
 	_ = harness.Wait()
 	if line != "broken\n" || err != nil || killed != nil {
@@ -143,6 +151,69 @@ func TestKilledHarness(t *testing.T) {
 	t.Logf("served after %s", time.Since(began).Round(time.Millisecond))
 	until(t, "nothing is left", afterKill-time.Since(began), func() bool { return len(left(t, p.api, run)) == 0 })
 	t.Logf("nothing left after %s", time.Since(began).Round(time.Millisecond))
+}
+
+// At whatever instant it is killed: while guests are invited, faults begin, or after.
+func TestKilledAtAnyTime(t *testing.T) {
+	p := newProject(t)
+	p.runAll()
+	for i := range 4 {
+		harness, _, run := startHarness(t, p, "guard")
+		time.Sleep(time.Duration(mathrand.IntN(3000)) * time.Millisecond)
+		began := time.Now()
+		if err := harness.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = harness.Wait()
+		until(t, "everything serves", afterKill, func() bool { return slices.Equal(serving(t, p), services) })
+		until(t, "nothing is left", afterKill-time.Since(began), func() bool { return len(left(t, p.api, run)) == 0 })
+		t.Logf("%d: after %s", i, time.Since(began).Round(time.Millisecond))
+		// What the engine was asked for last may still come.
+		time.Sleep(time.Second)
+		until(t, "nothing is left", afterKill-time.Since(began), func() bool { return len(left(t, p.api, run)) == 0 })
+	}
+}
+
+// What is paused for its rules goes on when the harness is not there to see to it.
+func TestPausedIsLetGo(t *testing.T) {
+	p := newProject(t)
+	id := p.run("db1", nil)
+	spec := p.spec()
+	d := p.find(Target{Project: p.name, Services: services[:1]}, spec)
+	if err := d.Invite(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n := d.(*deployment).nodes[0]
+	stood, goOn := n.holdBack(t.Context(), id)
+	defer goOn()
+	if stood.IsZero() || !paused(t, p, id) {
+		t.Fatal("it is not held back")
+	}
+	if found, err := docker.Reap(t.Context(), spec.Launch); !found || err != nil {
+		t.Fatalf("reap: %t, %v", found, err)
+	}
+	if paused(t, p, id) {
+		t.Error("it is left paused")
+	}
+	if l := left(t, p.api, spec.Run); len(l) > 0 {
+		t.Errorf("left: %v", l)
+	}
+}
+
+// The watchdog lets it go on whatever happens.
+func TestWatchdog(t *testing.T) {
+	p := newProject(t)
+	id := p.run("db1", nil)
+	d := p.find(Target{Project: p.name, Services: services[:1]}, p.spec())
+	if err := d.Invite(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stood, goOn := d.(*deployment).nodes[0].holdBack(t.Context(), id)
+	defer goOn()
+	if stood.IsZero() {
+		t.Fatal("it is not held back")
+	}
+	until(t, "it goes on", guardTimeout+5*time.Second, func() bool { return !paused(t, p, id) })
 }
 
 // If its reaper was killed with it, the lease heals what guests hold; the rest is

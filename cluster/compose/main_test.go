@@ -133,6 +133,18 @@ func newProject(t *testing.T) *project {
 	return p
 }
 
+// remove2 removes containers' second network, which the containers leave first.
+func (p *project) remove2(ids []string, network string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for _, id := range ids {
+		_, _ = p.api.NetworkDisconnect(ctx, network, client.NetworkDisconnectOptions{Container: id, Force: true})
+	}
+	if _, err := p.api.NetworkRemove(ctx, network, client.NetworkRemoveOptions{}); err != nil {
+		p.t.Error(err)
+	}
+}
+
 func (p *project) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -250,6 +250,19 @@ func (n *node) foretell() {
 	}
 }
 
+// unsay takes back what foretell said, when nothing is held back any more.
+func (n *node) unsay(ctx context.Context) {
+	n.mu.Lock()
+	word, held := n.word, n.heldBack
+	n.mu.Unlock()
+	if word == nil || held {
+		return
+	}
+	if err := word.Paused(ctx, false); err != nil {
+		n.d.log.Debug("compose", "node", n.public.Name, "error", err)
+	}
+}
+
 // holdBack pauses a container. It returns when it stood, which is zero if it could not
 // be paused, and a function that lets it go on; a watchdog does so in any case.
 func (n *node) holdBack(ctx context.Context, id string) (stood time.Time, goOn func()) {
@@ -265,11 +278,13 @@ func (n *node) holdBack(ctx context.Context, id string) (stood time.Time, goOn f
 			return time.Time{}, func() {}
 		}
 	}
+	n.change(func() { n.heldBack = true })
 	call, cancel := outlive(ctx, engineTimeout)
 	_, err := n.d.api.ContainerPause(call, id, client.ContainerPauseOptions{})
 	cancel()
 	stood = time.Now()
 	release := func() {
+		defer n.change(func() { n.heldBack = false })
 		call, cancel := outlive(ctx, engineTimeout)
 		defer cancel()
 		if err == nil {

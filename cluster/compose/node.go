@@ -48,6 +48,7 @@ type node struct {
 	asked    string        // the id of the action that asks for the container's end
 	askedFor bool
 	down     bool      // the harness has taken it down
+	heldBack bool      // it is paused until its rules are in force
 	starting bool      // it is being started by the harness
 	oom      bool      // the kernel killed one of its processes since it started
 	signal   time.Time // when the engine last sent it a signal

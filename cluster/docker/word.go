@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
@@ -103,27 +104,46 @@ func (w *Word) name() string {
 // Remove takes the word back without undoing anything.
 func (w *Word) Remove(ctx context.Context) error { return w.g.eng.removeContainer(ctx, w.id) }
 
+// How long and how often undo looks whether the container gets into the state of
+// which the word speaks: what the harness had asked the engine for last may still be
+// on its way when the harness is dead.
+const (
+	undoWatch = 2 * time.Second
+	undoEvery = 100 * time.Millisecond
+)
+
 // undo does what a word says has to be done to its container.
 func (e *engine) undo(ctx context.Context, name, victim string) error {
-	if strings.HasSuffix(strings.TrimSuffix(name, wordPaused), wordKilled) {
-		if _, err := e.api.ContainerStart(ctx, victim, client.ContainerStartOptions{}); err != nil && !notFound(err) {
-			return fmt.Errorf("start container %s again, which was killed by the run: %w", short(victim), err)
+	paused := strings.HasSuffix(name, wordPaused)
+	killed := strings.HasSuffix(strings.TrimSuffix(name, wordPaused), wordKilled)
+	ticker := time.NewTicker(undoEvery)
+	defer ticker.Stop()
+	for began := time.Now(); (killed || paused) && time.Since(began) < undoWatch; {
+		res, err := e.api.ContainerInspect(ctx, victim, client.ContainerInspectOptions{})
+		if notFound(err) {
+			return nil
 		}
-	}
-	if !strings.HasSuffix(name, wordPaused) {
-		return nil
-	}
-	res, err := e.api.ContainerInspect(ctx, victim, client.ContainerInspectOptions{})
-	switch {
-	case notFound(err):
-		return nil
-	case err == nil && (res.Container.State == nil || !res.Container.State.Paused):
-		return nil
-	case err == nil:
-		_, err = e.api.ContainerUnpause(ctx, victim, client.ContainerUnpauseOptions{})
-	}
-	if err != nil {
-		return fmt.Errorf("let container %s go on, which was paused by the run: %w", short(victim), err)
+		if err != nil {
+			return fmt.Errorf("look container %s up, which was broken by the run: %w", short(victim), err)
+		}
+		switch state := res.Container.State; {
+		case state == nil:
+		case killed && !state.Running && !state.Restarting:
+			if _, err := e.api.ContainerStart(ctx, victim, client.ContainerStartOptions{}); err != nil {
+				return fmt.Errorf("start container %s again, which was killed by the run: %w", short(victim), err)
+			}
+			killed = false
+		case paused && state.Paused:
+			if _, err := e.api.ContainerUnpause(ctx, victim, client.ContainerUnpauseOptions{}); err != nil {
+				return fmt.Errorf("let container %s go on, which was paused by the run: %w", short(victim), err)
+			}
+			paused = false
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/internal/nodetest"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
@@ -259,5 +261,43 @@ func TestTheKernelHeals(t *testing.T) {
 	}
 	if !dial() {
 		t.Error("the end left rules")
+	}
+}
+
+// Somebody removes the rules: the next renewal puts them back and tells.
+func TestRulesThatWereRemovedComeBack(t *testing.T) {
+	two := nodetest.Launch(t, 1).Nodes()[0]
+	f := network.NewFirewall(1, time.Minute, time.Now)
+	block := cluster.Action{ID: "f1", Rules: both(two)}
+	if _, err := f.Block(block); err != nil {
+		t.Fatal(err)
+	}
+	somebody, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func() int {
+		t.Helper()
+		tables, err := somebody.ListTablesOfFamily(nftables.TableFamilyINet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(tables)
+	}
+	if count() != 1 {
+		t.Fatalf("%d tables", count())
+	}
+	somebody.DelTable(&nftables.Table{Name: "aftershock", Family: nftables.TableFamilyINet})
+	if err := somebody.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	if l := f.Lapse(); count() != 1 || l.Count != 1 {
+		t.Errorf("%d tables, the lapse %+v", count(), l)
+	}
+	if err := f.Close(); err != nil || count() != 0 {
+		t.Errorf("%d tables after the end, %v", count(), err)
 	}
 }
