@@ -99,6 +99,9 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 	}
 	group, running := errgroup.WithContext(ctx)
 	s := newServer(running, o, port, pid1)
+	if o.Guest != NoGuest {
+		s.clearRules()
+	}
 	web := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -128,6 +131,14 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 		return nil
 	}
 	return err
+}
+
+// clearRules removes what a guest before this one has left, which was killed: the
+// network is not the agent's own, and outlives it.
+func (s *server) clearRules() {
+	if err := s.firewall.Clear(); err != nil {
+		s.o.Logger.Info("no network rules from here", slog.Any("error", err)) // who asks for some is told why
+	}
 }
 
 // reap waits for the node's ended processes until the function that it returns is

@@ -163,7 +163,7 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 // ready then is made ready before.
 func (n *node) byEngine(ctx context.Context, a cluster.Action, do func(context.Context, cluster.Action) (cluster.Effect, error)) (cluster.Effect, error) {
 	// One that is held back for its rules is left alone until it goes on.
-	if err := n.wait(ctx, func() bool { return !n.heldBack }); err != nil {
+	if err := n.wait(ctx, func() bool { return n.guard == nil }); err != nil {
 		return cluster.Effect{}, err
 	}
 	n.engine.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -95,11 +96,9 @@ const bySignal = 128
 func (n *node) die(at time.Time, code string) {
 	e := cluster.Exit{At: at}
 	e.Code, _ = strconv.Atoi(code) // the engine's own number
-	switch e.Code {
-	case bySignal + 9:
-		e.Code, e.Signal = -1, "killed"
-	case bySignal + 15:
-		e.Code, e.Signal = -1, "terminated"
+	switch sig := syscall.Signal(e.Code - bySignal); sig {
+	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGABRT, syscall.SIGSEGV:
+		e.Code, e.Signal = -1, sig.String()
 	}
 	n.change(func() {
 		e.Planned, e.By = n.askedFor, n.asked

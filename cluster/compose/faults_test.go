@@ -309,6 +309,19 @@ func TestRestartUnderPartition(t *testing.T) {
 	if _, err := asks(nodes[0].Addr, time.Second); err != nil {
 		t.Errorf("the stranger is cut off: %v", err)
 	}
+	for range 3 { // somebody else, faster than guests come
+		if _, err := p.api.ContainerRestart(t.Context(), ids[0], client.ContainerRestartOptions{Timeout: new(int)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		change(t, d, cluster.Restarted)
+	}
+	do(t, nodes[0], cluster.Action{Kind: cluster.Pause, ID: "p"}) // by the guest of the last life
+	do(t, nodes[0], cluster.Action{Kind: cluster.Resume, ID: "p"})
+	if g := graph(t, nodes); g != " 2>3 3>2" {
+		t.Errorf("after three restarts: %s", g)
+	}
 	for _, n := range nodes {
 		do(t, n, cluster.Action{Kind: cluster.Unblock, ID: "f1"})
 	}

@@ -157,7 +157,7 @@ func TestKilledHarness(t *testing.T) {
 func TestKilledAtAnyTime(t *testing.T) {
 	p := newProject(t)
 	p.runAll()
-	for i := range 4 {
+	for i := range 3 {
 		harness, _, run := startHarness(t, p, "guard")
 		time.Sleep(time.Duration(mathrand.IntN(3000)) * time.Millisecond)
 		began := time.Now()
@@ -184,9 +184,9 @@ func TestPausedIsLetGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := d.(*deployment).nodes[0]
-	stood, goOn := n.holdBack(t.Context(), id)
-	defer goOn()
-	if stood.IsZero() || !paused(t, p, id) {
+	g := n.holdBack(t.Context(), id)
+	defer g.goOn()
+	if g.stood.IsZero() || !paused(t, p, id) {
 		t.Fatal("it is not held back")
 	}
 	if found, err := docker.Reap(t.Context(), spec.Launch); !found || err != nil {
@@ -208,9 +208,9 @@ func TestWatchdog(t *testing.T) {
 	if err := d.Invite(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stood, goOn := d.(*deployment).nodes[0].holdBack(t.Context(), id)
-	defer goOn()
-	if stood.IsZero() {
+	g := d.(*deployment).nodes[0].holdBack(t.Context(), id)
+	defer g.goOn()
+	if g.stood.IsZero() {
 		t.Fatal("it is not held back")
 	}
 	until(t, "it goes on", guardTimeout+5*time.Second, func() bool { return !paused(t, p, id) })
@@ -279,5 +279,48 @@ func TestKilledGuest(t *testing.T) {
 	}
 	if e := do(t, n, cluster.Action{Kind: cluster.Unblock, ID: "f1"}); !e.Changed {
 		t.Error("the heal changed nothing")
+	}
+}
+
+// Who comes second is told so, and breaks nothing of the first.
+func TestSecondRun(t *testing.T) {
+	p := newProject(t)
+	p.runAll()
+	d := p.attach()
+	nodes := d.Nodes()
+	block(t, "f1", nodes[0], nodes[1].At())
+	spec := p.spec()
+	spec.Run += "-second"
+	spec.LockFile = ""
+	second := p.find(Target{Project: p.name, Services: services}, spec)
+	if err := second.Invite(t.Context()); err == nil || !strings.Contains(err.Error(), "lock file") {
+		t.Errorf("without a lock: %v", err)
+	}
+	p.close(second)
+	dir := filepath.Join(t.TempDir(), spec.Run)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := owner.Lock(filepath.Join(dir, "lock"), spec.Launch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	spec.LockFile = lock.Name()
+	second = p.find(Target{Project: p.name, Services: services}, spec)
+	if err := second.Invite(t.Context()); err == nil || !strings.Contains(err.Error(), "another run is attached") {
+		t.Errorf("the second: %v", err)
+	} else {
+		t.Log(err)
+	}
+	p.close(second)
+	if l := left(t, p.api, spec.Run); len(l) > 0 {
+		t.Errorf("left: %v", l)
+	}
+	if reaches(t, nodes[0], nodes[1]) {
+		t.Error("the first one's partition is over")
+	}
+	if e := do(t, nodes[0], cluster.Action{Kind: cluster.Unblock, ID: "f1"}); e.Lapsed != 0 || !e.Changed {
+		t.Errorf("%+v", e)
 	}
 }

@@ -6,20 +6,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/moby/moby/client"
-
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
 )
 
 const (
 	meetTimeout = 15 * time.Second // for a guest to be brought
-	meetTries   = 3
 	meetPause   = 300 * time.Millisecond
-	// guardTimeout bounds how long a server is held back for its rules, whatever
-	// happens.
-	guardTimeout = 5 * time.Second
-	settleDown   = 300 * time.Millisecond // between a guest's end and the engine's word that its container ended
+	settleDown  = 300 * time.Millisecond // between a guest's end and the engine's word that its container ended
 )
 
 // invite brings the first guest, and makes ready what a restart will need.
@@ -35,8 +29,14 @@ func (n *node) invite(ctx context.Context) error {
 // bring brings a guest beside a container's life and gives it the rules that are to be
 // in force. The caller holds engine.
 func (n *node) bring(ctx context.Context, s seen) error {
-	if n.isEnded() {
+	n.mu.Lock()
+	there, ended := n.guest, n.ended
+	n.mu.Unlock()
+	if ended {
 		return errUninvited
+	}
+	if there != nil && there.of.id == s.id && there.of.started == s.started && !lost(there.client) {
+		return n.apply(ctx, there.client) // it was brought in time for an earlier start
 	}
 	g, err := n.takeSpare(ctx, s)
 	if err != nil {
@@ -45,6 +45,10 @@ func (n *node) bring(ctx context.Context, s seen) error {
 	c, err := g.Meet(ctx, s.addr())
 	if err != nil {
 		return err
+	}
+	// The container may have started once more meanwhile.
+	if s, err = lookUp(ctx, n.d.api, s.id); err != nil {
+		return errors.Join(err, c.Close(), g.Remove(ctx))
 	}
 	h := &hosted{guest: g, client: c, of: s}
 	generation := n.d.generation()
@@ -181,18 +185,28 @@ func (n *node) replace(h *hosted, heard time.Time) {
 	}
 }
 
-// bringAgain is bring, tried a few times.
+// bringAgain is bring, tried until ctx ends or the container was started once more.
 func (n *node) bringAgain(ctx context.Context, s seen) error {
 	for try := 1; ; try++ {
 		err := n.bring(ctx, s)
-		if err == nil || try == meetTries {
+		if err == nil || n.isEnded() || n.look().id != s.id {
 			return err
 		}
 		n.d.log.Debug("compose", "node", n.public.Name, "try", try, "error", err)
-		if err := sleepUntil(ctx, time.Now().Add(meetPause)); err != nil {
+		if sleepUntil(ctx, time.Now().Add(meetPause)) != nil {
+			return err
+		}
+		if now, lookErr := lookUp(ctx, n.d.api, s.id); lookErr != nil || !now.running || now.started != s.started {
 			return err
 		}
 	}
+}
+
+// isLatest tells whether the container was not started again since.
+func (n *node) isLatest(began time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.began.Equal(began)
 }
 
 // meetAgain is what follows the start of a container: if rules are to be in force it
@@ -200,124 +214,43 @@ func (n *node) bringAgain(ctx context.Context, s seen) error {
 func (n *node) meetAgain(id string, began time.Time) {
 	ctx, cancel := context.WithTimeout(n.d.ctx, meetTimeout)
 	defer cancel()
-	held := n.wished() && n.d.isInvited()
-	var free time.Time // until when it served without its rules
-	goOn := func() {}
-	if held {
-		free, goOn = n.holdBack(ctx, id)
-		defer goOn()
+	if !n.d.isInvited() {
+		n.engine.Lock()
+		defer n.engine.Unlock()
+		_, _ = n.see(ctx, id) // for its addresses
+		return
+	}
+	var g *guard
+	if n.wished() {
+		g = n.holdBack(ctx, id)
+		defer g.goOn()
 	}
 	n.engine.Lock()
 	defer n.engine.Unlock()
 	s, err := n.see(ctx, id)
-	if err != nil || !s.running {
-		return // its next start will be told
+	lives := n.isLatest(began) && err == nil && s.running
+	if lives {
+		err = n.bringAgain(ctx, s)
 	}
-	if !n.d.isInvited() || n.isEnded() {
-		return
-	}
-	err = n.bringAgain(ctx, s)
 	ruled := time.Now()
-	goOn()
-	if held {
-		if free.IsZero() {
-			free = ruled
+	if g != nil {
+		g.goOn()
+		if !lives {
+			err = nil // it has ended; its next start is met by itself
+			n.mu.Lock()
+			if n.died.After(began) {
+				ruled = n.died
+			}
+			n.mu.Unlock()
 		}
-		detail := fmt.Sprintf("it ran for %s before it was held back for its rules, and went on after %s", free.Sub(began).Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-		if err != nil {
-			detail = "no guest can be brought to put its rules in force: " + err.Error()
-		}
-		n.d.tell(cluster.Change{At: began, Until: free, Node: n.index, Kind: cluster.Unguarded, Detail: detail})
+		g.tell(began, ruled, err)
 	}
-	if err == nil {
+	if lives && err == nil {
 		err = n.prepare(ctx, s)
 	}
-	if err != nil && n.d.ctx.Err() == nil {
+	if lives && err != nil && n.d.ctx.Err() == nil {
 		n.d.log.Warn("no guest can be brought", "node", n.public.Name, "error", err)
 	}
-}
-
-// foretell leaves word that the container is paused, ahead of that.
-func (n *node) foretell() {
-	n.mu.Lock()
-	word := n.word
-	n.mu.Unlock()
-	if word == nil {
-		return
-	}
-	if err := word.Paused(n.d.ctx, true); err != nil {
-		n.d.log.Debug("compose", "node", n.public.Name, "error", err)
-	}
-}
-
-// unsay takes back what foretell said, when nothing is held back any more.
-func (n *node) unsay(ctx context.Context) {
-	n.mu.Lock()
-	word, held := n.word, n.heldBack
-	n.mu.Unlock()
-	if word == nil || held {
-		return
-	}
-	if err := word.Paused(ctx, false); err != nil {
-		n.d.log.Debug("compose", "node", n.public.Name, "error", err)
-	}
-}
-
-// holdBack pauses a container. It returns when it stood, which is zero if it could not
-// be paused, and a function that lets it go on; a watchdog does so in any case.
-func (n *node) holdBack(ctx context.Context, id string) (stood time.Time, goOn func()) {
-	n.mu.Lock()
-	word := n.word
-	n.mu.Unlock()
-	if word == nil || word.Victim() != id {
-		word = nil // made anew: what was made ahead is for another
-	}
-	if word != nil {
-		if err := word.Paused(ctx, true); err != nil {
-			n.d.log.Debug("compose", "node", n.public.Name, "error", err)
-			return time.Time{}, func() {}
-		}
-	}
-	n.change(func() { n.heldBack = true })
-	call, cancel := outlive(ctx, engineTimeout)
-	_, err := n.d.api.ContainerPause(call, id, client.ContainerPauseOptions{})
-	cancel()
-	stood = time.Now()
-	release := func() {
-		defer n.change(func() { n.heldBack = false })
-		call, cancel := outlive(ctx, engineTimeout)
-		defer cancel()
-		if err == nil {
-			if _, err := n.d.api.ContainerUnpause(call, id, client.ContainerUnpauseOptions{}); err != nil && !notRunning(err) {
-				n.d.log.Warn("a container that was held back for its rules does not go on", "node", n.public.Name, "error", err)
-				return // the word stays for whoever cleans up
-			}
-		}
-		if word != nil {
-			if err := word.Paused(call, false); err != nil {
-				n.d.log.Debug("compose", "node", n.public.Name, "error", err)
-			}
-		}
-	}
-	if err != nil {
-		n.d.log.Debug("compose", "node", n.public.Name, "pause", err)
-		release()
-		return time.Time{}, func() {}
-	}
-	once := make(chan struct{}, 1)
-	once <- struct{}{}
-	done := make(chan struct{})
-	letGo := func() {
-		select {
-		case <-once:
-			release()
-			close(done)
-		default:
-			<-done
-		}
-	}
-	dog := time.AfterFunc(guardTimeout, letGo)
-	return stood, func() { dog.Stop(); letGo() }
 }
 
 // see looks a container up that is the node's from now on, and tells all nodes if its

@@ -33,6 +33,8 @@ type node struct {
 	// engine is held while the engine is asked to change the container, and while a
 	// guest is brought: one at a time.
 	engine sync.Mutex
+	// guarding is held while the container is paused, and let go on, for its rules.
+	guarding sync.Mutex
 	// rules is held while the guest is given rules anew, see rules.go.
 	rules  sync.Mutex
 	wishes map[string][]wish // by fault; guarded by rules
@@ -48,7 +50,7 @@ type node struct {
 	asked    string        // the id of the action that asks for the container's end
 	askedFor bool
 	down     bool      // the harness has taken it down
-	heldBack bool      // it is paused until its rules are in force
+	guard    *guard    // it is paused until its rules are in force; nil: it is not
 	starting bool      // it is being started by the harness
 	oom      bool      // the kernel killed one of its processes since it started
 	signal   time.Time // when the engine last sent it a signal

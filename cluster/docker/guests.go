@@ -209,8 +209,10 @@ func (g *Guest) meet(ctx context.Context, addr netip.Addr) (*agent.Client, error
 	switch {
 	case err == nil:
 		return c, nil
+	case errors.Is(err, agent.ErrRefused):
+		return nil, fmt.Errorf("another run is attached to container %s: wait for its end (%w)", short(g.victim), agent.ErrRefused)
 	case errors.Is(context.Cause(watched), errExited):
-		return nil, fmt.Errorf("the guest beside container %s does not answer: %s; if another run is attached to the same deployment, wait for its end", short(g.victim), g.hold.exit(ctx))
+		return nil, fmt.Errorf("the guest beside container %s does not answer: %s; if another run is attached to it, wait for its end", short(g.victim), g.hold.exit(ctx))
 	}
 	return nil, fmt.Errorf("the guest beside container %s does not answer at %s: %w%s; see whether this machine reaches the addresses of containers (it must be the engine's own machine)", short(g.victim), addr, err, g.hold.output())
 }

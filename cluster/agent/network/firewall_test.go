@@ -297,6 +297,13 @@ func TestRulesThatWereRemovedComeBack(t *testing.T) {
 	if l := f.Lapse(); count() != 1 || l.Count != 1 {
 		t.Errorf("%d tables, the lapse %+v", count(), l)
 	}
+	next := network.NewFirewall(1, time.Minute, time.Now)
+	if err := next.Clear(); err != nil || count() != 0 {
+		t.Errorf("%d tables, though the next one has cleared up: %v", count(), err)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
 	if err := f.Close(); err != nil || count() != 0 {
 		t.Errorf("%d tables after the end, %v", count(), err)
 	}
