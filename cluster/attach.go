@@ -49,6 +49,12 @@ type Deployment interface {
 	Changes() <-chan Change
 }
 
+// Neighbours is what a Deployment can tell besides: the addresses now of what stands
+// beside its nodes and is none, such as a service that they ask who leads.
+type Neighbours interface {
+	Lookup(ctx context.Context, name string) ([]netip.Addr, error)
+}
+
 // ErrCannot is wrapped by the errors for actions that a place cannot do; the
 // message has the reason and the remedy.
 var ErrCannot = errors.New("not possible here")

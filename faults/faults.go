@@ -32,8 +32,9 @@ type Spec struct {
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
 
-	From      string // partition: nodes (default), clients, all
-	Direction string // partition one-way: out (default) or in, seen from the victim
+	From      string   // partition: nodes (default), clients, all
+	Also      []string `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
+	Direction string   // partition one-way: out (default) or in, seen from the victim
 }
 
 // Planned is one fault of a schedule. Resolved victims are filled in when it

@@ -101,6 +101,7 @@ type Cluster struct {
 	Names   []string
 	Addrs   []netip.Addr
 	Clients netip.Addr
+	Also    []netip.Addr // of what Spec.Also names
 }
 
 // Step is what a fault does on one node; a fault has at most one for each. The

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -31,6 +32,9 @@ func partitionKind() Kind {
 				Meaning: "whom the victim is cut from"}, At: func(s *Spec) any { return &s.From }},
 			{Field: schema.Field{Name: "direction", Type: schema.Word, Words: []string{Out, In}, Default: Out,
 				Meaning: "one-way: out loses what the victim sends, in what is sent to it"}, At: func(s *Spec) any { return &s.Direction }},
+			{Field: schema.Field{Name: "also", Type: schema.List, Of: schema.Text, Max: 64, Absent: "nodes and clients alone", Example: "[etcd1, etcd2, etcd3]",
+				Meaning: "isolate and one-way, attached deployments: services or containers that are no nodes, from which the victim is cut as well"},
+				At: func(s *Spec) any { return &s.Also }},
 		},
 		Done:     "partitioned",
 		Outage:   true,
@@ -52,11 +56,28 @@ func partitionSteps(p Planned, victims []int, c Cluster) ([]Step, string) {
 	g := partitionGraph(p, victims, len(c.Names))
 	var steps []Step
 	for node, rules := range g.Rules(c.Addrs, c.Clients) {
+		if slices.Contains(victims, node) {
+			rules = append(rules, alsoRules(p.Spec, c.Also)...)
+		}
 		if len(rules) > 0 {
 			steps = append(steps, Step{Node: node, Begin: cluster.Action{Kind: cluster.Block, Rules: rules}, End: cluster.Action{Kind: cluster.Unblock}})
 		}
 	}
-	return steps, g.Describe(c.Names)
+	about := g.Describe(c.Names)
+	if len(p.Spec.Also) > 0 {
+		about = strings.TrimPrefix(about+", and from "+list(p.Spec.Also), ", and ")
+	}
+	return steps, about
+}
+
+// alsoRules cut a victim from what is no node.
+func alsoRules(s Spec, also []netip.Addr) []cluster.Rule {
+	var rules []cluster.Rule
+	oneWay := s.Direction != ""
+	for _, addr := range also {
+		rules = append(rules, cluster.Rule{Peer: addr, In: !oneWay || s.Direction == In, Out: !oneWay || s.Direction == Out})
+	}
+	return rules
 }
 
 func partitionGraph(p Planned, victims []int, nodes int) Graph {
@@ -102,6 +123,8 @@ func validatePartition(spec Spec, nodes []string) error {
 		return fmt.Errorf("direction is %q; use %s", spec.Direction, strings.Join(s.info.Directions, " or "))
 	case len(nodes) < needed:
 		return fmt.Errorf("%s needs at least %d nodes and there are %d: raise target.replicas to %d", spec.Shape, needed, len(nodes), needed-1)
+	case len(spec.Also) > 0 && spec.Shape != "isolate" && spec.Shape != "one-way":
+		return fmt.Errorf("also is for isolate and one-way, not for %s: leave it out", spec.Shape)
 	case spec.Victim == "" && s.info.Optional:
 		return nil
 	case s.info.Everyone && !slices.Contains(s.info.Victims, spec.Victim):

@@ -201,6 +201,9 @@ func (e *execution) begin(background *actors) {
 	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress}
 	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.view, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
+	if beside, ok := d.cluster.(cluster.Neighbours); ok {
+		s.engine.Lookup = beside.Lookup
+	}
 	e.session = s
 	e.phase("form", s.clock.Now())
 	background.start(

@@ -43,8 +43,10 @@ type Engine struct {
 	Harness netip.Addr // where clients' packets come from
 	// Here runs a command on this machine, within ctx, and returns what it said; nil
 	// where no fault asks for it.
-	Here  func(ctx context.Context, command []string) ([]byte, error)
-	Clock history.Clock
+	Here func(ctx context.Context, command []string) ([]byte, error)
+	// Lookup finds the addresses of what is no node; nil where no fault names any.
+	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
+	Clock  history.Clock
 	// Base is the measured phase's start on the clock, in nanoseconds; set
 	// before Run.
 	Base int64
@@ -132,12 +134,13 @@ func (e *Engine) enterRun(ctx context.Context) (context.Context, func(), error) 
 // execute takes one fault from its victims' choice to its end.
 func (e *Engine) execute(ctx context.Context, p *faults.Planned) {
 	victims, err := e.chooseVictims(ctx, p)
-	if err != nil {
+	also, lookErr := e.lookup(ctx, p.Spec.Also)
+	if err = cmp.Or(err, lookErr); err != nil {
 		e.emit(history.Event{At: e.Clock.Now(), Planned: e.instant(p.At), Kind: history.EventFault,
 			Fault: p.ID, Name: p.Spec.Name(), Failed: true, Detail: err.Error()})
 		return
 	}
-	f := e.activate(*p, victims)
+	f := e.activate(*p, victims, also)
 	p.Victims = f.victims
 	e.mu.Lock()
 	e.active[p.ID] = f
@@ -149,6 +152,22 @@ func (e *Engine) execute(ctx context.Context, p *faults.Planned) {
 	case p.For > 0 && e.sleepUntil(ctx, e.instant(p.At+p.For)-int64(lead)):
 		_ = e.end(ctx, f, e.instant(p.At+p.For)) // likewise
 	}
+}
+
+// lookup finds the addresses of what is no node.
+func (e *Engine) lookup(ctx context.Context, names []string) ([]netip.Addr, error) {
+	var all []netip.Addr
+	for _, name := range names {
+		if e.Lookup == nil {
+			return nil, fmt.Errorf("nobody knows where %s is: also is for deployments that are attached to by compose or containers", name)
+		}
+		addrs, err := e.Lookup(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, addrs...)
+	}
+	return all, nil
 }
 
 // chooseVictims chooses the victims. When no node fits now, as in the middle of a

@@ -331,7 +331,7 @@ func wanted(executed []faults.Planned, b *bench, i int, now time.Duration) state
 		switch victim := slices.Contains(p.Victims, b.Nodes[i].Name); {
 		case !lasts || p.Victims == nil:
 		case k.Steps != nil:
-			if f := b.activate(p, indexesOf(b, p.Victims)); f.steps[i] != nil {
+			if f := b.activate(p, indexesOf(b, p.Victims), nil); f.steps[i] != nil {
 				ids = append(ids, p.ID)
 			}
 		case victim && k.Hold == faults.Paused:

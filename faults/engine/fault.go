@@ -32,7 +32,7 @@ type activeFault struct {
 func (f *activeFault) instant() bool { return f.kind.Instant && f.planned.For == 0 }
 
 // activate makes a fault ready to begin.
-func (e *Engine) activate(p faults.Planned, victims []int) *activeFault {
+func (e *Engine) activate(p faults.Planned, victims []int, also []netip.Addr) *activeFault {
 	n := len(e.Nodes)
 	f := &activeFault{planned: p, nodes: victims, steps: make([]*faults.Step, n),
 		inEffect: make([]bool, n), ends: make([]*ticket, n), healed: make([]outcome, n)}
@@ -43,7 +43,7 @@ func (e *Engine) activate(p faults.Planned, victims []int) *activeFault {
 	if f.kind.Steps == nil {
 		return f
 	}
-	c := faults.Cluster{Names: e.names(), Addrs: make([]netip.Addr, n), Clients: e.Harness}
+	c := faults.Cluster{Names: e.names(), Addrs: make([]netip.Addr, n), Clients: e.Harness, Also: also}
 	for i, node := range e.Nodes {
 		c.Addrs[i] = node.At()
 	}
