@@ -51,7 +51,7 @@ func Retry(ctx context.Context, every time.Duration, what string, f func() error
 
 // Address is where clients and the other nodes reach a port of a node.
 func Address(n *cluster.Node, port int) string {
-	return net.JoinHostPort(n.Addr.String(), strconv.Itoa(port))
+	return net.JoinHostPort(n.At().String(), strconv.Itoa(port))
 }
 
 // FollowFirst makes node 0 the primary of epoch 1 and the others its replicas.

@@ -6,9 +6,18 @@ import (
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
+const (
+	noStatement    = "26000" // invalid_sql_statement_name
+	knownStatement = "42P05" // duplicate_prepared_statement
+)
+
 // refusals is the table of the errors that prove that nothing happened, by
 // SQLSTATE. Each aborts the statement's own transaction before it commits.
 var refusals = map[string]history.Error{
+	// Of prepared statements: the server has none of that name, or has one already.
+	noStatement:    history.ErrServer,
+	knownStatement: history.ErrServer,
+
 	"25006": history.ErrNotPrimary, // read_only_sql_transaction: a write on a standby
 	"40001": history.ErrServer,     // serialization_failure; on a standby: a conflict with recovery
 	"40P01": history.ErrServer,     // deadlock_detected

@@ -16,64 +16,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// statement is one prepared statement. Its parameters are workload and key, int8,
-// and then those that the kind has: int8, or text where values have a payload.
-type statement struct {
-	name   string
-	sql    string
-	values func(op *history.Op) []int64 // after workload and key; nil: none
-	sized  string                       // the same on values with a payload
-	plain  bool                         // no parameter is a value
-	writes bool                         // 25006 on a standby; acknowledged by its commit
-}
-
-// tables makes the tables of all statements.
-var tables = []string{
-	"CREATE TABLE IF NOT EXISTS register (w int8, k int8, v int8 NOT NULL, PRIMARY KEY (w, k))",
-	"CREATE TABLE IF NOT EXISTS marker (w int8, k int8, v int8 NOT NULL, PRIMARY KEY (w, k))",
-	"CREATE TABLE IF NOT EXISTS element (w int8, k int8, v int8 NOT NULL)",
-	"CREATE INDEX IF NOT EXISTS element_of ON element (w, k)",
-	"GRANT SELECT, INSERT, UPDATE ON register, marker, element TO " + clientRole,
-	// Of values with a payload, which the server is not to compress.
-	"CREATE TABLE IF NOT EXISTS record (w int8, k int8, v text NOT NULL, PRIMARY KEY (w, k))",
-	"CREATE TABLE IF NOT EXISTS member (w int8, k int8, v text NOT NULL)",
-	"CREATE INDEX IF NOT EXISTS member_of ON member (w, k)",
-	"ALTER TABLE record ALTER COLUMN v SET STORAGE EXTERNAL",
-	"ALTER TABLE member ALTER COLUMN v SET STORAGE EXTERNAL",
-	"GRANT SELECT, INSERT, UPDATE ON record, member TO " + clientRole,
-}
-
-const (
-	read   = "SELECT pg_is_in_recovery(), (SELECT v FROM %s WHERE w = $1 AND k = $2)"
-	upsert = "INSERT INTO %s VALUES ($1, $2, $3) ON CONFLICT (w, k) DO UPDATE SET v = excluded.v"
-	whole  = "SELECT pg_is_in_recovery(), ARRAY(SELECT v FROM %s WHERE w = $1 AND k = $2)"
-	// The answer is one row, with the keys and their values side by side.
-	scan = "SELECT pg_is_in_recovery(), array_agg(k ORDER BY k), array_agg(v ORDER BY k) FROM %s WHERE w = $1 AND k >= $2 AND k < $2 + $3"
-	add  = "INSERT INTO %s VALUES ($1, $2, $3)"
-	// The second column is the value before the statement.
-	swap = "WITH swapped AS (UPDATE %[1]s SET v = $4 WHERE w = $1 AND k = $2 AND v = $3 RETURNING 1) " +
-		"SELECT (SELECT count(*) FROM swapped), (SELECT v FROM %[1]s WHERE w = $1 AND k = $2)"
-)
-
-func oneValue(op *history.Op) []int64 { return []int64{op.Value} }
-
-// statements are by kind; a kind without one is not the clients'.
-var statements = [history.Kinds]statement{
-	history.Read:    {name: "read", sql: fmt.Sprintf(read, "register"), sized: fmt.Sprintf(read, "record")},
-	history.Poll:    {name: "poll", sql: fmt.Sprintf(read, "marker")},
-	history.ReadSet: {name: "readset", sql: fmt.Sprintf(whole, "element"), sized: fmt.Sprintf(whole, "member")},
-	history.Scan: {name: "scan", sql: fmt.Sprintf(scan, "register"), sized: fmt.Sprintf(scan, "record"), plain: true,
-		values: func(op *history.Op) []int64 { return []int64{op.Old} }},
-	history.Write: {name: "write", sql: fmt.Sprintf(upsert, "register"), sized: fmt.Sprintf(upsert, "record"), values: oneValue, writes: true},
-	history.Mark:  {name: "mark", sql: fmt.Sprintf(upsert, "marker"), values: oneValue, writes: true},
-	history.Add:   {name: "add", sql: fmt.Sprintf(add, "element"), sized: fmt.Sprintf(add, "member"), values: oneValue, writes: true},
-	history.CAS: {name: "cas", sql: fmt.Sprintf(swap, "register"), sized: fmt.Sprintf(swap, "record"),
-		values: func(op *history.Op) []int64 { return []int64{op.Old, op.Value} }, writes: true},
-}
-
-// maxParameters is how many the largest statement has.
-const maxParameters = 4
-
 // The types of parameters and values.
 const (
 	int8OID = 20
@@ -83,12 +25,14 @@ const (
 // Client is one connection.
 type Client struct {
 	session   *session
+	sql       *statements
 	timeout   time.Duration
 	isolation string // of transactions of several statements
 	broken    bool
 	values    payload.Table
 	prepared  [forms][history.Kinds]bool
 	unnamed   bool // the next statement is for once
+	pooled    bool // a pool lies between, that changes servers under prepared statements: none is used any more
 
 	oids   [forms][maxParameters]uint32
 	buffer [maxParameters][8]byte
@@ -106,14 +50,18 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if err != nil {
 		return nil, fmt.Errorf("connect to postgres on %s: %w", n.Name, err)
 	}
-	timeout := kit.OpTimeout(o)
-	c := newClient(session, timeout)
-	c.isolation, c.values = s.isolation, o.Values
-	return c, nil
+	return s.client(session, o), nil
+}
+
+// client is a connection of a System.
+func (s *servers) client(session *session, o targets.ClientOptions) *Client {
+	c := newClient(session, kit.OpTimeout(o))
+	c.sql, c.isolation, c.values = s.sql, s.isolation, o.Values
+	return c
 }
 
 func newClient(s *session, timeout time.Duration) *Client {
-	c := &Client{session: s, timeout: timeout}
+	c := &Client{session: s, sql: launched, timeout: timeout}
 	for i := range c.params {
 		c.oids[asNumber][i], c.oids[asText][i] = int8OID, textOID
 	}
@@ -155,7 +103,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		c.transact(ctx, op)
 		return
 	}
-	if int(op.Kind) >= len(statements) || statements[op.Kind].sql == "" {
+	if c.sql.find(op.Kind) == nil {
 		kit.Refuse(op, history.ErrServer)
 		return
 	}
@@ -181,12 +129,12 @@ func (c *Client) dropConn(op *history.Op, err error) {
 
 // send queues the messages of op. A statement is prepared by its first use.
 func (c *Client) send(op *history.Op) {
-	st, n, long := &statements[op.Kind], 2, c.values.Of(op)
+	st, n, long := c.sql.find(op.Kind), 2, c.values.Of(op)
 	name, sql, form := st.name, st.sql, formOf(long)
 	if form == asText {
-		name, sql = "sized-"+name, st.sized
+		name, sql = st.sizedName, st.sized
 	}
-	if c.unnamed {
+	if c.unnamed || c.pooled {
 		name = ""
 	}
 	c.set(0, int64(op.Workload))
@@ -201,7 +149,7 @@ func (c *Client) send(op *history.Op) {
 		}
 	}
 	front := c.session.front
-	if !c.prepared[form][op.Kind] {
+	if name == "" || !c.prepared[form][op.Kind] {
 		oids := &c.oids[form]
 		if st.plain {
 			oids = &c.oids[asNumber]
@@ -249,6 +197,7 @@ func (c *Client) answer(op *history.Op) error {
 		case *pgproto3.ErrorResponse:
 			op.Outcome, op.Error = classify(m)
 			refused = true
+			c.pooled = c.pooled || m.Code == noStatement || m.Code == knownStatement
 			if m.SeverityUnlocalized != "ERROR" {
 				c.broken = true // the server ends the connection
 				return nil
@@ -278,7 +227,7 @@ func expectedRows(k history.Kind) int {
 func (c *Client) finish(op *history.Op, doubt bool) {
 	switch {
 	case op.Outcome == history.Fail:
-	case doubt && statements[op.Kind].writes:
+	case doubt && c.sql.find(op.Kind).writes:
 		kit.Doubt(op, history.ErrServer)
 	default:
 		op.Outcome = history.OK

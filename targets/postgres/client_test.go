@@ -154,6 +154,25 @@ func TestDo(t *testing.T) {
 	}
 }
 
+// TestPooled: behind a pool that changes servers under prepared statements, a
+// client goes on without them.
+func TestPooled(t *testing.T) {
+	for _, code := range []string{noStatement, knownStatement} {
+		b := &backend{answers: []messages{{complete, ready}, {problem("ERROR", code), ready}, {complete, ready}, {complete, ready}}}
+		client, wait := connected(b)
+		for i, want := range []history.Outcome{history.OK, history.Fail, history.OK, history.OK} {
+			op := history.Op{Kind: history.Write, Key: 1, Value: int64(i)}
+			if client.Do(t.Context(), &op); op.Outcome != want {
+				t.Errorf("%s: operation %d: %v", code, i, op.Outcome)
+			}
+		}
+		wait()
+		if want := []string{"write", "", ""}; !slices.Equal(b.parsed, want) {
+			t.Errorf("%s: prepared %q, want %q", code, b.parsed, want)
+		}
+	}
+}
+
 // TestConnectionEnds proves that a write counts only with ReadyForQuery: the
 // commit comes after CommandComplete.
 func TestConnectionEnds(t *testing.T) {
@@ -240,6 +259,8 @@ func TestClassify(t *testing.T) {
 		err            history.Error
 	}{
 		{"ERROR", "25006", history.Fail, history.ErrNotPrimary},
+		{"ERROR", "26000", history.Fail, history.ErrServer},
+		{"ERROR", "42P05", history.Fail, history.ErrServer},
 		{"ERROR", "40001", history.Fail, history.ErrServer},
 		{"ERROR", "40P01", history.Fail, history.ErrServer},
 		{"ERROR", "42P01", history.Fail, history.ErrGone},

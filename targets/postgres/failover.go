@@ -42,7 +42,7 @@ func (s *System) Promote(ctx context.Context, nodes []*cluster.Node, p int, foll
 		if err != nil {
 			return err
 		}
-		r, err := parseReport(rows)
+		r, err := parseReport(rows, c.segment)
 		if err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func lineage(ctx context.Context, c *session) (report, forks, error) {
 	if err != nil {
 		return report{}, nil, err
 	}
-	r, err := parseReport(rows)
+	r, err := parseReport(rows, c.segment)
 	if err != nil || r.timeline <= 1 {
 		return r, nil, err
 	}
@@ -189,7 +189,7 @@ func point(ctx context.Context, c *session, from string) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	return parseReport(rows)
+	return parseReport(rows, c.segment)
 }
 
 // count adds node i to the standbys that the primary p counts on.

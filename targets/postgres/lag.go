@@ -32,17 +32,44 @@ func (s *System) ServerLag(ctx context.Context, nodes []*cluster.Node, n int) ([
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for the replication lag: %w", nodes[n].Name, err)
 	}
-	return parseLag(nodes, rows)
+	return parseLag(nodes, rows, func(n *cluster.Node) string { return n.Name })
 }
 
-// parseLag reads the rows of lagQuery; those of no node (a base backup) are left out.
-func parseLag(nodes []*cluster.Node, rows [][]string) ([]targets.Lag, error) {
+// attachedLagQuery is the same of standbys that somebody else has named: they are
+// told apart by their addresses. To users without pg_monitor's rights it tells no
+// rows with an address.
+const attachedLagQuery = `SELECT host(client_addr), round(extract(epoch FROM replay_lag) * 1e6)::int8,
+ CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::int8 END
+FROM pg_stat_replication WHERE state IN ('streaming', 'catchup') AND client_addr IS NOT NULL`
+
+// ServerLag asks a primary for the lag of the standbys whose addresses are nodes'.
+// Of two nodes with one address nothing is told.
+func (s *Attached) ServerLag(ctx context.Context, nodes []*cluster.Node, n int) ([]targets.Lag, error) {
+	var rows [][]string
+	err := s.operators.Use(ctx, nodes[n], func(c *session) (err error) {
+		rows, err = c.query(ctx, attachedLagQuery)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for the replication lag: %w", nodes[n].Name, err)
+	}
+	of := map[string]int{}
+	for _, node := range nodes {
+		of[node.At().Unmap().String()]++
+	}
+	rows = slices.DeleteFunc(rows, func(row []string) bool { return len(row) > 0 && of[row[0]] != 1 })
+	return parseLag(nodes, rows, func(n *cluster.Node) string { return n.At().Unmap().String() })
+}
+
+// parseLag reads the rows of lagQuery, which say who is meant; those of no node (a
+// base backup) are left out.
+func parseLag(nodes []*cluster.Node, rows [][]string, who func(*cluster.Node) string) ([]targets.Lag, error) {
 	var all []targets.Lag
 	for _, row := range rows {
 		if len(row) != 3 {
 			return nil, fmt.Errorf("replication lag: a row of %d columns instead of 3", len(row))
 		}
-		i := slices.IndexFunc(nodes, func(n *cluster.Node) bool { return n.Name == row[0] })
+		i := slices.IndexFunc(nodes, func(n *cluster.Node) bool { return who(n) == row[0] })
 		if i < 0 {
 			continue
 		}
@@ -73,7 +100,7 @@ const syncsQuery = `SELECT wal_sync FROM pg_stat_wal`
 
 // Syncs tells how often a node's server synced its write-ahead log since its
 // statistics began, which a crash does anew.
-func (s *System) Syncs(ctx context.Context, n *cluster.Node) (count int64, err error) {
+func (s *servers) Syncs(ctx context.Context, n *cluster.Node) (count int64, err error) {
 	var rows [][]string
 	err = s.operators.Use(ctx, n, func(c *session) (err error) {
 		rows, err = c.query(ctx, syncsQuery)

@@ -10,7 +10,7 @@ import (
 // server's xlog_internal.h on 64-bit machines.
 const (
 	walPage        = 8 << 10
-	walSegment     = 4 << 20 // set by initdb
+	walSegment     = 4 << 20 // of launched servers, set by initdb
 	walShortHeader = 24
 	walLongHeader  = 40 // of a segment's first page
 )
@@ -29,11 +29,11 @@ func parseLSN(text string) (uint64, error) {
 }
 
 // logEnd is the end of the last record where the next one would be inserted
-// at lsn: a page's header, which is written with its first record, is not yet
+// at lsn, in a log with segments of that size: a page's header, which is written with its first record, is not yet
 // a part of the log, and no standby will ever get it.
-func logEnd(lsn uint64) uint64 {
+func logEnd(lsn, segment uint64) uint64 {
 	switch {
-	case lsn%walSegment == walLongHeader:
+	case lsn%segment == walLongHeader:
 		return lsn - walLongHeader
 	case lsn%walPage == walShortHeader:
 		return lsn - walShortHeader

@@ -21,6 +21,8 @@ var _ targets.Pipeliner = (*Client)(nil)
 func (c *Client) Pipe(depth int) targets.Pipe {
 	codec := &codec{send: newClient(&session{}, c.timeout), receive: newClient(&session{}, c.timeout)}
 	codec.send.values, codec.receive.values = c.values, c.values
+	codec.send.sql, codec.receive.sql = c.sql, c.sql
+	codec.pooled.Store(c.pooled)
 	for form := range c.prepared {
 		for kind, known := range c.prepared[form] {
 			codec.statements[form][kind].ready.Store(known)
@@ -37,6 +39,7 @@ type codec struct {
 	send, receive *Client
 	out           []byte
 	statements    [forms][history.Kinds]preparing
+	pooled        atomic.Bool // as of Client
 }
 
 // preparing is what is known of a prepared statement. The first operation that
@@ -57,10 +60,11 @@ func (s *sink) Write(b []byte) (int, error) {
 
 // Encode implements kit.Codec.
 func (c *codec) Encode(b []byte, op *history.Op) ([]byte, bool) {
-	if int(op.Kind) >= len(statements) || statements[op.Kind].sql == "" || kit.IsTxn(op.Kind) {
+	if c.send.sql.find(op.Kind) == nil || kit.IsTxn(op.Kind) {
 		kit.Refuse(op, history.ErrServer)
 		return b, false
 	}
+	c.send.pooled = c.pooled.Load()
 	form := formOf(c.send.values.Of(op))
 	st := &c.statements[form][op.Kind]
 	by := st.by.Load() // before ready, see preparing
@@ -89,6 +93,9 @@ func (c *codec) Answer(op *history.Op) error {
 	asked := st.by.Load() == op
 	c.receive.prepared[form][op.Kind] = false
 	err := c.receive.answer(op)
+	if c.receive.pooled {
+		c.pooled.Store(true)
+	}
 	if asked {
 		st.ready.Store(c.receive.prepared[form][op.Kind])
 		st.by.Store(nil)

@@ -28,8 +28,10 @@ const (
 // commit whose wait for its standbys is cancelled becomes visible, and is reported
 // as done, without being replicated. A session only ever closes its connection.
 type session struct {
-	conn  net.Conn
-	front *pgproto3.Frontend
+	conn    net.Conn
+	front   *pgproto3.Frontend
+	segment uint64 // size of the log's segments
+	sees    bool   // on a server of somebody else's: it may ask for all of statusQuery
 
 	// Of the last query.
 	tag    string // what was done, "COMMIT"
@@ -42,7 +44,7 @@ func dial(ctx context.Context, way pgconn.DialFunc, host, role string) (*session
 	if err != nil {
 		return nil, err
 	}
-	s := &session{conn: conn, front: pgproto3.NewFrontend(conn, conn)}
+	s := &session{conn: conn, front: pgproto3.NewFrontend(conn, conn), segment: walSegment}
 	if err := s.begin(ctx, role); err != nil {
 		_ = conn.Close() // the error that counts is the first
 		return nil, fmt.Errorf("connect to %s as %s: %w", host, role, err)

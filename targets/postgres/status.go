@@ -8,6 +8,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
 // statusQuery asks a server what Status tells. The timeline of a standby's log
@@ -35,8 +36,8 @@ type report struct {
 	receiver string // standby: "streaming" while it is connected
 }
 
-// parseReport reads the only row of statusQuery.
-func parseReport(rows [][]string) (report, error) {
+// parseReport reads the only row of statusQuery; segment is the size of the log's.
+func parseReport(rows [][]string, segment uint64) (report, error) {
 	if len(rows) != 1 || len(rows[0]) != 5 {
 		return report{}, fmt.Errorf("one row of 5 columns was expected, got %d rows", len(rows))
 	}
@@ -60,30 +61,37 @@ func parseReport(rows [][]string) (report, error) {
 		}
 	}
 	if !r.standby {
-		r.position = logEnd(r.position)
+		r.position = logEnd(r.position, segment)
 	}
 	return r, nil
 }
 
 // caughtUp tells whether a standby streams and shows all that it has received.
-func (r report) caughtUp() bool { return r.receiver == "streaming" && r.replayed >= r.position }
+func (r report) caughtUp() bool {
+	return (r.receiver == "streaming" || r.receiver == isConnected) && r.replayed >= r.position
+}
 
-// status makes the report a Status. The epoch is the timeline. A standby on
-// which the primary does not count yet, though it is to wait for standbys, is
-// an epoch behind, so that the operator goes on making it follow.
-func (s *System) status(n *cluster.Node, r report) targets.Status {
+// status is what the report says by itself. The epoch is the timeline.
+func (r report) status() targets.Status {
 	st := targets.Status{Role: targets.Primary, Epoch: r.timeline, LogEpoch: r.timeline, Position: r.position,
 		Eligible: true, Healthy: true,
 		Detail: fmt.Sprintf("timeline=%d position=%X/%X", r.timeline, r.position>>32, uint32(r.position))}
+	if r.standby {
+		st.Role, st.Healthy = targets.Replica, r.caughtUp()
+		st.Detail += fmt.Sprintf(" replayed=%X/%X receiver=%s", r.replayed>>32, uint32(r.replayed), r.receiver)
+	}
+	return st
+}
+
+// status makes the report a Status of a launched node. A standby on which the
+// primary does not count yet, though it is to wait for standbys, is an epoch
+// behind, so that the operator goes on making it follow.
+func (s *System) status(n *cluster.Node, r report) targets.Status {
+	st := r.status()
 	if r.timeline > 0 {
 		st.Epoch += s.members.ahead()
 	}
-	if !r.standby {
-		return st
-	}
-	st.Role, st.Healthy = targets.Replica, r.caughtUp()
-	st.Detail += fmt.Sprintf(" replayed=%X/%X receiver=%s", r.replayed>>32, uint32(r.replayed), r.receiver)
-	if s.waits() && !s.members.has(n.Index) && st.Epoch > 0 {
+	if r.standby && s.waits() && !s.members.has(n.Index) && st.Epoch > 0 {
 		st.Epoch--
 		st.Detail += " not counted on yet"
 	}
@@ -92,14 +100,7 @@ func (s *System) status(n *cluster.Node, r report) targets.Status {
 
 // Status asks a node by the operator's way.
 func (s *System) Status(ctx context.Context, n *cluster.Node) (targets.Status, error) {
-	var r report
-	err := s.operators.Use(ctx, n, func(c *session) error {
-		rows, err := c.query(ctx, statusQuery)
-		if err == nil {
-			r, err = parseReport(rows)
-		}
-		return err
-	})
+	r, err := ask(ctx, &s.operators, n, func(*session) string { return statusQuery })
 	if err != nil {
 		return targets.Status{}, fmt.Errorf("ask %s for its status: %w", n.Name, err)
 	}
@@ -109,18 +110,23 @@ func (s *System) Status(ctx context.Context, n *cluster.Node) (targets.Status, e
 // ClientStatus asks a node over the clients' network for its role, and as a
 // primary for its epoch.
 func (s *System) ClientStatus(ctx context.Context, n *cluster.Node) (targets.Status, error) {
-	var r report
-	err := s.clients.Use(ctx, n, func(c *session) error {
-		rows, err := c.query(ctx, clientStatusQuery)
-		if err == nil {
-			r, err = parseReport(rows)
-		}
-		return err
-	})
+	r, err := ask(ctx, &s.clients, n, func(*session) string { return clientStatusQuery })
 	if err != nil {
 		return targets.Status{}, fmt.Errorf("ask %s for its role: %w", n.Name, err)
 	}
 	return s.status(n, r), nil
+}
+
+// ask asks a node for its report.
+func ask(ctx context.Context, by *kit.Kept[*session], n *cluster.Node, sql func(*session) string) (r report, err error) {
+	err = by.Use(ctx, n, func(c *session) error {
+		rows, err := c.query(ctx, sql(c))
+		if err == nil {
+			r, err = parseReport(rows, c.segment)
+		}
+		return err
+	})
+	return r, err
 }
 
 // dialOperator connects to a server over the control channel.

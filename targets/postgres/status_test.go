@@ -26,12 +26,12 @@ func TestParseReport(t *testing.T) {
 		{[]string{"t", "0/1", "0/1", "no", ""}, report{}, false},
 		{[]string{"t"}, report{}, false},
 	} {
-		got, err := parseReport([][]string{c.row})
+		got, err := parseReport([][]string{c.row}, walSegment)
 		if (err == nil) != c.ok || got != c.want {
 			t.Errorf("%q: %+v, %v", c.row, got, err)
 		}
 	}
-	if _, err := parseReport(nil); err == nil {
+	if _, err := parseReport(nil, walSegment); err == nil {
 		t.Error("no row is a report")
 	}
 }
@@ -41,9 +41,13 @@ func TestLogEnd(t *testing.T) {
 		{walSegment + 40, walSegment}, {walSegment + 24, walSegment}, {walSegment + 8192 + 24, walSegment + 8192},
 		{walSegment + 8192 + 40, walSegment + 8192 + 40}, {walSegment + 8192, walSegment + 8192}, {walSegment + 100, walSegment + 100},
 	} {
-		if got := logEnd(c.insert); got != c.end {
+		if got := logEnd(c.insert, walSegment); got != c.end {
 			t.Errorf("%X: %X, want %X", c.insert, got, c.end)
 		}
+	}
+	// Where a segment is larger, no page in its middle has the long header.
+	if large := uint64(16 << 20); logEnd(large+walSegment+40, large) != large+walSegment+40 || logEnd(2*large+40, large) != 2*large {
+		t.Error("the size of segments does not count")
 	}
 }
 
@@ -118,7 +122,8 @@ func TestSkew(t *testing.T) {
 
 func TestParseLag(t *testing.T) {
 	nodes := []*cluster.Node{{Name: "n1"}, {Name: "n2"}, {Name: "n3"}}
-	got, err := parseLag(nodes, [][]string{{"n3", "1500", "4096"}, {"clone of n2", "", "9"}, {"n2", "", "-8"}, {"n1", "", ""}})
+	name := func(n *cluster.Node) string { return n.Name }
+	got, err := parseLag(nodes, [][]string{{"n3", "1500", "4096"}, {"clone of n2", "", "9"}, {"n2", "", "-8"}, {"n1", "", ""}}, name)
 	want := []targets.Lag{
 		{Node: 2, Source: lagSource, Time: 1500 * time.Microsecond, Bytes: 4096},
 		{Node: 1, Source: lagSource, Time: -1, Bytes: 0},
@@ -128,7 +133,7 @@ func TestParseLag(t *testing.T) {
 		t.Errorf("%+v %v", got, err)
 	}
 	for _, row := range [][]string{{"n2"}, {"n2", "x", ""}, {"n2", "", "x"}} {
-		if _, err := parseLag(nodes, [][]string{row}); err == nil {
+		if _, err := parseLag(nodes, [][]string{row}, name); err == nil {
 			t.Errorf("%q is a lag", row)
 		}
 	}

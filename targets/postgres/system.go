@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,19 +18,28 @@ import (
 // retryEvery is how often Form asks again.
 const retryEvery = 40 * time.Millisecond
 
+// servers is what a System has of servers, whoever runs them: what the clients
+// send, and kept connections.
+type servers struct {
+	isolation          string // of transactions of several statements
+	sql                *statements
+	operators, clients kit.Kept[*session]
+}
+
+// Close closes the kept connections.
+func (s *servers) Close() error { return errors.Join(s.operators.Close(), s.clients.Close()) }
+
 // System is one configured cluster.
 type System struct {
-	commit    string
-	isolation string
-	fsync     string
-	delay     time.Duration
-	quorum    quorum
-	replicas  int
+	servers
+	commit   string
+	fsync    string
+	delay    time.Duration
+	quorum   quorum
+	replicas int
 
-	members   members
-	rejoins   atomic.Uint64 // gives every rejoin its own name
-	operators kit.Kept[*session]
-	clients   kit.Kept[*session]
+	members members
+	rejoins atomic.Uint64 // gives every rejoin its own name
 }
 
 var (
@@ -41,14 +50,14 @@ var (
 )
 
 func newSystem() *System {
-	return &System{operators: kit.Kept[*session]{Dial: dialOperator}, clients: kit.Kept[*session]{Dial: dialClient}}
+	return &System{servers: servers{sql: launched, operators: kit.Kept[*session]{Dial: dialOperator}, clients: kit.Kept[*session]{Dial: dialClient}}}
 }
 
 // Port is every server's only port.
 func (*System) Port() int { return port }
 
 // Version is the server's own parameter.
-func (s *System) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
+func (s *servers) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
 	err = s.operators.Use(ctx, n, func(c *session) error {
 		rows, err := c.query(ctx, "SHOW server_version")
 		if err == nil && (len(rows) != 1 || len(rows[0]) != 1) {
@@ -64,9 +73,6 @@ func (s *System) Version(ctx context.Context, n *cluster.Node) (version string, 
 	}
 	return version, nil
 }
-
-// Close closes the kept connections.
-func (s *System) Close() error { return errors.Join(s.operators.Close(), s.clients.Close()) }
 
 // waits tells whether an acknowledged commit has reached standbys.
 func (s *System) waits() bool {
@@ -170,7 +176,8 @@ func makeSchema(ctx context.Context, c *session) error {
 			return err
 		}
 	}
-	return c.exec(ctx, append(slices.Clone(tables), txnTables...)...)
+	of := launched.tables
+	return c.exec(ctx, append(of.make("CREATE TABLE IF NOT EXISTS "), "GRANT SELECT, INSERT, UPDATE ON "+strings.Join(of.all(), ", ")+" TO "+clientRole)...)
 }
 
 // formed tells what is missing of a formed cluster.

@@ -16,13 +16,6 @@ import (
 // Transactions of several statements, each statement a round trip of its own,
 // as applications have them. Lists are rows of text, "1,2,3".
 
-// txnTables makes the tables of transactions.
-var txnTables = []string{
-	"CREATE TABLE IF NOT EXISTS list (w int8, k int8, v text NOT NULL, PRIMARY KEY (w, k))",
-	"CREATE TABLE IF NOT EXISTS account (w int8, k int8, v int8 NOT NULL, PRIMARY KEY (w, k))",
-	"GRANT SELECT, INSERT, UPDATE ON list, account TO " + clientRole,
-}
-
 // transact runs op in one transaction. Until COMMIT is sent nothing can have
 // happened: every error before is Fail, also a lost connection, with which the
 // server rolls back.
@@ -127,7 +120,7 @@ func (c *Client) lists(ctx context.Context, op *history.Op) error {
 	op.Elements = nil
 	for _, m := range micros {
 		if m.Read {
-			rows, err := c.session.query(ctx, fmt.Sprintf("SELECT v FROM list WHERE w = %d AND k = %d", op.Workload, m.Key))
+			rows, err := c.session.query(ctx, fmt.Sprintf("SELECT v FROM %s WHERE w = %d AND k = %d", c.sql.tables.list, op.Workload, m.Key))
 			if err != nil {
 				return err
 			}
@@ -137,8 +130,8 @@ func (c *Client) lists(ctx context.Context, op *history.Op) error {
 					return errReply
 				}
 			}
-		} else if _, err := c.session.query(ctx, fmt.Sprintf("INSERT INTO list VALUES (%d, %d, '%d') ON CONFLICT (w, k) DO UPDATE SET v = list.v || ',%d'",
-			op.Workload, m.Key, m.Value, m.Value)); err != nil {
+		} else if _, err := c.session.query(ctx, fmt.Sprintf("INSERT INTO %[1]s VALUES (%[2]d, %[3]d, '%[4]d') ON CONFLICT (w, k) DO UPDATE SET v = %[1]s.v || ',%[4]d'",
+			c.sql.tables.list, op.Workload, m.Key, m.Value)); err != nil {
 			return err
 		}
 		op.Elements = history.AppendMicro(op.Elements, m)
@@ -148,13 +141,13 @@ func (c *Client) lists(ctx context.Context, op *history.Op) error {
 
 // transfer looks at the balance and then moves the money.
 func (c *Client) transfer(ctx context.Context, op *history.Op) error {
-	w, from, to := op.Workload, op.Key, uint32(op.Old)
+	account, w, from, to := c.sql.tables.account, op.Workload, op.Key, uint32(op.Old)
 	first, second := min(from, to), max(from, to) // always in the same order
-	if _, err := c.session.query(ctx, fmt.Sprintf("INSERT INTO account VALUES (%d, %d, %d), (%d, %d, %d) ON CONFLICT (w, k) DO NOTHING",
-		w, first, history.OpeningBalance, w, second, history.OpeningBalance)); err != nil {
+	if _, err := c.session.query(ctx, fmt.Sprintf("INSERT INTO %s VALUES (%d, %d, %d), (%d, %d, %d) ON CONFLICT (w, k) DO NOTHING",
+		account, w, first, history.OpeningBalance, w, second, history.OpeningBalance)); err != nil {
 		return err
 	}
-	text, err := c.session.value(ctx, fmt.Sprintf("SELECT v FROM account WHERE w = %d AND k = %d", w, from))
+	text, err := c.session.value(ctx, fmt.Sprintf("SELECT v FROM %s WHERE w = %d AND k = %d", account, w, from))
 	if err != nil {
 		return err
 	}
@@ -170,7 +163,7 @@ func (c *Client) transfer(ctx context.Context, op *history.Op) error {
 		if key == from {
 			by = -by
 		}
-		if _, err := c.session.query(ctx, fmt.Sprintf("UPDATE account SET v = v + %d WHERE w = %d AND k = %d", by, w, key)); err != nil {
+		if _, err := c.session.query(ctx, fmt.Sprintf("UPDATE %s SET v = v + %d WHERE w = %d AND k = %d", account, by, w, key)); err != nil {
 			return err
 		}
 	}
@@ -181,7 +174,7 @@ func (c *Client) transfer(ctx context.Context, op *history.Op) error {
 func (c *Client) balances(ctx context.Context, op *history.Op) error {
 	op.Elements = nil
 	for key := range op.Key {
-		rows, err := c.session.query(ctx, fmt.Sprintf("SELECT v FROM account WHERE w = %d AND k = %d", op.Workload, key))
+		rows, err := c.session.query(ctx, fmt.Sprintf("SELECT v FROM %s WHERE w = %d AND k = %d", c.sql.tables.account, op.Workload, key))
 		if err != nil {
 			return err
 		}
@@ -198,12 +191,12 @@ func (c *Client) balances(ctx context.Context, op *history.Op) error {
 
 // add counts a counter up, by one for a unique number.
 func (c *Client) add(ctx context.Context, op *history.Op) (int64, error) {
-	table, by := "register", op.Value
+	table, by := c.sql.tables.register, op.Value
 	if op.Kind == history.Generate {
-		table, by = "account", 1
+		table, by = c.sql.tables.account, 1
 	}
-	text, err := c.session.value(ctx, fmt.Sprintf("INSERT INTO %s VALUES (%d, %d, %d) ON CONFLICT (w, k) DO UPDATE SET v = %s.v + %d RETURNING v",
-		table, op.Workload, op.Key, by, table, by))
+	text, err := c.session.value(ctx, fmt.Sprintf("INSERT INTO %[1]s VALUES (%[2]d, %[3]d, %[4]d) ON CONFLICT (w, k) DO UPDATE SET v = %[1]s.v + %[4]d RETURNING v",
+		table, op.Workload, op.Key, by))
 	if err != nil {
 		return 0, err
 	}

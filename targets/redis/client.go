@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	redigo "github.com/gomodule/redigo/redis"
@@ -39,7 +40,9 @@ type Client struct {
 	timeout     time.Duration
 	wait        int // replicas to WAIT for after a write
 	waitTimeout time.Duration
-	consumer    string // ending of this connection's processing lists
+	consumer    string         // ending of this connection's processing lists
+	made        *atomic.Uint64 // how many consumers there have been; nil: the server knows, all of its keys are the run's
+	prefix      []byte         // of all keys; none where all of the server is the run's own
 	key         []byte
 	values      payload.Table
 	payload     *payload.Payload // of the operation under way
@@ -53,19 +56,34 @@ var _ targets.Client = (*Client)(nil)
 func (s *servers) Connect(ctx context.Context, n *cluster.Node, o targets.ClientOptions) (targets.Client, error) {
 	ctx, dial, cancel := kit.Connecting(ctx, o)
 	defer cancel()
-	conn, err := dial(ctx, "tcp", kit.Address(n, serverPort))
+	conn, err := dial(ctx, "tcp", kit.ServerAddress(n, serverPort))
 	if err != nil {
 		return nil, fmt.Errorf("connect to redis on %s: %w", n.Name, err)
 	}
+	return s.client(conn, o), nil
+}
+
+// client is a connection of a System, which has logged in.
+func (s *servers) client(conn net.Conn, o targets.ClientOptions) *Client {
 	c := s.newClient(conn, kit.OpTimeout(o))
 	c.values = o.Values
-	return c, nil
+	return c
 }
 
 func (s *servers) newClient(conn net.Conn, timeout time.Duration) *Client {
 	w := wire{conn}
 	return &Client{conn: redigo.NewConn(w, 0, 0), wire: w, timeout: timeout, wait: s.wait, waitTimeout: s.waitTimeout,
-		consumer: strconv.FormatUint(s.consumers.Add(1), 10)}
+		consumer: strconv.FormatUint(s.consumers.Add(1), 10), prefix: s.prefix}
+}
+
+// appendKey appends the name of op's key.
+func (c *Client) appendKey(b []byte, op *history.Op) []byte {
+	return kit.AppendKey(append(b, c.prefix...), op)
+}
+
+// keyOf is the name of another key of op's workload and kind.
+func (c *Client) keyOf(op *history.Op, key uint32) []byte {
+	return append(append([]byte(nil), c.prefix...), kit.KeyOf(op, key)...)
 }
 
 // Broken reports whether the connection is of no more use.
@@ -89,7 +107,7 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		c.dropConn(op, err)
 		return
 	}
-	c.key, c.payload = kit.AppendKey(c.key[:0], op), c.values.Of(op)
+	c.key, c.payload = c.appendKey(c.key[:0], op), c.values.Of(op)
 	switch op.Kind {
 	case history.Read, history.Poll, history.ReadSet:
 		c.read(op)

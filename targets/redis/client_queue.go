@@ -2,6 +2,7 @@ package redis
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	redigo "github.com/gomodule/redigo/redis"
@@ -84,11 +85,10 @@ func (c *Client) drain(op *history.Op, deadline time.Time) {
 
 // moveBack moves what is left in the queue's processing lists to its head.
 func (c *Client) moveBack() error {
-	lists, err := redigo.Strings(c.call("KEYS", string(c.key)+processingMark+"*"))
+	lists, err := c.left()
 	if err != nil {
 		return err
 	}
-	slices.Sort(lists)
 	for _, list := range lists {
 		for more := true; more; {
 			if more, err = c.move(list); err != nil {
@@ -97,6 +97,54 @@ func (c *Client) moveBack() error {
 		}
 	}
 	return nil
+}
+
+// left are the queue's processing lists that are there. Where the server has keys
+// of others too it is not asked for all: the consumers are known, all are ours.
+func (c *Client) left() ([]string, error) {
+	if c.made == nil {
+		lists, err := redigo.Strings(c.call("KEYS", string(c.key)+processingMark+"*"))
+		slices.Sort(lists)
+		return lists, err
+	}
+	var lists []string
+	for next, made := uint64(1), c.made.Load(); next <= made; next += moveBatch {
+		var names []string
+		for i := next; i <= made && i < next+moveBatch; i++ {
+			names = append(names, string(c.key)+processingMark+strconv.FormatUint(i, 10))
+		}
+		there, err := c.there(names)
+		if err != nil {
+			return nil, err
+		}
+		lists = append(lists, there...)
+	}
+	return lists, nil
+}
+
+// there are those of some lists that hold anything.
+func (c *Client) there(names []string) (found []string, err error) {
+	for _, name := range names {
+		if err := c.conn.Send("LLEN", name); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.conn.Flush(); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		n, failed := redigo.Int(c.conn.Receive())
+		if failed != nil && c.conn.Err() != nil {
+			return nil, failed
+		}
+		if failed != nil {
+			err = failed
+		}
+		if n > 0 {
+			found = append(found, name)
+		}
+	}
+	return found, err
 }
 
 // move moves up to moveBatch messages from a processing list to the queue's

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
 // lagSource is Redis's own name of the figures.
@@ -41,7 +43,7 @@ func (s *servers) ServerLag(ctx context.Context, nodes []*cluster.Node, n int) (
 			return nil, fmt.Errorf("ask %s for its replicas' lag: %w", nodes[n].Name, err)
 		}
 		for i := range nodes {
-			if nodes[i].Addr == addr {
+			if nodes[i].At() == addr.Addr() && kit.Port(nodes[i], serverPort) == int(addr.Port()) {
 				lag.Node = i
 				all = append(all, lag)
 			}
@@ -50,14 +52,14 @@ func (s *servers) ServerLag(ctx context.Context, nodes []*cluster.Node, n int) (
 }
 
 // parseLag reads "ip=10.0.0.2,port=6379,state=online,offset=14,lag=0".
-func parseLag(line string, position uint64) (targets.Lag, netip.Addr, error) {
+func parseLag(line string, position uint64) (targets.Lag, netip.AddrPort, error) {
 	fields := map[string]string{}
 	for word := range strings.SplitSeq(line, ",") {
 		name, value, _ := strings.Cut(word, "=")
 		fields[name] = value
 	}
 	lag := targets.Lag{Source: lagSource, Time: -1, Bytes: -1}
-	addr, err := netip.ParseAddr(fields["ip"])
+	addr, err := netip.ParseAddrPort(net.JoinHostPort(fields["ip"], fields["port"]))
 	if err != nil {
 		return lag, addr, err
 	}

@@ -81,7 +81,15 @@ type server struct {
 
 // askServer asks for the sections of INFO that a Status needs.
 func askServer(ctx context.Context, l *link) (server, error) {
-	text, err := redigo.String(l.ask(ctx, "INFO", "replication", "persistence"))
+	return askSections(ctx, l, "replication", "persistence")
+}
+
+// askSections asks for these and others.
+func askSections(ctx context.Context, l *link, sections ...any) (server, error) {
+	text, err := redigo.String(l.ask(ctx, "INFO", sections...))
+	if err == redigo.Error("ERR syntax error") { // before version 7 it is one section or all
+		text, err = redigo.String(l.ask(ctx, "INFO"))
+	}
 	if err != nil {
 		return server{}, err
 	}

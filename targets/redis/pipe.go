@@ -71,7 +71,7 @@ func (c *codec) Encode(b []byte, op *history.Op) ([]byte, bool) {
 	if asks {
 		b = append(b, askRole...)
 	}
-	c.key = kit.AppendKey(c.key[:0], op)
+	c.key = c.appendKey(c.key[:0], op)
 	b = resp.AppendWord(append(b, words[op.Kind]...), c.key)
 	switch op.Kind {
 	case history.CAS:

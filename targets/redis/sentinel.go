@@ -102,26 +102,27 @@ func ready(ctx context.Context, l *link, nodes int) error {
 // masterView is which server a Sentinel takes for the primary, and since which
 // epoch.
 type masterView struct {
-	addr  string
-	epoch uint64 // its config-epoch; the first one is 0
+	addr, port string
+	runID      string // of the server's life; empty: not known
+	epoch      uint64 // its config-epoch; the first one is 0
 }
 
 // askSentinel asks for the primary's address, as clients do, and for the epoch
 // of that configuration.
-func askSentinel(ctx context.Context, l *link) (masterView, error) {
-	addr, err := redigo.Strings(l.ask(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", masterName))
+func askSentinel(ctx context.Context, l *link, name string) (masterView, error) {
+	addr, err := redigo.Strings(l.ask(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", name))
 	if err != nil {
 		return masterView{}, err
 	}
-	fields, err := redigo.StringMap(l.ask(ctx, "SENTINEL", "MASTER", masterName))
+	fields, err := redigo.StringMap(l.ask(ctx, "SENTINEL", "MASTER", name))
 	if err != nil {
 		return masterView{}, err
 	}
 	epoch, err := strconv.ParseUint(fields["config-epoch"], 10, 64)
-	if err != nil || len(addr) == 0 {
+	if err != nil || len(addr) != 2 {
 		return masterView{}, fmt.Errorf("a Sentinel tells the primary %q of epoch %q", addr, fields["config-epoch"])
 	}
-	return masterView{addr[0], epoch}, nil
+	return masterView{addr[0], addr[1], fields["runid"], epoch}, nil
 }
 
 // Status asks a node by the operator's way.
@@ -138,7 +139,7 @@ func (s *SentinelSystem) ClientStatus(ctx context.Context, n *cluster.Node) (tar
 func statusBeside(ctx context.Context, servers, sentinels *links, n *cluster.Node) (targets.Status, error) {
 	var by masterView
 	err := sentinels.Use(ctx, n, func(l *link) (err error) {
-		by, err = askSentinel(ctx, l)
+		by, err = askSentinel(ctx, l, masterName)
 		return err
 	})
 	if err != nil {

@@ -44,6 +44,13 @@ func (e *epochs) begin(replid string, epoch uint64) {
 	}
 }
 
+// means tells of which epoch a primary's replication history is now.
+func (e *epochs) means(replid string, epoch uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.history[replid] = epoch
+}
+
 // log is the epoch of a replication history, 0 if unknown.
 func (e *epochs) log(replid string) uint64 {
 	e.mu.Lock()

@@ -23,6 +23,7 @@ type servers struct {
 	brand             *brand
 	operator, clients links
 	consumers         atomic.Uint64 // connections made, to name each one's processing list
+	prefix            []byte        // of all keys; none where all of the server is the run's own
 }
 
 func (s *servers) init(b *brand, set settings) {

@@ -151,11 +151,11 @@ func TestTogether(t *testing.T) {
 		addr string
 		want uint64
 	}{
-		{"the first primary", its(masterInfo), masterView{"10.0.0.1", 0}, "10.0.0.1", 1},
-		{"its replica", its(slaveInfo), masterView{"10.0.0.1", 0}, "10.0.0.2", 1},
-		{"a promoted one", its(masterInfo), masterView{"10.0.0.2", 3}, "10.0.0.2", 4},
-		{"an old primary that came back", its(masterInfo), masterView{"10.0.0.2", 3}, "10.0.0.1", 0},
-		{"a replica that still follows the old one", its(slaveInfo), masterView{"10.0.0.2", 3}, "10.0.0.3", 0},
+		{"the first primary", its(masterInfo), masterView{addr: "10.0.0.1", epoch: 0}, "10.0.0.1", 1},
+		{"its replica", its(slaveInfo), masterView{addr: "10.0.0.1", epoch: 0}, "10.0.0.2", 1},
+		{"a promoted one", its(masterInfo), masterView{addr: "10.0.0.2", epoch: 3}, "10.0.0.2", 4},
+		{"an old primary that came back", its(masterInfo), masterView{addr: "10.0.0.2", epoch: 3}, "10.0.0.1", 0},
+		{"a replica that still follows the old one", its(slaveInfo), masterView{addr: "10.0.0.2", epoch: 3}, "10.0.0.3", 0},
 	} {
 		if st := combine(c.told, c.by, c.addr); st.Epoch != c.want {
 			t.Errorf("%s: epoch %d", c.name, st.Epoch)
@@ -165,13 +165,13 @@ func TestTogether(t *testing.T) {
 
 func TestParseLag(t *testing.T) {
 	lag, addr, err := parseLag("ip=10.0.0.2,port=6379,state=online,offset=90,lag=1", 100)
-	if err != nil || addr.String() != "10.0.0.2" || lag.Bytes != 10 || lag.Time != time.Second || lag.Source != lagSource {
+	if err != nil || addr.String() != "10.0.0.2:6379" || lag.Bytes != 10 || lag.Time != time.Second || lag.Source != lagSource {
 		t.Errorf("%+v %v %v", lag, addr, err)
 	}
 	if lag, _, err = parseLag("ip=10.0.0.2,port=6379,state=wait_bgsave,offset=0,lag=0", 100); err != nil || lag.Bytes != -1 || lag.Time != -1 {
 		t.Errorf("%+v %v", lag, err)
 	}
-	for _, line := range []string{"", "ip=x", "ip=10.0.0.2,state=online", "ip=10.0.0.2,state=online,offset=1,lag=x"} {
+	for _, line := range []string{"", "ip=x", "ip=10.0.0.2,port=6379,state=online", "ip=10.0.0.2,port=6379,state=online,offset=1,lag=x"} {
 		if lag, _, err := parseLag(line, 1); err == nil {
 			t.Errorf("%q: %+v", line, lag)
 		}

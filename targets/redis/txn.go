@@ -39,10 +39,10 @@ func (c *Client) lists(op *history.Op) {
 	commands, writes := make([]command, len(micros)), false
 	for i, m := range micros {
 		if m.Read {
-			commands[i] = command{"LRANGE", []any{kit.KeyOf(op, m.Key), 0, -1}}
+			commands[i] = command{"LRANGE", []any{c.keyOf(op, m.Key), 0, -1}}
 			continue
 		}
-		commands[i], writes = command{"RPUSH", []any{kit.KeyOf(op, m.Key), m.Value}}, true
+		commands[i], writes = command{"RPUSH", []any{c.keyOf(op, m.Key), m.Value}}, true
 	}
 	results, confirmed := c.multi(op, commands, writes)
 	if results == nil {
@@ -158,7 +158,7 @@ func (c *Client) sendMulti(commands []command, asks, wait bool) error {
 func (c *Client) balances(op *history.Op) {
 	keys := make([]any, op.Key)
 	for i := range keys {
-		keys[i] = kit.KeyOf(op, uint32(i))
+		keys[i] = c.keyOf(op, uint32(i))
 	}
 	results, _ := c.multi(op, []command{{"MGET", keys}}, false)
 	if results == nil {
@@ -186,7 +186,7 @@ func (c *Client) balances(op *history.Op) {
 
 // transfer moves money in one script.
 func (c *Client) transfer(op *history.Op) {
-	reply, confirmed, err := c.write("EVAL", transfer, 2, c.key, kit.KeyOf(op, uint32(op.Old)), op.Value, history.OpeningBalance)
+	reply, confirmed, err := c.write("EVAL", transfer, 2, c.key, c.keyOf(op, uint32(op.Old)), op.Value, history.OpeningBalance)
 	switch {
 	case err != nil:
 		c.failed(op, err)
