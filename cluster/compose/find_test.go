@@ -59,6 +59,40 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A look takes no guests: it reads, and leaves nothing.
+func TestALook(t *testing.T) {
+	p := newProject(t)
+	p.runAll()
+	d, err := New(Target{Project: p.name, Services: services}).Find(t.Context(), cluster.AttachSpec{Port: serverPort})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := d.Nodes()[0]
+	conn, err := n.DialServer(t.Context(), serverPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	if output, err := n.Run(t.Context(), cluster.ServerSpec{Command: []string{"/aftershock", "say", "hello"}}); err != nil || string(output) != "hello\n" {
+		t.Errorf("%q, %v", output, err)
+	}
+	for _, kind := range []cluster.ActionKind{cluster.Kill, cluster.Block, cluster.Crash, cluster.Exec} {
+		if err := d.Can(t.Context(), kind); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, kind := range []cluster.ActionKind{cluster.Kill, cluster.Block, cluster.Pause} {
+		if _, err := n.Do(t.Context(), cluster.Action{Kind: kind, ID: "f"}); err == nil {
+			t.Errorf("%s was done without an invitation", kind)
+		}
+	}
+	if err := d.Invite(t.Context()); err == nil {
+		t.Error("it invited without a run")
+	}
+	p.close(d)
+	p.close(d) // as often as one likes
+}
+
 // A container with the machine's own processes gets no guest among them.
 func TestTheMachinesProcesses(t *testing.T) {
 	p := newProject(t)

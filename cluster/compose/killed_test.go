@@ -78,7 +78,16 @@ func beHarness(arguments string) error {
 		}
 	}
 	fmt.Println("broken")
-	time.Sleep(time.Minute)
+	for began := time.Now(); time.Since(began) < time.Minute; { // the engine and its restart policy are kept busy
+		if _, err := nodes[1].Do(ctx, cluster.Action{Kind: cluster.Crash, ID: "c"}); err != nil {
+			return err
+		}
+		for _, kind := range []cluster.ActionKind{cluster.Restart, cluster.Kill} {
+			if _, err := nodes[2].Do(ctx, cluster.Action{Kind: kind, ID: "k"}); err != nil {
+				return err
+			}
+		}
+	}
 	return lock.Close()
 }
 
@@ -157,8 +166,13 @@ func TestKilledHarness(t *testing.T) {
 func TestKilledAtAnyTime(t *testing.T) {
 	p := newProject(t)
 	p.runAll()
-	for i := range 3 {
-		harness, _, run := startHarness(t, p, "guard")
+	for i := range 4 {
+		harness, out, run := startHarness(t, p, "guard")
+		if i%2 > 0 { // or while what was broken restarts
+			if line, err := out.ReadString('\n'); line != "broken\n" || err != nil {
+				t.Fatalf("the harness says %q; %v", line, err)
+			}
+		}
 		time.Sleep(time.Duration(mathrand.IntN(3000)) * time.Millisecond)
 		began := time.Now()
 		if err := harness.Process.Kill(); err != nil {

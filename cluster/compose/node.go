@@ -158,9 +158,13 @@ func (n *node) Probe(ctx context.Context, addr netip.AddrPort, timeout time.Dura
 	return h.client.Probe(ctx, addr, timeout)
 }
 
-// DialServer implements cluster.Control.
+// DialServer implements cluster.Control. Where no guest was invited it goes over the
+// network, which nobody breaks then.
 func (n *node) DialServer(ctx context.Context, port int) (net.Conn, error) {
 	h, err := n.meetGuest(ctx)
+	if errors.Is(err, errUninvited) {
+		return new(net.Dialer).DialContext(ctx, "tcp", netip.AddrPortFrom(n.public.At(), uint16(port)).String())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +202,7 @@ func (n *node) Heard() time.Time {
 // can says why an action cannot be done.
 func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
 	switch kind {
-	case cluster.Kill, cluster.Stop, cluster.Restart:
+	case cluster.Kill, cluster.Stop, cluster.Restart, cluster.Exec:
 		return nil // the engine's
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if why := n.look().alone; why != "" {
