@@ -198,6 +198,7 @@ type Effect struct {
 	Error   time.Duration // bound of At's error from the clocks' synchronisation
 	Dropped uint64        // Unblock: packets that the rules dropped
 	Changed bool          // false when there was nothing to do (killing what does not run)
+	Lapsed  time.Duration // Unblock: for how long the rules were not in force, as nobody renewed them
 }
 
 // Exit is the end of a server process.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -17,6 +18,9 @@ type action struct {
 	prepare func() error
 	// do puts the action into effect now. The effect's time is time.Now()'s.
 	do func(cluster.Action) (cluster.Effect, error)
+	// last is called when the effect has been told, for what this agent does not
+	// survive; nil if there is nothing.
+	last func()
 }
 
 // actionsOf lists every kind of action that an agent can do: a kind is a file in
@@ -33,6 +37,24 @@ func actionsOf(processes *process.Supervisor, firewall *network.Firewall) map[cl
 	}
 }
 
+// serveAction answers with the effect, then does what comes last.
+func (s *server) serveAction(w http.ResponseWriter, r *http.Request) {
+	var in actionRequest
+	if !decode(w, r, &in) {
+		return
+	}
+	out, err := s.action(r.Context(), in)
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err)
+		return
+	}
+	reply(w, out)
+	if last := s.actions[in.Kind].last; last != nil {
+		_ = http.NewResponseController(w).Flush()
+		last()
+	}
+}
+
 // action waits for the action's instant and puts it into effect. A request that
 // ends while it waits calls the action off.
 func (s *server) action(ctx context.Context, in actionRequest) (actionReply, error) {
@@ -40,6 +62,9 @@ func (s *server) action(ctx context.Context, in actionRequest) (actionReply, err
 		return actionReply{}, fmt.Errorf("action is %s ahead, at most %s", ahead, maxAhead)
 	}
 	action, ok := s.actions[in.Kind]
+	if !ok && s.processes == nil {
+		return actionReply{}, fmt.Errorf("%w: it cannot %s", errGuest, in.Kind)
+	}
 	if !ok {
 		return actionReply{}, fmt.Errorf("unknown action %q", in.Kind)
 	}
@@ -57,5 +82,5 @@ func (s *server) action(ctx context.Context, in actionRequest) (actionReply, err
 	if err != nil {
 		return actionReply{}, err
 	}
-	return actionReply{At: s.clock.read(effect.At), Dropped: effect.Dropped, Changed: effect.Changed}, nil
+	return actionReply{At: s.clock.read(effect.At), Dropped: effect.Dropped, Changed: effect.Changed, Lapsed: int64(effect.Lapsed)}, nil
 }

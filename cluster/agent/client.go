@@ -53,6 +53,8 @@ type Client struct {
 	clock      clockOffset
 	heard      atomic.Pointer[time.Time] // the last answer
 	exits      chan cluster.Exit
+	lapses     chan Lapse
+	lapsed     atomic.Int64    // how many lapses the agent has told
 	ctx        context.Context // ends when the channel is lost or closed
 	cancel     context.CancelCauseFunc
 	background sync.WaitGroup
@@ -84,7 +86,7 @@ func (a *Authority) Dial(ctx context.Context, addr netip.AddrPort, node string, 
 	}
 	c := &Client{
 		addr: addr, tls: secure, lease: lease, http: &http.Client{Transport: transport},
-		exits: make(chan cluster.Exit, exitsBuffered),
+		exits: make(chan cluster.Exit, exitsBuffered), lapses: make(chan Lapse, lapsesBuffered),
 	}
 	if err := c.waitForAgent(ctx); err != nil {
 		transport.CloseIdleConnections()
@@ -139,6 +141,7 @@ func (c *Client) measure(ctx context.Context) error {
 	received := time.Now()
 	c.clock.add(sample{sent: sent, received: received, agent: reply.Now})
 	c.heard.Store(&received)
+	c.noteLapse(reply)
 	return nil
 }
 

@@ -13,5 +13,9 @@
 // harness arrived for longer than the lease, the agent kills every other process
 // of its node and exits, so that a dead harness leaves nothing running.
 //
+// A guest is an agent beside a server that somebody else runs, in that server's
+// network and PID namespace (Options.Guest): it starts and stops nothing, pauses and
+// crashes what package victim finds, and what it holds goes on when it ends.
+//
 // The package works on Linux only.
 package agent

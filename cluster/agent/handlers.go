@@ -16,15 +16,19 @@ import (
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+pathClock, func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, clockReply{Now: s.clock.now()})
+		reply(w, s.clockNow())
 	})
-	mux.HandleFunc("POST "+pathStart, handle(s.start))
-	mux.HandleFunc("POST "+pathAction, handle(s.action))
+	mux.HandleFunc("POST "+pathAction, s.serveAction)
 	mux.HandleFunc("POST "+pathProbe, handle(s.probe))
-	mux.HandleFunc("POST "+pathRun, handle(s.run))
-	mux.HandleFunc("POST "+pathUsage, handle(s.usage))
-	mux.HandleFunc("POST "+pathExits, s.exits)
-	mux.HandleFunc("POST "+pathOutput, s.output)
+	if s.processes == nil {
+		s.guestHandlers(mux)
+	} else {
+		mux.HandleFunc("POST "+pathStart, handle(s.start))
+		mux.HandleFunc("POST "+pathRun, handle(s.run))
+		mux.HandleFunc("POST "+pathUsage, handle(s.usage))
+		mux.HandleFunc("POST "+pathExits, s.exits)
+		mux.HandleFunc("POST "+pathOutput, s.output)
+	}
 	mux.HandleFunc("POST "+pathTunnel, s.tunnel)
 	mux.HandleFunc("POST "+pathShutdown, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, struct{}{})
@@ -32,6 +36,17 @@ func (s *server) handler() http.Handler {
 		s.shutdownOnce.Do(func() { close(s.shutdown) })
 	})
 	return s.guard(mux)
+}
+
+// clockNow answers a heartbeat.
+func (s *server) clockNow() clockReply {
+	lapse := s.firewall.Lapse()
+	r := clockReply{Lapses: lapse.Count}
+	if lapse.Count > 0 {
+		r.From, r.Until = s.clock.read(lapse.From), s.clock.read(lapse.Until)
+	}
+	r.Now = s.clock.now()
+	return r
 }
 
 // guard lets only the harness pass, and only so many requests at a time. Each

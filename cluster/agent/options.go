@@ -29,6 +29,7 @@ const (
 	EnvRoot      = "AFTERSHOCK_ROOT"      // Options.Root, as JSON
 	EnvMemory    = "AFTERSHOCK_MEMORY"    // Options.MemoryEvents
 	EnvProcesses = "AFTERSHOCK_PROCESSES" // Options.Processes
+	EnvGuest     = "AFTERSHOCK_GUEST"     // Options.Guest
 )
 
 // DefaultDataDir is the node's data directory where the host gives none.
@@ -44,6 +45,9 @@ type Options struct {
 	Secret  Secret        // the keys of the control channel; required
 	Lease   time.Duration // how long the agent lives without the harness; cluster.DefaultLease
 	DataDir string        // the node's data directory; DefaultDataDir
+	// Guest says whose processes the agent reaches if it is a guest beside a server
+	// that somebody else runs; NoGuest: it is the parent of its own.
+	Guest Guest
 	// Root is the file system that the agent enters first: for a node whose mount
 	// and PID namespaces are new, and whose files are still its maker's. Nil: it
 	// has one already.
@@ -62,6 +66,15 @@ type Options struct {
 	memory *process.MemoryEvents // of MemoryEvents, once it is open
 }
 
+// Guest says what a guest shares with the server beside which it lives.
+type Guest string
+
+const (
+	NoGuest      Guest = ""
+	GuestNetwork Guest = "network"   // its network alone
+	GuestOfBoth  Guest = "processes" // its network and its PID namespace
+)
+
 // OptionsFromEnv reads the options that a host passes in the environment: all but
 // the Secret, which has no business there.
 func OptionsFromEnv() (Options, error) {
@@ -70,6 +83,12 @@ func OptionsFromEnv() (Options, error) {
 		DataDir: os.Getenv(EnvData),
 
 		MemoryEvents: os.Getenv(EnvMemory),
+		Guest:        Guest(os.Getenv(EnvGuest)),
+	}
+	switch o.Guest {
+	case NoGuest, GuestNetwork, GuestOfBoth:
+	default:
+		return Options{}, fmt.Errorf("environment variable %s: %q is no kind of guest", EnvGuest, o.Guest)
 	}
 	if s := os.Getenv(EnvRoot); s != "" {
 		o.Root = new(root.Root)
@@ -112,6 +131,9 @@ func (o Options) Environ() []string {
 	}
 	if o.Processes > 0 {
 		env = append(env, EnvProcesses+"="+strconv.Itoa(o.Processes))
+	}
+	if o.Guest != NoGuest {
+		env = append(env, EnvGuest+"="+string(o.Guest))
 	}
 	if o.Root != nil {
 		text, _ := json.Marshal(o.Root) // it is made of strings

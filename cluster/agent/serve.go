@@ -19,6 +19,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
 )
 
 // Serve runs the agent until the harness closes it, ctx ends (both return
@@ -54,7 +55,8 @@ func Serve(ctx context.Context, o Options) error {
 type server struct {
 	o            Options
 	clock        monotonicClock
-	processes    *process.Supervisor
+	processes    *process.Supervisor // of the server; nil in a guest
+	victim       *victim.Processes   // of somebody else's server; nil where there is none in reach
 	firewall     *network.Firewall
 	actions      map[cluster.ActionKind]action
 	control      *usage.Meter // what goes over the control channel
@@ -70,13 +72,21 @@ type server struct {
 func newServer(running context.Context, o Options, controlPort uint16, pid1 bool) *server {
 	s := &server{
 		o: o, clock: newMonotonicClock(),
-		processes: process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger}),
-		firewall:  network.NewFirewall(controlPort),
-		inFlight:  make(chan struct{}, maxInFlight), shutdown: make(chan struct{}), running: running,
+		inFlight: make(chan struct{}, maxInFlight), shutdown: make(chan struct{}), running: running,
 	}
-	s.actions = actionsOf(s.processes, s.firewall)
+	s.firewall = network.NewFirewall(controlPort, o.Lease, s.heard)
 	s.control = &usage.Meter{}
-	s.meter = usage.NewReader(s.control)
+	if o.Guest == NoGuest {
+		s.processes = process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger})
+		s.actions = actionsOf(s.processes, s.firewall)
+		s.meter = usage.NewReader(s.control)
+		return s
+	}
+	if o.Guest == GuestOfBoth {
+		s.victim = victim.New()
+		s.meter = usage.NewGuestReader(s.control)
+	}
+	s.actions = guestActions(s.victim, s.firewall)
 	return s
 }
 
@@ -89,6 +99,9 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 	}
 	group, running := errgroup.WithContext(ctx)
 	s := newServer(running, o, port, pid1)
+	if o.Guest != NoGuest {
+		s.clearRules()
+	}
 	web := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -96,13 +109,7 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return running },
 	}
-	// Reaping goes on until all else has ended: close waits for what it kills.
-	reaping, stopReaping := context.WithCancel(context.WithoutCancel(ctx))
-	reaped := make(chan struct{})
-	go func() {
-		defer close(reaped)
-		s.processes.Reap(reaping)
-	}()
+	stopReaping := s.reap(ctx)
 	group.Go(func() error {
 		if err := web.Serve(tls.NewListener(s.control.Listener(listener), secure)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("agent: control channel: %w", err)
@@ -110,20 +117,78 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 		return nil
 	})
 	group.Go(func() error { return s.waitForEnd(running) })
+	group.Go(func() error { s.renewRules(running); return nil })
 	group.Go(func() error {
 		<-running.Done()
-		err := errors.Join(s.processes.Close(), s.firewall.Close())
+		err := s.letGo()
 		_ = web.Close() // what it still serves ends with the agent
 		return err
 	})
 	err = group.Wait()
 	s.tunnels.Wait()
 	stopReaping()
-	<-reaped
 	if errors.Is(err, errEnd) {
 		return nil
 	}
 	return err
+}
+
+// clearRules removes what a guest before this one has left, which was killed: the
+// network is not the agent's own, and outlives it.
+func (s *server) clearRules() {
+	if err := s.firewall.Clear(); err != nil {
+		s.o.Logger.Info("no network rules from here", slog.Any("error", err)) // who asks for some is told why
+	}
+}
+
+// reap waits for the node's ended processes until the function that it returns is
+// called: when all else has ended, for letGo waits for what it kills. A guest has
+// no processes of its own, and must not wait for those that it traces.
+func (s *server) reap(ctx context.Context) (stop func()) {
+	if s.processes == nil {
+		return func() {}
+	}
+	reaping, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	reaped := make(chan struct{})
+	go func() {
+		defer close(reaped)
+		s.processes.Reap(reaping)
+	}()
+	return func() { cancel(); <-reaped }
+}
+
+// letGo ends what the agent started, and what it holds.
+func (s *server) letGo() error {
+	var err error
+	if s.processes != nil {
+		err = s.processes.Close()
+	}
+	if s.victim != nil {
+		s.victim.Close()
+	}
+	return errors.Join(err, s.firewall.Close())
+}
+
+// heard is when the harness was last heard of, or the agent started.
+func (s *server) heard() time.Time {
+	return s.clock.start.Add(time.Duration(s.lastRequest.Load()))
+}
+
+// renewRules keeps the network rules in force for as long as the harness is heard
+// of.
+func (s *server) renewRules(ctx context.Context) {
+	ticker := time.NewTicker(s.firewall.RenewEvery())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := s.firewall.Renew(); err != nil {
+				s.o.Logger.Warn("the network rules cannot be renewed", slog.Any("error", err))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // errEnd ends the agent's goroutines when it is to end without an error.

@@ -2,24 +2,26 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // tunnel connects the request's connection with a port of the node's loopback
-// address, which no network rule touches.
+// address, or of its own where nobody listens there: no network rule touches what
+// stays in the node.
 func (s *server) tunnel(w http.ResponseWriter, r *http.Request) {
 	var in tunnelRequest
 	if !decode(w, r, &in) {
 		return
 	}
-	dialer := net.Dialer{Timeout: 10 * time.Second}
-	to, err := dialer.DialContext(r.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(in.Port)))
+	to, err := dialOwn(r.Context(), in.Port)
 	if err != nil {
 		refuse(w, http.StatusBadGateway, err)
 		return
@@ -39,6 +41,26 @@ func (s *server) tunnel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	relay(s.running, from, buffered, to)
+}
+
+// dialOwn connects to a port of this node.
+func dialOwn(ctx context.Context, port int) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	to, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return to, err
+	}
+	addrs, _ := net.InterfaceAddrs() // without them there is the first answer
+	for _, a := range addrs {
+		own, ok := a.(*net.IPNet)
+		if !ok || own.IP.IsLoopback() || own.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		if to, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(own.IP.String(), strconv.Itoa(port))); err == nil {
+			return to, nil
+		}
+	}
+	return nil, err
 }
 
 // relay copies both ways until both directions have ended or ctx has. One

@@ -19,6 +19,7 @@ const (
 	pathOutput   = "/output"
 	pathTunnel   = "/tunnel"
 	pathUsage    = "/usage"
+	pathCan      = "/can" // guests
 	pathShutdown = "/shutdown"
 )
 
@@ -35,6 +36,10 @@ const (
 
 type clockReply struct {
 	Now int64 `json:"now"`
+	// Of the last time for which network rules were not in force, see network.Lapse.
+	Lapses int   `json:"lapses,omitempty"`
+	From   int64 `json:"from,omitempty"`
+	Until  int64 `json:"until,omitempty"`
 }
 
 type usageReply struct {
@@ -51,6 +56,7 @@ type actionReply struct {
 	At      int64  `json:"at"`
 	Dropped uint64 `json:"dropped,omitempty"`
 	Changed bool   `json:"changed,omitempty"`
+	Lapsed  int64  `json:"lapsed,omitempty"` // a duration
 }
 
 type probeRequest struct {

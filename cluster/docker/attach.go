@@ -30,8 +30,8 @@ type attachment struct {
 
 // attach attaches to a container that was not started yet, and hands its agent
 // the keys.
-func (l *launch) attach(ctx context.Context, id string, secret agent.Secret) (*attachment, error) {
-	streams, err := l.eng.api.ContainerAttach(ctx, id, client.ContainerAttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
+func (e *engine) attach(ctx context.Context, id string, secret agent.Secret) (*attachment, error) {
+	streams, err := e.api.ContainerAttach(ctx, id, client.ContainerAttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
 	if err != nil {
 		return nil, fmt.Errorf("attach to the container: %w", err)
 	}
@@ -43,7 +43,7 @@ func (l *launch) attach(ctx context.Context, id string, secret agent.Secret) (*a
 	watched, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a := &attachment{streams: streams.HijackedResponse, stop: stop,
 		copied: make(chan struct{}), ended: make(chan struct{}), waited: make(chan struct{})}
-	wait := l.eng.api.ContainerWait(watched, id, client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
+	wait := e.api.ContainerWait(watched, id, client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
 	go func() {
 		defer close(a.waited)
 		select {

@@ -59,7 +59,7 @@ func Clean(ctx context.Context) (removed []string, err error) {
 	for _, c := range containers.Items {
 		id, ok := identifyContainer(c)
 		if ok && deadContainer(id.mark.Life(id.launch), c.State, time.Unix(c.Created, 0), now) {
-			note("container "+containerName(c), eng.removeContainer(ctx, c.ID))
+			note("container "+containerName(c), eng.removeOwn(ctx, c))
 		}
 	}
 	for _, n := range networks.Items {

@@ -115,7 +115,7 @@ func (e *engine) removeAll(ctx context.Context, launch string) (found int, err e
 	for i, c := range containers.Items {
 		if own(identifyContainer(c)) {
 			found++
-			wg.Go(func() { errs[i] = e.removeContainer(ctx, c.ID) })
+			wg.Go(func() { errs[i] = e.removeOwn(ctx, c) })
 		}
 	}
 	wg.Wait()

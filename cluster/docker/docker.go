@@ -27,6 +27,7 @@ const (
 	labelLock   = "aftershock.lock"   // path of the file that the living harness holds locked
 	labelBoot   = "aftershock.boot"   // boot id of the harness's machine
 	labelOwner  = "aftershock.owner"  // the harness, as owner.Mark tells it
+	labelVictim = "aftershock.victim" // of guests and what they leave word by: the container beside which they are
 	labelImage  = "aftershock.image"  // "1" on the images that this package builds
 )
 
@@ -102,14 +103,8 @@ var nameOK = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
 var runOK = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
 func checkSpec(spec cluster.Spec) error {
-	if !runOK.MatchString(spec.Run) {
-		return fmt.Errorf("run id %q: use letters, digits, '_', '.' and '-', at most 128", spec.Run)
-	}
-	if spec.Launch != "" && !launchOK.MatchString(spec.Launch) {
-		return fmt.Errorf("launch id %q: make it with crypto/rand.Text", spec.Launch)
-	}
-	if filepath.Base(filepath.Dir(spec.LockFile)) != spec.Run {
-		return fmt.Errorf("lock file %q is not in a folder that is called %s, after the run", spec.LockFile, spec.Run)
+	if err := checkOwner(spec.Run, spec.Launch, spec.LockFile); err != nil {
+		return err
 	}
 	if n := len(spec.Nodes); n == 0 || n > maxNodes {
 		return fmt.Errorf("%d nodes: a cluster on docker has 1 to %d", n, maxNodes)
@@ -127,10 +122,28 @@ func checkSpec(spec cluster.Spec) error {
 	if spec.Lease < 0 {
 		return fmt.Errorf("lease %s is negative", spec.Lease)
 	}
-	if _, err := os.Stat(spec.Binary); err != nil {
+	return checkBinary(spec.Binary)
+}
+
+// checkOwner looks at what says whose the things of a launch are.
+func checkOwner(run, launch, lockFile string) error {
+	if !runOK.MatchString(run) {
+		return fmt.Errorf("run id %q: use letters, digits, '_', '.' and '-', at most 128", run)
+	}
+	if launch != "" && !launchOK.MatchString(launch) {
+		return fmt.Errorf("launch id %q: make it with crypto/rand.Text", launch)
+	}
+	if filepath.Base(filepath.Dir(lockFile)) != run {
+		return fmt.Errorf("lock file %q is not in a folder that is called %s, after the run", lockFile, run)
+	}
+	return nil
+}
+
+func checkBinary(path string) error {
+	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("the aftershock binary for the nodes: %w", err)
 	}
-	return checkStatic(spec.Binary)
+	return checkStatic(path)
 }
 
 // outlive returns a context that keeps ctx's values, is not cancelled with it,

@@ -49,7 +49,7 @@ func identify(name string, labels map[string]string) (identity, bool) {
 	if i.mark, err = owner.Parse(labels[labelOwner]); err != nil {
 		return identity{}, false
 	}
-	agree := name == want && labels[labelLock] == i.mark.Lock && labels[labelBoot] == i.mark.Boot &&
+	agree := (name == want || labels[labelVictim] != "" && isWord(name, want)) && labels[labelLock] == i.mark.Lock && labels[labelBoot] == i.mark.Boot &&
 		filepath.Base(filepath.Dir(i.mark.Lock)) == i.run
 	return i, agree
 }

@@ -195,7 +195,7 @@ func (l *launch) node(ctx context.Context, i int) (*cluster.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	hold, err := l.attach(call, c.GetContainerID(), secret)
+	hold, err := l.eng.attach(call, c.GetContainerID(), secret)
 	if err != nil {
 		return nil, err
 	}

@@ -166,7 +166,7 @@ func (d *reader) role(i int, e *history.Event) (after int64) {
 		return after
 	}
 	ended := after
-	if n.hit > after && n.hit < e.At && n.hit-after < hitAfter {
+	if n.hit > after && n.hit < e.At && n.hit-after < hitAfter && e.Detail != rolePrimary { // else it was none, and one again
 		ended = n.hit
 	}
 	if n.role != rolePrimary || n.from != kit.Never || e.Detail != rolePrimary { // else it is that its clients know now

@@ -28,8 +28,31 @@ func (f *Firewall) Block(a cluster.Action) (cluster.Effect, error) {
 	return cluster.Effect{At: time.Now(), Changed: len(a.Rules) > 0}, nil
 }
 
+// Replace makes a.Rules those of the fault a.ID in place of what it has, at once.
+// What they have counted is kept.
+func (f *Firewall) Replace(a cluster.Action) (cluster.Effect, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.openLocked(); err != nil {
+		return cluster.Effect{}, err
+	}
+	if err := f.installed.check(a.ID, a.Rules); err != nil {
+		return cluster.Effect{}, err
+	}
+	counted, err := f.addCounters()
+	if err != nil {
+		return cluster.Effect{}, err
+	}
+	next := counted.replaced(a.ID, a.Rules)
+	if err := f.apply(next); err != nil {
+		return cluster.Effect{}, err
+	}
+	f.installed = next
+	return cluster.Effect{At: time.Now(), Changed: true}, nil
+}
+
 // Unblock removes the rules of the fault a.ID. The effect's Dropped is how many
-// packets they matched.
+// packets they matched, its Lapsed for how long they were not in force.
 func (f *Firewall) Unblock(a cluster.Action) (cluster.Effect, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -48,5 +71,5 @@ func (f *Firewall) Unblock(a cluster.Action) (cluster.Effect, error) {
 		return cluster.Effect{}, err
 	}
 	f.installed = next
-	return cluster.Effect{At: time.Now(), Dropped: counted.dropped[a.ID], Changed: true}, nil
+	return cluster.Effect{At: time.Now(), Dropped: counted.dropped[a.ID], Changed: true, Lapsed: f.lapses.take(a.ID)}, nil
 }

@@ -12,6 +12,14 @@ func compareEqual(value []byte) expr.Any {
 	return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: value}
 }
 
+// matchLapsed matches everything once the elements of the lease are gone.
+func matchLapsed() []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+		&expr.Lookup{SourceRegister: 1, SetName: leaseName, Invert: true},
+	}
+}
+
 func matchLoopback(input bool) []expr.Any {
 	key := expr.MetaKeyOIFNAME
 	if input {

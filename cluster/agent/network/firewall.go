@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -13,23 +14,29 @@ import (
 
 // Firewall keeps the kernel's table in step with the faults in effect.
 //
-// The table "aftershock" has one chain for each direction. First come accepts
-// for loopback and the control channel; then, for each fault, counters of what
-// it matches; then the drops of all. Its chains are emptied and filled in one
+// The table "aftershock" has one chain for each direction. First comes an accept
+// of everything once the lease has run out, see lease.go; then accepts for
+// loopback and the control channel; then, for each fault, counters of what it
+// matches; then the drops of all. Its chains are emptied and filled in one
 // netlink transaction, which the kernel makes visible at once, so packets see
 // either the old rules or the new.
 type Firewall struct {
 	controlPort uint16
+	lease       time.Duration
+	heard       func() time.Time // when the harness was last heard of
 
 	mu        sync.Mutex
 	installed ruleSet // what the kernel holds
 	conn      *nftables.Conn
+	until     time.Time // when the kernel lets the rules lapse, if nobody renews them
+	lapses    lapses
 }
 
 // NewFirewall returns a firewall without rules. What goes to and from the
-// agent's control port it will never drop. It does no I/O.
-func NewFirewall(controlPort uint16) *Firewall {
-	return &Firewall{controlPort: controlPort, installed: newRuleSet()}
+// agent's control port it will never drop. Its rules end by themselves when
+// nobody was heard of for the lease. It does no I/O.
+func NewFirewall(controlPort uint16, lease time.Duration, heard func() time.Time) *Firewall {
+	return &Firewall{controlPort: controlPort, lease: lease, heard: heard, installed: newRuleSet()}
 }
 
 const tableName = "aftershock"
@@ -114,7 +121,12 @@ func (f *Firewall) apply(next ruleSet) error {
 	table := f.conn.AddTable(f.table())
 	if len(next.byID) == 0 {
 		f.conn.DelTable(table)
+		f.until = time.Time{}
 		return f.closeOnError("remove the rules", f.conn.Flush())
+	}
+	until, err := f.addLease()
+	if err != nil {
+		return f.closeOnError("lend the rules", err)
 	}
 	in, out := f.chains()
 	for _, chain := range []*nftables.Chain{in, out} {
@@ -133,6 +145,7 @@ func (f *Firewall) apply(next ruleSet) error {
 		f.conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: all, UserData: []byte(userData)})
 	}
 	for _, input := range []bool{true, false} {
+		add(input, "", matchLapsed(), verdict(expr.VerdictAccept))
 		add(input, "", matchLoopback(input), verdict(expr.VerdictAccept))
 		add(input, "", matchControlPort(input, f.controlPort), verdict(expr.VerdictAccept))
 	}
@@ -142,15 +155,36 @@ func (f *Firewall) apply(next ruleSet) error {
 	for _, m := range next.drops() {
 		add(m.in, "", matchPeer(m), verdict(expr.VerdictDrop))
 	}
-	return f.closeOnError("replace the rules", f.conn.Flush())
+	if err := f.closeOnError("replace the rules", f.conn.Flush()); err != nil {
+		return err
+	}
+	f.until = until
+	return nil
 }
 
-// Close ends the connection. The table goes with the node's network namespace.
+// Clear removes a table that an agent before this one has left: one that was
+// killed, in a network that outlives it.
+func (f *Firewall) Clear() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.openLocked(); err != nil {
+		return err
+	}
+	return f.apply(newRuleSet())
+}
+
+// Close removes the rules and ends the connection.
 func (f *Firewall) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.conn == nil {
 		return nil
+	}
+	if len(f.installed.byID) > 0 {
+		if err := f.apply(newRuleSet()); err != nil {
+			return err
+		}
+		f.installed = newRuleSet()
 	}
 	conn := f.conn
 	f.conn = nil

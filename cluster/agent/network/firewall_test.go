@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/internal/nodetest"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 )
 
 func TestMain(m *testing.M) { nodetest.Main(m) }
@@ -184,5 +187,124 @@ func TestControlWorksThroughFullBlock(t *testing.T) {
 	}
 	if _, err := one.Do(t.Context(), cluster.Action{Kind: cluster.Block, ID: "f2", Rules: []cluster.Rule{{In: true}}}); err == nil {
 		t.Error("a rule without a peer was taken")
+	}
+}
+
+// Rules end by themselves, in the kernel, when the harness is not heard of; a
+// longer partition than the lease holds as long as it is.
+func TestRulesLiveOnTheLease(t *testing.T) {
+	nodes := nodetest.Launch(t, 2).Nodes()
+	nodetest.Serve(t, nodes...)
+	one, two := nodes[0], nodes[1]
+	nodetest.Do(t, one, cluster.Action{Kind: cluster.Block, ID: "f1", Rules: both(two)})
+	for began := time.Now(); time.Since(began) < cluster.DefaultLease+time.Second; {
+		if reaches(t, one, two) || reaches(t, two, one) {
+			t.Fatalf("the rules lapsed after %s, though the harness is there", time.Since(began))
+		}
+	}
+	if e := nodetest.Do(t, one, cluster.Action{Kind: cluster.Unblock, ID: "f1"}); e.Lapsed != 0 || e.Dropped == 0 {
+		t.Errorf("the end: %+v", e)
+	}
+	if !reaches(t, one, two) {
+		t.Error("the rules are still there")
+	}
+}
+
+// Nobody renews: the kernel alone lets the rules lapse, and the next renewal tells
+// for how long and puts them in force again.
+func TestTheKernelHeals(t *testing.T) {
+	two := nodetest.Launch(t, 1).Nodes()[0]
+	nodetest.Serve(t, two)
+	dial := func() bool {
+		conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(two.Addr, nodetest.ServerPort).String(), 60*time.Millisecond)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}
+	const lease = 500 * time.Millisecond
+	heard := time.Now()
+	f := network.NewFirewall(1, lease, func() time.Time { return heard }) // of the network that this process is in
+	block := cluster.Action{ID: "f1", Rules: both(two)}
+	if _, err := f.Block(block); err != nil {
+		t.Fatal(err)
+	}
+	if dial() && time.Since(heard) < lease {
+		t.Fatal("no rule is in force")
+	}
+	for began := time.Now(); !dial(); {
+		if time.Since(began) > 5*time.Second {
+			t.Fatal("the rules outlive the lease")
+		}
+	}
+	if early := lease - time.Since(heard); early > 50*time.Millisecond {
+		t.Errorf("they ended %s before the lease", early)
+	}
+	heard = time.Now()
+	if err := f.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	if l := f.Lapse(); l.Count != 1 || !l.Until.After(l.From) {
+		t.Errorf("the lapse: %+v", l)
+	}
+	if dial() && time.Since(heard) < lease {
+		t.Error("they are not in force again")
+	}
+	if e, err := f.Unblock(block); err != nil || e.Lapsed <= 0 {
+		t.Errorf("the end: %+v, %v", e, err)
+	}
+	if _, err := f.Block(block); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !dial() {
+		t.Error("the end left rules")
+	}
+}
+
+// Somebody removes the rules: the next renewal puts them back and tells.
+func TestRulesThatWereRemovedComeBack(t *testing.T) {
+	two := nodetest.Launch(t, 1).Nodes()[0]
+	f := network.NewFirewall(1, time.Minute, time.Now)
+	block := cluster.Action{ID: "f1", Rules: both(two)}
+	if _, err := f.Block(block); err != nil {
+		t.Fatal(err)
+	}
+	somebody, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func() int {
+		t.Helper()
+		tables, err := somebody.ListTablesOfFamily(nftables.TableFamilyINet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(tables)
+	}
+	if count() != 1 {
+		t.Fatalf("%d tables", count())
+	}
+	somebody.DelTable(&nftables.Table{Name: "aftershock", Family: nftables.TableFamilyINet})
+	if err := somebody.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	if l := f.Lapse(); count() != 1 || l.Count != 1 {
+		t.Errorf("%d tables, the lapse %+v", count(), l)
+	}
+	next := network.NewFirewall(1, time.Minute, time.Now)
+	if err := next.Clear(); err != nil || count() != 0 {
+		t.Errorf("%d tables, though the next one has cleared up: %v", count(), err)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil || count() != 0 {
+		t.Errorf("%d tables after the end, %v", count(), err)
 	}
 }

@@ -62,6 +62,13 @@ func (s ruleSet) with(id string, added []cluster.Rule) ruleSet {
 	return next
 }
 
+// replaced returns the set with these rules alone under id, whose count is kept.
+func (s ruleSet) replaced(id string, rules []cluster.Rule) ruleSet {
+	next := s.clone()
+	next.byID[id] = slices.Clone(rules)
+	return next
+}
+
 // without returns the set without the rules and the count of id.
 func (s ruleSet) without(id string) ruleSet {
 	next := s.clone()

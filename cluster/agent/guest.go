@@ -1,0 +1,129 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
+)
+
+// Replace makes an action's rules those of its fault in place of what it has,
+// without an instant between the two. Agents alone know it: whoever attaches to a
+// deployment does so when a node has got another address.
+const Replace cluster.ActionKind = "replace"
+
+// errGuest says why an agent does not do something.
+var errGuest = errors.New("this agent is a guest beside a server that it did not start")
+
+// guestActions lists what a guest can do.
+func guestActions(processes *victim.Processes, firewall *network.Firewall) map[cluster.ActionKind]action {
+	all := map[cluster.ActionKind]action{
+		cluster.Block:   {prepare: firewall.Connect, do: firewall.Block},
+		cluster.Unblock: {do: firewall.Unblock},
+		Replace:         {prepare: firewall.Connect, do: firewall.Replace},
+	}
+	if processes != nil {
+		all[cluster.Pause] = action{do: processes.Pause}
+		all[cluster.Resume] = action{do: processes.Resume}
+		all[cluster.Crash] = action{do: processes.Crash, last: processes.Fire}
+	}
+	return all
+}
+
+// guestHandlers routes what is otherwise in a guest.
+func (s *server) guestHandlers(mux *http.ServeMux) {
+	mux.HandleFunc("POST "+pathCan, handle(s.can))
+	// A guest sees no exits; the end of the stream is that of the guest.
+	mux.HandleFunc("POST "+pathExits, func(w http.ResponseWriter, r *http.Request) {
+		if http.NewResponseController(w).Flush() == nil {
+			<-r.Context().Done()
+		}
+	})
+	refused := []string{pathStart, pathRun, pathOutput}
+	if s.meter != nil {
+		mux.HandleFunc("POST "+pathUsage, handle(s.usage))
+	} else {
+		refused = append(refused, pathUsage)
+	}
+	for _, path := range refused {
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, _ *http.Request) {
+			refuse(w, http.StatusUnprocessableEntity, errGuest)
+		})
+	}
+}
+
+type canRequest struct {
+	Kind cluster.ActionKind `json:"kind"`
+}
+
+// can tries whether an action could be done, as far as that is possible without
+// doing it.
+func (s *server) can(_ context.Context, in canRequest) (errorReply, error) {
+	var err error
+	switch in.Kind {
+	case cluster.Block, cluster.Unblock, Replace:
+		err = s.firewall.Connect()
+	case cluster.Pause, cluster.Resume, cluster.Crash:
+		if s.victim == nil {
+			err = errors.New("the guest does not share the server's PID namespace")
+		} else {
+			err = s.victim.Can()
+		}
+	default:
+		err = fmt.Errorf("%w: %q is not for it to do", errGuest, in.Kind)
+	}
+	if err != nil {
+		return errorReply{Error: err.Error()}, nil
+	}
+	return errorReply{}, nil
+}
+
+// Can asks a guest whether it could do an action, and tells why not.
+func (c *Client) Can(ctx context.Context, kind cluster.ActionKind) error {
+	var out errorReply
+	if err := c.call(ctx, pathCan, canRequest{Kind: kind}, &out); err != nil {
+		return fmt.Errorf("ask the guest whether it can %s: %w", kind, err)
+	}
+	if out.Error != "" {
+		return errors.New(out.Error)
+	}
+	return nil
+}
+
+// Lapse is a time for which the agent's network rules were not in force, as it was
+// not renewed in time or somebody removed them; on the harness's clock.
+type Lapse struct{ From, Until time.Time }
+
+// lapsesBuffered is how many lapses are kept for who listens late.
+const lapsesBuffered = 16
+
+// Lapses delivers them. It is never closed; what nobody takes is lost.
+func (c *Client) Lapses() <-chan Lapse { return c.lapses }
+
+// noteLapse delivers the lapse that an answer tells, once.
+func (c *Client) noteLapse(r clockReply) {
+	if int64(r.Lapses) <= c.lapsed.Swap(int64(r.Lapses)) {
+		return
+	}
+	from, _ := c.clock.toHarness(r.From)
+	until, _ := c.clock.toHarness(r.Until)
+	select {
+	case c.lapses <- Lapse{from, until}:
+	default:
+	}
+}
+
+// Lost is closed when the control channel is lost or closed.
+func (c *Client) Lost() <-chan struct{} { return c.ctx.Done() }
+
+// Abandon ends the control channel without a word to the agent, which is known to
+// have ended.
+func (c *Client) Abandon() {
+	c.cancel(fmt.Errorf("%w: the agent has ended", ErrLost))
+	_ = c.Close()
+}

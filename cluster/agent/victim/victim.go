@@ -1,0 +1,156 @@
+package victim
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// Processes are those of the PID namespace but the guest's own.
+type Processes struct {
+	mu    sync.Mutex
+	held  []*hold
+	armed chan struct{} // closed to kill PID 1; nil if nobody asked for that
+}
+
+// New does no I/O.
+func New() *Processes { return &Processes{} }
+
+// Can says why processes cannot be paused and crashed from here, with the remedy.
+// It touches none of them.
+func (p *Processes) Can() error {
+	// The kernel checks for this file what it checks for ptrace.
+	f, err := os.Open("/proc/1/mem")
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("the kernel does not let the guest trace the server (%w): allow SYS_PTRACE, and look at kernel.yama.ptrace_scope and at the security profile of the containers", err)
+	case err != nil:
+		return fmt.Errorf("see the server's process: %w", err)
+	}
+	return f.Close()
+}
+
+// Pause stops every thread of the processes that a.Process names. It took effect
+// when the last of them was seen stopped.
+func (p *Processes) Pause(a cluster.Action) (cluster.Effect, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.held {
+		if h.process == a.Process {
+			return cluster.Effect{At: time.Now()}, nil
+		}
+	}
+	h, at, err := freeze(a.Process)
+	if err != nil || h == nil {
+		return cluster.Effect{At: time.Now()}, err
+	}
+	p.held = append(p.held, h)
+	return cluster.Effect{At: at, Changed: true}, nil
+}
+
+// Resume lets the processes go on that a pause of the same a.Process holds; all
+// that are held if it is empty.
+func (p *Processes) Resume(a cluster.Action) (cluster.Effect, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	effect := cluster.Effect{At: time.Now()}
+	var rest []*hold
+	for _, h := range p.held {
+		if a.Process != "" && h.process != a.Process {
+			rest = append(rest, h)
+			continue
+		}
+		h.letGo()
+		effect = cluster.Effect{At: time.Now(), Changed: true}
+	}
+	p.held = rest
+	return effect, nil
+}
+
+// Close lets go on what is held.
+func (p *Processes) Close() { _, _ = p.Resume(cluster.Action{}) }
+
+// goneTimeout bounds how long killed processes may take to be gone.
+const goneTimeout = 10 * time.Second
+
+// Crash kills the processes that a.Process names, those that were there at its
+// instant. PID 1, by which all others and the guest itself end, it leaves to Fire,
+// so that the effect can be told first.
+func (p *Processes) Crash(a cluster.Action) (cluster.Effect, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a.Process == "" {
+		return p.arm()
+	}
+	list, err := find(a.Process)
+	if err != nil {
+		return cluster.Effect{}, err
+	}
+	for _, v := range list {
+		if v.pid == 1 {
+			return p.arm()
+		}
+	}
+	effect := cluster.Effect{At: time.Now(), Changed: len(list) > 0}
+	var before uint64
+	// Again until none is left: one may have forked before it was killed.
+	for deadline := time.Now().Add(goneTimeout); len(list) > 0; {
+		for _, v := range list {
+			if err := v.kill(); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return cluster.Effect{}, fmt.Errorf("kill process %d (%s): %w", v.pid, a.Process, err)
+			}
+		}
+		if before == 0 {
+			effect.At, before = time.Now(), ticks()
+		}
+		if time.Now().After(deadline) {
+			return cluster.Effect{}, fmt.Errorf("%d processes of %s still there %s after SIGKILL", len(list), a.Process, goneTimeout)
+		}
+		nap()
+		if list, err = find(a.Process); err != nil {
+			return cluster.Effect{}, err
+		}
+		list = notAfter(list, before) // a supervisor may have started it anew
+	}
+	return effect, nil
+}
+
+// arm makes everything ready for the end of PID 1.
+func (p *Processes) arm() (cluster.Effect, error) {
+	if p.armed != nil {
+		return cluster.Effect{At: time.Now()}, nil
+	}
+	for _, h := range p.held { // a process has one tracer
+		h.letGo()
+	}
+	p.held = nil
+	fire, err := seizeToKill(1)
+	if err != nil {
+		return cluster.Effect{}, err
+	}
+	p.armed = fire
+	return cluster.Effect{At: time.Now(), Changed: true}, nil
+}
+
+// Fire ends PID 1 if Crash asked for it. The kernel ends this process with it.
+func (p *Processes) Fire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.armed != nil {
+		close(p.armed)
+		p.armed = nil
+	}
+}
+
+// nap lets other threads run for a moment.
+func nap() {
+	ts := unix.NsecToTimespec(int64(100 * time.Microsecond))
+	_ = unix.Nanosleep(&ts, nil)
+}
