@@ -92,7 +92,7 @@ var allowed = map[string][]string{
 		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
 	"plans":                            {},
 	"":                                 {"harness", "harness/plan", "results/judge"},
-	"harness/attached":                 {"cluster", "cluster/addresses", "faults", "harness/attach", "harness/plan", "history", "targets", "workloads"},
+	"harness/attached":                 {"cluster", "cluster/addresses", "cluster/compose", "faults", "harness/attach", "harness/plan", "history", "targets", "workloads"},
 	"cluster/addresses":                {"cluster"},
 	"harness":                          {"harness/attached", "cluster/addresses", "harness/plan", "harness/livewatch", "harness/settle", "harness/look", "harness/link", "harness/demand", "harness/preflight", "harness/watchdog", "results", "results/judge", "results/rundir", "checkers", "workloads", "workloads/pace", "faults", "faults/engine", "targets", "targets/all", "targets/kit", "cluster", "cluster/docker", "cluster/local", "cluster/owner", "cluster/reaper", "history", "checkers/register/stream", "harness/machine", "harness/meter", "history/usage", "harness/metrics", "harness/operator", "payload"},
 	"harness/livewatch":                {"harness/plan", "checkers", "checkers/register/stream", "history"},

@@ -74,6 +74,8 @@ func Hosts() []Host {
 // places are the rows of where deployments are that somebody else runs.
 func places() []Host {
 	return []Host{
+		{Name: "compose", Available: dockerEngine, Clean: docker.Clean,
+			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return docker.Reap(ctx, o.Launch) }},
 		{Name: addresses.Place{}.Name(), Available: func(context.Context) (string, error) { return "servers that somebody else runs", nil },
 			Clean: func(context.Context) ([]string, error) { return nil, nil },
 			reap:  func(context.Context, reaper.Order) (bool, error) { return false, nil }},

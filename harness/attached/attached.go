@@ -15,6 +15,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/addresses"
+	"github.com/aftershock-chaos/aftershock/cluster/compose"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attach"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
@@ -37,6 +38,9 @@ func ObjectsOf(launch string) string {
 // Place is where the plan's deployment is.
 func Place(p *plan.Plan) cluster.Place {
 	a, names := p.Target.Attach, p.NodeNames()
+	if len(a.Nodes) == 0 {
+		return compose.New(compose.Target{File: a.Compose.File, Project: a.Compose.Project, Services: a.Compose.Services, Containers: a.Containers})
+	}
 	var list addresses.Place
 	for i, text := range a.Nodes {
 		host, port, _ := attach.SplitNode(text) // it was checked with the plan
