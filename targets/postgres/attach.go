@@ -112,7 +112,11 @@ func (s *Attached) ClientStatus(ctx context.Context, n *cluster.Node) (targets.S
 	if err != nil {
 		return targets.Status{}, fmt.Errorf("ask %s for its role: %w", n.Name, err)
 	}
-	return r.status(), nil
+	st := r.status()
+	if st.Detail = ""; r.timeline > 0 { // it has not been asked for more
+		st.Detail = fmt.Sprintf("timeline=%d", r.timeline)
+	}
+	return st, nil
 }
 
 // Connect opens a connection straight to a node.
