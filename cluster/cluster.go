@@ -167,6 +167,7 @@ const (
 	Restart ActionKind = "restart" // start the last ServerSpec again (after Kill or Stop)
 	Block   ActionKind = "block"   // add network rules under ID
 	Unblock ActionKind = "unblock" // remove the network rules of ID
+	Exec    ActionKind = "exec"    // run Command; no agent does it, but Control.Run
 )
 
 // Rule drops packets between this node and a peer.
@@ -186,6 +187,9 @@ type Action struct {
 	// Process is whom it hits on an attached node: a program's name, or empty for
 	// all of the node.
 	Process string `json:"process,omitempty"`
+
+	Command []string `json:"-"` // Exec
+	Here    bool     `json:"-"` // Exec: on the harness's machine
 }
 
 // Effect is what an action did.

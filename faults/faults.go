@@ -9,7 +9,7 @@ import "time"
 // table lists the kinds of faults. A kind is a file and a line here; what its
 // Keys set has a place in Spec.
 func table() []Kind {
-	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind()}
+	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), crashKind(), execKind()}
 }
 
 // Spec is one entry of a plan's `faults`.
@@ -28,6 +28,9 @@ type Spec struct {
 	Kind   string // a name in the table
 	Victim string // primary, replica, random, all, or a node's name
 	Shape  string // a name among the kind's Shapes; empty for a kind without
+
+	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
+	Command []string `json:",omitempty"` // exec
 
 	From      string // partition: nodes (default), clients, all
 	Direction string // partition one-way: out (default) or in, seen from the victim

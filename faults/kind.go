@@ -67,6 +67,15 @@ type Kind struct {
 	// Instant: without For it is undone on each node as soon as it took effect
 	// there; a fault of another kind lasts until the end of the measured phase.
 	Instant bool
+	// Anywhere: it needs no guest beside the server of a deployment that somebody
+	// else runs.
+	Anywhere bool
+	// Attached: it is for deployments that somebody else runs alone.
+	Attached bool
+	// Process: it can hit one process of an attached node.
+	Process bool
+	// VictimKey is the key of the victim in a plan's map; empty: "victim".
+	VictimKey string
 
 	// The kind's own part of the package's functions; nil where it has none.
 	fill     func(s *Spec)                                        // Defaults; nil: those of Keys
@@ -107,6 +116,21 @@ type Step struct {
 type Evidence struct {
 	Healed  bool   // its end was recorded, and with it what was counted
 	Dropped uint64 // packets, by its rules
+}
+
+// Actions are the kinds of actions by which it is put into effect and undone.
+func (k Kind) Actions() []cluster.ActionKind {
+	switch {
+	case k.Anywhere:
+		return nil
+	case k.Attached:
+		return []cluster.ActionKind{cluster.Crash}
+	case k.Steps != nil:
+		return []cluster.ActionKind{cluster.Block, cluster.Unblock}
+	case k.Hold == Paused:
+		return []cluster.ActionKind{k.Enter.Kind, cluster.Resume}
+	}
+	return []cluster.ActionKind{k.Enter.Kind, cluster.Restart}
 }
 
 // Verify tells whether the evidence shows an effect that someone can have

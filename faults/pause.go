@@ -8,9 +8,10 @@ func pauseKind() Kind {
 	return Kind{
 		KindInfo: KindInfo{Name: "pause", Victims: anyVictim(),
 			About: "SIGSTOP to every process of the node; its end lets them run on"},
-		Done:   "paused",
-		Outage: true,
-		Hold:   Paused,
-		Enter:  cluster.Action{Kind: cluster.Pause},
+		Process: true,
+		Done:    "paused",
+		Outage:  true,
+		Hold:    Paused,
+		Enter:   cluster.Action{Kind: cluster.Pause},
 	}
 }

@@ -135,6 +135,9 @@ func validateKind(spec Spec, nodes []string) error {
 	if err := validate(spec, nodes); err != nil {
 		return err
 	}
+	if spec.Process != "" && !k.Process {
+		return fmt.Errorf("process is not for a %s: use pause or crash, or leave it out", k.Name)
+	}
 	return checkKeys(spec, k)
 }
 

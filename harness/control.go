@@ -114,7 +114,7 @@ func keptControlOf(ctx context.Context, p *plan.Plan, host Host, binary string) 
 	if err != nil {
 		return "", err
 	}
-	deployed, err := configure(ctx, p, host)
+	deployed, err := configure(ctx, p, "", host)
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/machine"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -41,6 +42,7 @@ type deployment struct {
 	host   Host
 	target targets.Info
 	system targets.System
+	visit  *attached.Visit // nil: the nodes are launched; without its nodes until then
 	log    *slog.Logger
 
 	image   string           // that the nodes are made of; empty: of none
@@ -55,7 +57,7 @@ type deployment struct {
 
 // configure makes the target of a plan ready to be launched on a host, and
 // chooses the version and what the nodes are made of.
-func configure(ctx context.Context, p *plan.Plan, host Host) (*deployment, error) {
+func configure(ctx context.Context, p *plan.Plan, launch string, host Host) (*deployment, error) {
 	known, ok := alltargets.Find(p.Target.Name)
 	if !ok {
 		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
@@ -68,17 +70,26 @@ func configure(ctx context.Context, p *plan.Plan, host Host) (*deployment, error
 	if err := d.choose(ctx, p.Target.Image); err != nil {
 		return nil, err
 	}
-	d.system, err = known.Configure(targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Version: d.wanted, Seed: p.Seed})
-	if err != nil {
+	config := targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Version: d.wanted, Seed: p.Seed}
+	if p.Target.Attach.Asked() {
+		system, err := attached.System(p, known, config, attached.ObjectsOf(launch))
+		d.system, d.visit = system, &attached.Visit{System: system}
+		return d, err
+	}
+	if d.system, err = known.Configure(config); err != nil {
 		return nil, fmt.Errorf("%w: target %s: %w", failure.ErrInput, p.Target.Name, err)
 	}
 	return d, nil
 }
 
-// launch brings the nodes up, without their servers.
+// launch brings the nodes up, without their servers, or finds those of a deployment
+// that somebody else runs.
 func (d *deployment) launch(ctx context.Context, r *request, rec *record) error {
 	d.log = rec.log
 	d.cleanDeadRuns(ctx)
+	if d.visit != nil {
+		return d.find(ctx, r, rec)
+	}
 	if d.image != "" {
 		d.log.Info("image", "name", d.image)
 	}
@@ -89,8 +100,8 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 			spec.Programs = append(spec.Programs, path)
 		}
 	}
-	for i := range 1 + r.plan.Target.Replicas {
-		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: plan.NodeName(i), Image: d.image})
+	for _, name := range r.plan.NodeNames() {
+		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: name, Image: d.image})
 	}
 	var err error
 	if d.cluster, err = d.host.launcher(r.options.Logger).Launch(ctx, spec); err != nil {
@@ -101,6 +112,28 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 	}
 	d.nodes = d.cluster.Nodes()
 	return nil
+}
+
+// find finds the nodes of a deployment, and brings guests to them if the run may
+// and will break it.
+func (d *deployment) find(ctx context.Context, r *request, rec *record) error {
+	found, err := attached.Place(r.plan).Find(ctx, cluster.AttachSpec{Run: rec.dir.Name(), Launch: r.launch, Port: d.visit.System.Port(), Binary: r.options.Binary, LockFile: rec.lock.Name(), Logger: rec.log})
+	if err != nil {
+		return failure.Infrastructure("find the deployment", err)
+	}
+	d.visit.Deployment, d.cluster, d.nodes = found, found, found.Nodes()
+	if len(r.schedule) == 0 || !r.mayBreak(found.Called()) {
+		return nil
+	}
+	if err := d.visit.Missing(ctx, r.schedule); err != nil {
+		return fmt.Errorf("%w: %w", failure.ErrInput, err)
+	}
+	return failure.Infrastructure("bring guests to the nodes", found.Invite(ctx))
+}
+
+// mayBreak tells whether somebody has typed the deployment's name out.
+func (r *request) mayBreak(called string) bool {
+	return called != "" && (r.options.Break == called || r.plan.Target.Attach.Allow == called)
 }
 
 // cleanDeadRuns removes what runs whose harness died have left on this host.
@@ -198,7 +231,7 @@ func (d *deployment) quoteLogs(err error, dir *rundir.Dir) error {
 // start starts the servers and makes them a replica set.
 func (d *deployment) start(ctx context.Context) error {
 	starting, startCtx := errgroup.WithContext(ctx)
-	for i, n := range d.nodes {
+	for i, n := range d.launched() {
 		starting.Go(func() error {
 			if err := n.Start(startCtx, d.system.Server(d.nodes, i)); err != nil {
 				return fmt.Errorf("start the server of %s: %w", n.Name, err)
@@ -209,11 +242,23 @@ func (d *deployment) start(ctx context.Context) error {
 	if err := starting.Wait(); err != nil {
 		return failure.Infrastructure("start the target", err)
 	}
+	what := "form the replica set"
+	if d.visit != nil {
+		what = "make the run's own objects in " + d.visit.Called()
+	}
 	err := d.system.Form(ctx, d.nodes)
 	if errors.Is(err, targets.ErrVersion) {
 		return fmt.Errorf("%w: target %s: %w", failure.ErrInput, d.target.Name, err)
 	}
-	return failure.Infrastructure("form the replica set", err)
+	return failure.Infrastructure(what, err)
+}
+
+// launched are the nodes whose servers are ours to start.
+func (d *deployment) launched() []*cluster.Node {
+	if d.visit != nil {
+		return nil
+	}
+	return d.nodes
 }
 
 // askVersion asks the first server which version it is, and refuses one that the
@@ -269,10 +314,17 @@ func (d *deployment) lookAround(ctx context.Context) *results.Machine {
 
 // tearDown closes the system's connections and removes the nodes.
 func (d *deployment) tearDown(ctx context.Context) error {
+	var left error
+	if d.visit != nil && d.cluster != nil {
+		left = d.visit.Leave(ctx)
+	}
 	if closer, ok := d.system.(io.Closer); ok {
 		if err := closer.Close(); err != nil {
 			d.log.Debug("closing the system's connections", "err", err)
 		}
+	}
+	if left != nil {
+		return fmt.Errorf("%w: leave the deployment: %w", failure.ErrInfrastructure, left)
 	}
 	if d.cluster == nil {
 		return nil

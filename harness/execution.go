@@ -11,6 +11,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/faults/engine"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/livewatch"
 	"github.com/aftershock-chaos/aftershock/harness/meter"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
@@ -85,7 +86,7 @@ func execute(ctx context.Context, r *request, host Host) (*judge.Result, error) 
 
 // prepare makes the run directory and everything that needs no node.
 func (e *execution) prepare(ctx context.Context, host Host) (err error) {
-	if e.deployment, err = configure(ctx, e.plan, host); err != nil {
+	if e.deployment, err = configure(ctx, e.plan, e.request.launch, host); err != nil {
 		return err
 	}
 	measured, need := []bool{}, preflight.Need{Nodes: 1 + e.plan.Target.Replicas}
@@ -119,10 +120,8 @@ func (e *execution) prepare(ctx context.Context, host Host) (err error) {
 // metaOf is what the history says of its run.
 func metaOf(run string, p *plan.Plan, list []workloads.Workload) history.Meta {
 	meta := history.Meta{Run: run, EventsMarked: true}
-	nodes := 1 + p.Target.Replicas
-	for i := range nodes {
-		meta.Nodes = append(meta.Nodes, plan.NodeName(i))
-	}
+	meta.Nodes = p.NodeNames()
+	nodes := len(meta.Nodes)
 	for _, w := range list {
 		spec := w.Spec()
 		meta.Workloads = append(meta.Workloads, history.WorkloadMeta{Name: spec.Name, Type: spec.Type, Object: workloads.ObjectOf(spec.Type),
@@ -143,6 +142,7 @@ func (e *execution) run(ctx context.Context) error {
 		return err
 	}
 	e.begin(background)
+	e.askPermission()
 
 	loadCtx, stopLoad := context.WithCancel(ctx)
 	defer stopLoad()
@@ -211,9 +211,23 @@ func (e *execution) begin(background *actors) {
 		actor{name: "what the nodes take", run: newMeter(d, s.clock, rec).Run},
 	)
 	background.start(nodeExits(d.nodes, s.clock, rec)...)
+	if d.visit != nil {
+		background.start(actor{name: "what the place does", run: silent(func(ctx context.Context) { d.visit.Tell(ctx, s.clock, rec.emit) })})
+	}
 	if o := operator.New(d.system, d.nodes, e.plan.Target.Failover, e.plan.Seed, s.clock, s.watchdog, rec.emit, rec.log); o != nil {
 		background.start(actor{name: "operator", run: silent(o.Run)})
 	}
+}
+
+// askPermission leaves the faults out where nobody has allowed that the deployment
+// is broken.
+func (e *execution) askPermission() {
+	v := e.deployment.visit
+	if v == nil || len(e.schedule) == 0 || e.mayBreak(v.Called()) {
+		return
+	}
+	e.gateFailed(fmt.Sprintf("the plan's faults were left out: nobody allowed that %s is broken: run it with --break %[1]s, or write allow: %[1]s into target.attach", v.Called()))
+	e.schedule, e.executed = nil, nil
 }
 
 // newMeter asks what the nodes take, and servers that count them for their syncs.
@@ -318,7 +332,7 @@ func (e *execution) finalReader() *finalReader {
 
 func (e *execution) clients() clients {
 	r := e.session.roles
-	return clients{system: e.deployment.system, nodes: e.deployment.nodes, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.primary, changes: &r.changes, replica: r.replica,
+	return clients{system: e.deployment.system, doors: e.deployment.visit.Doors(e.plan), nodes: e.deployment.nodes, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.primary, changes: &r.changes, replica: r.replica,
 		options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: e.values()}}
 }
 
@@ -360,6 +374,7 @@ func (e *execution) now() int64 {
 // clients are what the workers of a run share.
 type clients struct {
 	system   targets.System
+	doors    *attached.Doors // nil: straight to the nodes
 	nodes    []*cluster.Node
 	clock    history.Clock
 	watchdog *watchdog.Watchdog  // nil: nobody watches

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/addresses"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
@@ -69,6 +71,30 @@ func Hosts() []Host {
 	}
 }
 
+// places are the rows of where deployments are that somebody else runs.
+func places() []Host {
+	return []Host{
+		{Name: addresses.Place{}.Name(), Available: func(context.Context) (string, error) { return "servers that somebody else runs", nil },
+			Clean: func(context.Context) ([]string, error) { return nil, nil },
+			reap:  func(context.Context, reaper.Order) (bool, error) { return false, nil }},
+	}
+}
+
+// hostOf is where a plan's nodes are.
+func hostOf(ctx context.Context, p *plan.Plan, log *slog.Logger) (Host, error) {
+	if !p.Target.Attach.Asked() {
+		return chooseHost(ctx, p.Host, log)
+	}
+	h, ok := FindHost(attached.Place(p).Name())
+	if !ok {
+		return Host{}, fmt.Errorf("%w: there is no place %q", failure.ErrInput, attached.Place(p).Name())
+	}
+	if _, err := h.probe(ctx); err != nil {
+		return Host{}, fmt.Errorf("%w: %s: %w", failure.ErrInfrastructure, h.Name, err)
+	}
+	return h, nil
+}
+
 // HostNames are the words of a plan's host, AutoHost first.
 func HostNames() []string {
 	names := []string{plan.AutoHost}
@@ -82,9 +108,9 @@ func HostNames() []string {
 // are built in.
 func Words() plan.Words { return plan.Words{Hosts: HostNames(), Targets: alltargets.Targets()} }
 
-// FindHost is the host of that name.
+// FindHost is the host, or the place of deployments, of that name.
 func FindHost(name string) (Host, bool) {
-	for _, h := range Hosts() {
+	for _, h := range append(Hosts(), places()...) {
 		if h.Name == name {
 			return h, true
 		}
@@ -150,4 +176,24 @@ func Clean(ctx context.Context, images bool) (removed []string, err error) {
 		}
 	}
 	return removed, err
+}
+
+// Look has a first look at the deployment that a plan attaches to, see attached.Look.
+func Look(ctx context.Context, p *plan.Plan) (*attached.Report, error) {
+	known, ok := alltargets.Find(p.Target.Name)
+	if !ok {
+		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	}
+	r, err := attached.Look(ctx, p, known)
+	return r, failure.Infrastructure("look at the deployment", err)
+}
+
+// CleanDeployment removes what runs have left in the deployment that a plan attaches
+// to, see attached.Clean.
+func CleanDeployment(ctx context.Context, p *plan.Plan) ([]string, error) {
+	known, ok := alltargets.Find(p.Target.Name)
+	if !ok {
+		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	}
+	return attached.Clean(ctx, p, known)
 }

@@ -22,6 +22,10 @@ type Options struct {
 	Memory uint64
 	// Control says what is done about the plan's negative control.
 	Control ControlMode
+	// Break is the name of the deployment that a plan attaches to, typed out: it may
+	// be broken. Without it, and without the plan's own permission, load and checks
+	// are all that is done.
+	Break string
 	// Metrics has every Progress tell what was counted so far.
 	Metrics bool
 	// Progress, if set, is called about five times a second, from one goroutine.

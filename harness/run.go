@@ -120,7 +120,7 @@ func (r *request) run(ctx context.Context, controlled bool) (*judge.Result, erro
 	if r.options.Binary, err = findBinary(ctx, r.options); err != nil {
 		return nil, orInterrupted(ctx, err)
 	}
-	host, err := chooseHost(ctx, r.plan.Host, r.options.Logger)
+	host, err := hostOf(ctx, r.plan, r.options.Logger)
 	if err != nil {
 		return nil, orInterrupted(ctx, err)
 	}

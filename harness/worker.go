@@ -45,7 +45,9 @@ type worker struct {
 	process   uint32 // changes by step after every unknown outcome
 	step      uint32
 
-	conns  []targets.Client // by node; nil: not connected
+	conns  []targets.Client // by node, and behind these by door; nil: not connected
+	led    []int8           // to which node the connection of each door leads; -1: that is not known
+	last   int              // the connection of the last operation, an index of conns
 	sticky int              // node taken for the primary, -1 before the first
 	looks  look.Looks
 	looked workloads.Request // the last look
@@ -58,7 +60,7 @@ type worker struct {
 }
 
 func newWorker(c clients, record recorder) *worker {
-	return &worker{clients: c, record: record, conns: make([]targets.Client, len(c.nodes)), sticky: -1}
+	return &worker{clients: c, record: record, conns: make([]targets.Client, len(c.nodes)+c.doors.Count()), led: make([]int8, c.doors.Count()), sticky: -1}
 }
 
 // run generates operations until the window's stop or the end of ctx, and
@@ -217,12 +219,15 @@ func (w *worker) keep(op *history.Op) {
 func (w *worker) client(ctx context.Context, r *workloads.Request) targets.Client {
 	op := &r.Op
 	op.Node, op.Error, op.Outcome = -1, history.ErrNone, history.Unknown
+	if door, ok := w.doors.Of(r); ok {
+		return w.through(ctx, op, door)
+	}
 	node := w.route(r)
 	if node < 0 {
 		op.Error = history.ErrNoTarget
 		return nil
 	}
-	op.Node = int8(node)
+	op.Node, w.last = int8(node), node
 	if node == w.sticky {
 		op.Flags |= history.FromPrimary
 	}
@@ -233,14 +238,41 @@ func (w *worker) client(ctx context.Context, r *workloads.Request) targets.Clien
 	defer cancel()
 	c, err := w.system.Connect(bounded, w.nodes[node], w.options)
 	if err != nil {
-		if w.watchdog != nil {
-			w.watchdog.Failed(op.Start, w.clock.Now(), err)
-		}
-		op.Error = history.ErrConnect
+		w.unconnected(op, err)
 		return nil
 	}
 	w.conns[node] = c
 	return c
+}
+
+func (w *worker) unconnected(op *history.Op, err error) {
+	if w.watchdog != nil {
+		w.watchdog.Failed(op.Start, w.clock.Now(), err)
+	}
+	op.Error = history.ErrConnect
+}
+
+// through is client through a door. op.Node is the node that it leads to.
+func (w *worker) through(ctx context.Context, op *history.Op, door int) targets.Client {
+	w.last = len(w.nodes) + door
+	if door == 0 {
+		op.Flags |= history.FromPrimary
+	}
+	if w.conns[w.last] == nil {
+		bounded, cancel := context.WithTimeout(ctx, w.options.ConnectTimeout)
+		defer cancel()
+		c, node, err := w.doors.Open(bounded, door, w.nodes, w.options)
+		if err != nil {
+			w.unconnected(op, err)
+			return nil
+		}
+		if door == 0 && w.led[0] != int8(node) {
+			w.looks.Reset() // it may be another primary
+		}
+		w.conns[w.last], w.led[door] = c, int8(node)
+	}
+	op.Node = w.led[door]
+	return w.conns[w.last]
 }
 
 // notice takes that roles have changed: it looks anew, and leaves a node that says
@@ -290,20 +322,19 @@ func (w *worker) route(r *workloads.Request) int {
 func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
 	if op.Outcome == history.OK || op.Error == history.ErrCompare {
 		w.pause = 0
-		if int(op.Node) == w.sticky {
+		if op.Flags&history.FromPrimary != 0 {
 			w.looks.Seen(op.Key)
 		}
 		return
 	}
-	node := int(op.Node)
 	if op.Outcome == history.Unknown {
 		w.process += w.step
 	}
 	if c != nil && (op.Outcome == history.Unknown || c.Broken()) {
 		_ = c.Close() // nothing can be done about a failed close of a broken connection
-		w.conns[node] = nil
+		w.conns[w.last] = nil
 	}
-	if node == w.sticky {
+	if w.last == w.sticky {
 		w.sticky = -1
 	}
 	w.looks.Reset()

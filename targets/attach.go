@@ -47,6 +47,8 @@ type Door struct {
 // Port; an operator's way of their own they have where Node.DialServer works.
 type Attached interface {
 	System
+	// Port is the servers' own, where a plan names none.
+	Port() int
 	// Remove takes away all that is called Objects, or begins with it. What is not
 	// there is no error.
 	Remove(ctx context.Context, nodes []*cluster.Node) error

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/aftershock-chaos/aftershock/cluster/probe"
 	"github.com/aftershock-chaos/aftershock/harness"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
 	alltargets "github.com/aftershock-chaos/aftershock/targets/all"
 )
 
@@ -17,14 +21,24 @@ const doctorTimeout = 20 * time.Second
 
 func doctorCommand() *cobra.Command {
 	var format string
+	var set []string
 	c := &cobra.Command{
-		Use: "doctor", Short: "Tell which hosts and targets work on this machine, and what is missing for the rest", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Use: "doctor [PLAN]", Short: "Tell which hosts and targets work on this machine, and what is missing for the rest", Args: cobra.MaximumNArgs(1),
+		Long: `Tell which hosts and targets work on this machine, and what is missing for the rest.
+
+With a plan that attaches to a deployment: have a first look at it, which touches
+nothing. It says which nodes were found, their versions, roles and the settings
+that matter to durability, which faults are possible there and why others are not,
+what a run would create and break, and why it would be refused.`,
+		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("unknown --format %q; use text or json", format)
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), doctorTimeout)
 			defer cancel()
+			if len(args) > 0 {
+				return lookAtDeployment(ctx, args[0], set, format)
+			}
 			checks, works := diagnose(ctx)
 			if err := c.Context().Err(); err != nil {
 				return err // what was not looked at is not missing
@@ -39,7 +53,55 @@ func doctorCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringArrayVar(&set, "set", nil, "override a path of the plan (repeatable)")
 	return c
+}
+
+// lookAtDeployment has a first look at what a plan attaches to.
+func lookAtDeployment(ctx context.Context, path string, set []string, format string) error {
+	p, err := attachingPlan(path, set)
+	if err != nil {
+		return err
+	}
+	report, err := harness.Look(ctx, p)
+	if err != nil {
+		return fmt.Errorf("plan %s: %w", p.Name, err)
+	}
+	if err := printDeployment(report, format); err != nil {
+		return fmt.Errorf("print the report: %w", err)
+	}
+	if len(report.Wrong) > 0 {
+		return exitError{exitInfrastructure}
+	}
+	return nil
+}
+
+// attachingPlan is the first plan of a file, which has to attach to a deployment.
+func attachingPlan(path string, set []string) (*plan.Plan, error) {
+	overrides, err := parseOverrides(set)
+	if err != nil {
+		return nil, err
+	}
+	plans, err := loadPlans(path, overrides)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range plans {
+		if p.Target.Attach.Asked() {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: no plan of %s attaches to a deployment: `aftershock doctor` alone looks at this machine", failure.ErrInput, path)
+}
+
+func printDeployment(r *attached.Report, format string) error {
+	if format == "json" {
+		encoder := json.NewEncoder(stdout)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(r)
+	}
+	_, err := io.WriteString(stdout, r.Text())
+	return err
 }
 
 // diagnose checks every host, what they are made of, and what of the targets is

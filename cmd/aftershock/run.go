@@ -31,7 +31,8 @@ type runFlags struct {
 	verbose bool
 	memory  memoryFlag
 	control string
-	alone   bool // no control
+	alone   bool   // no control
+	breaks  string // the name of the deployment that may be broken
 
 	repeat    *string     // nil: as the plan says
 	listen    string      // address at which the metrics are served
@@ -86,6 +87,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: "+formatNames())
 	c.Flags().StringVar(&f.control, "control", "cached", "the plans' negative controls: cached (made once for a plan, version and host), always, no")
 	c.Flags().BoolVar(&f.alone, "no-control", false, "leave the plans' negative controls out, as --control no does")
+	c.Flags().StringVar(&f.breaks, "break", "", "the name, typed out, of the deployment that a plan attaches to: it may be broken (without: load and checks only)")
 	f.memory.register(c)
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
@@ -180,7 +182,7 @@ func (f runFlags) printAll(print func(io.Writer, ...*results.Verdict) error, job
 
 // options are those of a run.
 func (f runFlags) options(control harness.ControlMode, log *slog.Logger, show func(harness.Progress)) harness.Options {
-	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != ""}
+	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != "", Break: f.breaks}
 }
 
 // served are the metrics for Prometheus; of none, nothing is shown.

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/faults"
 )
 
 // outcome is what came of a fault's begin or end on one node.
@@ -30,8 +32,15 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	if !a.At.IsZero() {
 		wait = max(0, time.Duration(e.Clock.At(a.At)-e.Clock.Now()))
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait+a.Grace+actionTimeout)
+	limit := actionTimeout
+	if a.Kind == cluster.Exec {
+		limit = commandTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait+a.Grace+limit)
 	defer cancel()
+	if a.Kind == cluster.Exec {
+		return e.command(ctx, i, a)
+	}
 	effect, err := e.Nodes[i].Do(ctx, a)
 	if err != nil {
 		return outcome{err: fmt.Errorf("%s %s: %w", a.Kind, e.Nodes[i].Name, err)}
@@ -63,4 +72,36 @@ func onAll(nodes []int, do func(i int) outcome) []outcome {
 	}
 	doing.Wait()
 	return outcomes
+}
+
+// command runs a command at its instant, on node i or on the harness's machine, and
+// notes the end of what it said.
+func (e *Engine) command(ctx context.Context, i int, a cluster.Action) outcome {
+	where, run := e.Nodes[i].Name, func(ctx context.Context) ([]byte, error) {
+		return e.Nodes[i].Run(ctx, cluster.ServerSpec{Command: a.Command})
+	}
+	if a.Here {
+		where, run = faults.Here, func(ctx context.Context) ([]byte, error) { return e.Here(ctx, a.Command) }
+	}
+	if !a.At.IsZero() && !e.sleepUntil(ctx, e.Clock.At(a.At)) {
+		return outcome{err: fmt.Errorf("exec on %s: %w", where, ctx.Err())}
+	}
+	at := e.Clock.Now()
+	said, err := run(ctx)
+	if err != nil {
+		return outcome{at: at, err: fmt.Errorf("exec on %s: %w: %s", where, err, lastOf(said))}
+	}
+	return outcome{at: at, note: lastOf(said)}
+}
+
+// mostSaid bounds what is told of a command's output.
+const mostSaid = 400
+
+// lastOf is the end of a command's output, in one line.
+func lastOf(said []byte) string {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(said), "?")), " ")
+	if len(text) > mostSaid {
+		text = "…" + strings.ToValidUTF8(text[len(text)-mostSaid:], "")
+	}
+	return text
 }

@@ -26,6 +26,8 @@ const (
 	sendAhead = 40 * time.Millisecond
 	// actionTimeout bounds an agent's action beyond its instant and its grace.
 	actionTimeout = 10 * time.Second
+	// commandTimeout bounds a command of the plan.
+	commandTimeout = 2 * time.Minute
 	// healTries and healPause bound the tries to undo a fault on one node.
 	healTries = 3
 	healPause = 100 * time.Millisecond
@@ -39,7 +41,10 @@ const (
 type Engine struct {
 	Nodes   []*cluster.Node
 	Harness netip.Addr // where clients' packets come from
-	Clock   history.Clock
+	// Here runs a command on this machine, within ctx, and returns what it said; nil
+	// where no fault asks for it.
+	Here  func(ctx context.Context, command []string) ([]byte, error)
+	Clock history.Clock
 	// Base is the measured phase's start on the clock, in nanoseconds; set
 	// before Run.
 	Base int64

@@ -45,7 +45,7 @@ func (e *Engine) activate(p faults.Planned, victims []int) *activeFault {
 	}
 	c := faults.Cluster{Names: e.names(), Addrs: make([]netip.Addr, n), Clients: e.Harness}
 	for i, node := range e.Nodes {
-		c.Addrs[i] = node.Addr
+		c.Addrs[i] = node.At()
 	}
 	steps, about := f.kind.Steps(p, victims, c)
 	f.about, f.nodes = about, nil
@@ -112,6 +112,10 @@ func (e *Engine) beginStep(ctx context.Context, f *activeFault, i int, at int64)
 
 func (e *Engine) endStep(ctx context.Context, f *activeFault, i int, at int64) outcome {
 	if !f.inEffect[i] {
+		return outcome{at: max(at, e.Clock.Now())}
+	}
+	if f.steps[i].End.Kind == "" { // what it did is not to be undone
+		f.inEffect[i] = false
 		return outcome{at: max(at, e.Clock.Now())}
 	}
 	o := e.undo(ctx, i, e.actionOf(f, f.steps[i].End, at))

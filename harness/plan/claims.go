@@ -50,12 +50,12 @@ func (p *Plan) checkFact(name string) (message, remedy string) {
 	for i, w := range p.Workloads {
 		workloadNames[i] = w.Name
 	}
-	if !claims.KnownFact(name, p.nodeNames(), p.faultIDs(name), workloadNames, p.phaseNames()) {
+	if !claims.KnownFact(name, p.NodeNames(), p.faultIDs(name), workloadNames, p.phaseNames()) {
 		remedy = "`aftershock list facts` tells all of them"
 		if near := claims.SuggestFact(name); near != "" && near != name {
 			remedy = fmt.Sprintf("did you mean %q?", near)
 		} else if near == name {
-			remedy = fmt.Sprintf("the nodes are %s, the faults %s", strings.Join(p.nodeNames(), ", "), p.faultRange())
+			remedy = fmt.Sprintf("the nodes are %s, the faults %s", strings.Join(p.NodeNames(), ", "), p.faultRange())
 			if phases := p.phaseNames(); len(phases) > 0 {
 				remedy += ", the phases of the load " + strings.Join(phases, ", ")
 			}

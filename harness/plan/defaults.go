@@ -18,6 +18,9 @@ func (p *Plan) fill() {
 		schema.Fill(schema.Slots(planKeys(p.words()), p))
 		p.normal = true
 	}
+	if p.Target.Attach.Asked() {
+		p.Target.Replicas = len(p.NodeNames()) - 1
+	}
 	if len(p.Target.Options) == 0 {
 		p.Target.Options = nil
 	}

@@ -100,14 +100,14 @@ func kindNames() []string {
 }
 
 // victimKey is the key of a victim in a kind's map where no shape is it.
-const victimKey = "victim"
+func victimKey(kind faults.Kind) string { return cmp.Or(kind.VictimKey, "victim") }
 
 // mapExample is a kind's map with its victim alone.
 func mapExample(kind faults.Kind) string {
 	if kind.Shapes != nil {
 		return fmt.Sprintf("{%s: %s}", kind.Shapes[0].Name, kind.Shapes[0].Victims[0])
 	}
-	return fmt.Sprintf("{%s: %s}", victimKey, kind.Victims[0])
+	return fmt.Sprintf("{%s: %s}", victimKey(kind), kind.Victims[0])
 }
 
 // text reads a word that is checked when the nodes are known.
@@ -143,7 +143,7 @@ func (k *faultKinds) settings(n *treeNode, path string, kind faults.Kind) {
 		k.d.wrong(n, path, fmt.Sprintf("%s wants a map of %s, not %s", kind.Name, holds, n.kind), remedy)
 		return
 	}
-	fields := []field{{victimKey, k.text(&k.spec.Victim, kind.Victims[0])}}
+	fields := []field{{victimKey(kind), k.text(&k.spec.Victim, kind.Victims[0])}}
 	if kind.Shapes != nil {
 		fields = k.shapes(kind)
 	}
@@ -151,7 +151,7 @@ func (k *faultKinds) settings(n *treeNode, path string, kind faults.Kind) {
 		if slot.Type == schema.Word {
 			slot.Type = schema.Text // what its words are can depend on the shape: faults.Validate knows
 		}
-		fields = append(fields, field{slot.Name, k.d.single(slot)})
+		fields = append(fields, k.d.fields([]schema.Slot{slot})...)
 	}
 	before := len(k.d.found)
 	k.d.object(n, path, kind.Name, mapExample(kind), fields)
@@ -213,10 +213,10 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	case !hasMap(kind):
 		pairs = append(pairs, pair(s.Kind, scalarNode(s.Victim)))
 	default:
-		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey), scalarNode(s.Victim))}
+		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim))}
 		for _, slot := range schema.Slots(kind.Keys, &s) {
 			if !slot.Empty() {
-				settings = append(settings, pair(slot.Name, valueNode(slot)))
+				settings = append(settings, pair(slot.Name, settingNode(slot)))
 			}
 		}
 		pairs = append(pairs, pair(s.Kind, flowMap(settings)))
@@ -224,7 +224,18 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	if s.For > 0 {
 		pairs = append(pairs, pair("for", scalarNode(schema.SpellDuration(s.For))))
 	}
+	if s.Process != "" {
+		pairs = append(pairs, pair("process", scalarNode(s.Process)))
+	}
 	return pairs
+}
+
+// settingNode writes a key of a kind in one line.
+func settingNode(s schema.Slot) ast.Node {
+	if words, ok := s.At.(*[]string); ok {
+		return flowList(*words, func(text string) ast.Node { return scalarNode(text) })
+	}
+	return valueNode(s)
 }
 
 // actionFields are the keys for what a fault does.
@@ -245,7 +256,7 @@ func actionFields() []schema.Field {
 // victimFields are the keys that can hold the victim in a kind's map.
 func victimFields(kind faults.Kind) []schema.Field {
 	if kind.Shapes == nil {
-		return []schema.Field{{Name: victimKey, Type: schema.Word, Words: kind.Victims, Names: true, Required: true, Meaning: "whom it hits"}}
+		return []schema.Field{{Name: victimKey(kind), Type: schema.Word, Words: kind.Victims, Names: true, Required: true, Meaning: "whom it hits"}}
 	}
 	var fields []schema.Field
 	for _, s := range kind.Shapes {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/attach"
 	"github.com/aftershock-chaos/aftershock/harness/question"
 	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/workloads"
@@ -160,6 +161,12 @@ func targetKeys() []schema.Key[Target] {
 		schema.Group(schema.Field{Name: "failover", Example: "{after: 1s, choose: most-advanced}",
 			Meaning: "the operator that promotes a replica when the primary is gone, for targets that need one"},
 			failoverKeys(), func(t *Target) *Failover { return &t.Failover }),
+		schema.Group(schema.Field{Name: "attach", Absent: "the plan launches nodes of its own", Example: "{compose: {file: docker-compose.yml, services: [db1, db2, db3]}}",
+			Meaning: "a deployment that somebody else runs, in place of launching one: nothing in it is formed, promoted or configured"},
+			attach.AttachKeys(), func(t *Target) *attach.Attach { return &t.Attach }),
+		schema.Group(schema.Field{Name: "connect", Absent: "straight to the nodes, by the roles that they tell", Example: "{primary: \"postgres://app@haproxy:5000/shop\", password: \"${PGPASSWORD}\"}",
+			Meaning: "how clients come into a deployment that is attached to, as the application does"},
+			attach.ConnectKeys(), func(t *Target) *attach.Connect { return &t.Connect }),
 	}
 }
 
@@ -230,6 +237,9 @@ func pickKeys() []schema.Key[faults.Spec] {
 		{Field: schema.Field{Name: "for", Type: schema.Duration, Min: shortest, Max: longest, Absent: "until the measured phase ends", Example: "2s",
 			Meaning: "how long it lasts; a restart takes as long as it takes"},
 			At: func(s *faults.Spec) any { return &s.For }},
+		{Field: schema.Field{Name: "process", Type: schema.Text, Absent: "all of the node", Example: "patroni",
+			Meaning: "attached nodes: the program that a pause or a crash hits"},
+			At: func(s *faults.Spec) any { return &s.Process }},
 	}
 }
 

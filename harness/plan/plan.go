@@ -4,11 +4,13 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/attach"
 	"github.com/aftershock-chaos/aftershock/harness/question"
 	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/workloads"
@@ -65,6 +67,8 @@ type Target struct {
 	Memory   schema.Bytes // of each node; 0: no limit but the machine's
 	Options  map[string]string
 	Failover Failover
+	Attach   attach.Attach // a deployment that somebody else runs; Replicas follows from it
+	Connect  attach.Connect
 }
 
 // Failover sets the operator that promotes when the primary is gone.
@@ -114,5 +118,49 @@ type Control struct {
 	Violates []string          // of the plan's claims, all of which have to be violated
 }
 
-// NodeName is the name of the node at an index: n1, n2, …
-func NodeName(i int) string { return fmt.Sprintf("n%d", i+1) }
+// NodeNames are the nodes that the plan's run will have: n1, n2, … of those that
+// are launched.
+func (p *Plan) NodeNames() []string {
+	if p.Target.Attach.Asked() {
+		return p.Target.Attach.NodeNames(nodeName)
+	}
+	names := make([]string, 1+p.Target.Replicas)
+	for i := range names {
+		names[i] = nodeName(i)
+	}
+	return names
+}
+
+func nodeName(i int) string { return fmt.Sprintf("n%d", i+1) }
+
+// Clone is a copy that shares nothing with the plan that a change of either
+// could show in the other.
+func (p *Plan) Clone() *Plan {
+	c := *p
+	c.Target.Options = maps.Clone(p.Target.Options)
+	c.Target.Attach, c.Target.Connect = p.Target.Attach.Clone(), p.Target.Connect.Clone()
+	c.Workloads = slices.Clone(p.Workloads)
+	for i := range c.Workloads {
+		c.Workloads[i].Mix, c.Workloads[i].Load = maps.Clone(c.Workloads[i].Mix), slices.Clone(c.Workloads[i].Load)
+		c.Workloads[i].Value.Sizes = maps.Clone(c.Workloads[i].Value.Sizes)
+	}
+	c.Load = slices.Clone(p.Load)
+	c.Faults = cloneFaults(p.Faults)
+	c.Prices = maps.Clone(p.Prices)
+	c.Claims = slices.Clone(p.Claims)
+	c.Vary = slices.Clone(p.Vary)
+	for i := range c.Vary {
+		c.Vary[i].Values = slices.Clone(c.Vary[i].Values)
+	}
+	c.Control = Control{Set: maps.Clone(p.Control.Set), Violates: slices.Clone(p.Control.Violates)}
+	c.Study = p.Study.Clone()
+	return &c
+}
+
+func cloneFaults(list []faults.Spec) []faults.Spec {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Pick = cloneFaults(list[i].Pick)
+	}
+	return list
+}

@@ -188,19 +188,10 @@ func (p *Plan) checkWorkloads() []*Error {
 	return found
 }
 
-// nodeNames are the nodes that the plan's run will have.
-func (p *Plan) nodeNames() []string {
-	names := make([]string, 1+p.Target.Replicas)
-	for i := range names {
-		names[i] = fmt.Sprintf("n%d", i+1)
-	}
-	return names
-}
-
 func (p *Plan) checkFaults() []*Error {
 	var found []*Error
 	for i, s := range p.Faults {
-		err := faults.Validate(s, p.nodeNames(), p.Duration)
+		err := faults.Validate(s, p.NodeNames(), p.Duration)
 		if err != nil {
 			found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), err.Error(), ""))
 		}
@@ -214,6 +205,9 @@ func (p *Plan) checkTarget() []*Error {
 	for _, t := range p.words().Targets {
 		if info := t.Info(); info.Name == p.Target.Name {
 			if found := p.checkVersions(info); len(found) > 0 {
+				return found
+			}
+			if found := p.checkPlace(); len(found) > 0 {
 				return found
 			}
 			return slices.Concat(p.checkOptions(t, info), p.checkKinds(info), p.checkPipelines(info), p.checkValues(info))
@@ -250,8 +244,11 @@ func (p *Plan) checkOptions(t targets.Target, info targets.Info) []*Error {
 		return found
 	}
 	wanted, _, _ := p.Versions() // they are checked before
-	_, err := t.Configure(targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Version: wanted, Seed: p.Seed})
-	if err != nil {
+	config := targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Version: wanted, Seed: p.Seed}
+	if p.Target.Attach.Asked() {
+		return p.checkAttached(t, config, names)
+	}
+	if _, err := t.Configure(config); err != nil {
 		found = append(found, p.wrong("target.options"+optionNamed(err, names), fmt.Sprintf("target %s: %s", info.Name, err), ""))
 	}
 	return found

@@ -1,0 +1,147 @@
+// Package attached makes of what a plan says of a deployment that somebody else
+// runs what a run needs: the nodes, and the target's system on them.
+package attached
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/addresses"
+	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/attach"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/targets"
+)
+
+// Prefix begins the names of everything that runs make in deployments of others.
+const Prefix = "aftershock_"
+
+// objectsLetters is how much of a launch's id is in the names of its objects.
+const objectsLetters = 12
+
+// ObjectsOf is what everything that a launch makes in a deployment is called or
+// begins with.
+func ObjectsOf(launch string) string {
+	return Prefix + strings.ToLower(launch[:min(len(launch), objectsLetters)])
+}
+
+// Place is where the plan's deployment is.
+func Place(p *plan.Plan) cluster.Place {
+	a, names := p.Target.Attach, p.NodeNames()
+	var list addresses.Place
+	for i, text := range a.Nodes {
+		host, port, _ := attach.SplitNode(text) // it was checked with the plan
+		list.Nodes = append(list.Nodes, addresses.Address{Name: names[i], Host: host, Port: port})
+	}
+	return list
+}
+
+// System makes the target's system. It reads the password and the certificates.
+// Errors wrap failure.ErrInput.
+func System(p *plan.Plan, target targets.Target, config targets.Config, objects string) (targets.Attached, error) {
+	attacher, ok := target.(targets.Attacher)
+	if !ok {
+		return nil, fmt.Errorf("%w: target.attach: target %s can only be launched", failure.ErrInput, p.Target.Name)
+	}
+	access, err := access(p)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", failure.ErrInput, err)
+	}
+	system, err := attacher.Attach(targets.AttachConfig{Config: config, Access: access, Objects: objects})
+	if err != nil {
+		return nil, fmt.Errorf("%w: target %s: %w", failure.ErrInput, p.Target.Name, err)
+	}
+	return system, nil
+}
+
+// access reads what the plan only names.
+func access(p *plan.Plan) (targets.Access, error) {
+	c := p.Target.Connect
+	a := targets.Access{User: c.User, Database: c.Database, Doors: p.Doors()}
+	if u, err := attach.ParseURL(c.Primary); err == nil {
+		if a.User == "" {
+			a.User = u.User
+		}
+		if a.Database == "" && u.Scheme != "sentinel" {
+			a.Database = u.Name
+		}
+	}
+	secret, err := attach.ParseSecret(c.Password)
+	if err == nil {
+		a.Password, err = secret.Read()
+	}
+	if err != nil {
+		return targets.Access{}, fmt.Errorf("target.connect.password: %w", err)
+	}
+	a.TLS, err = config(c)
+	return a, err
+}
+
+// config is nil in the clear.
+func config(c attach.Connect) (*tls.Config, error) {
+	if c.TLS == "" || c.TLS == attach.Clear {
+		return nil, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.Server, InsecureSkipVerify: c.TLS == attach.Encrypt}
+	if c.CA != "" {
+		text, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("target.connect.ca: %w", err)
+		}
+		if t.RootCAs = x509.NewCertPool(); !t.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("target.connect.ca: %s holds no certificate in PEM", c.CA)
+		}
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("target.connect.cert: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
+
+// Visit is a deployment that a run has attached to.
+type Visit struct {
+	cluster.Deployment
+	System targets.Attached
+}
+
+// Missing says why the schedule's actions cannot be done there; nil: they can.
+func (v *Visit) Missing(ctx context.Context, schedule []faults.Planned) error {
+	var kinds []cluster.ActionKind
+	for _, p := range schedule {
+		kind, _ := faults.Lookup(p.Spec.Kind)
+		kinds = append(kinds, kind.Actions()...)
+	}
+	slices.Sort(kinds)
+	var errs []error
+	for _, k := range slices.Compact(kinds) {
+		errs = append(errs, v.Can(ctx, k))
+	}
+	return errors.Join(errs...)
+}
+
+// Leave removes the run's objects and has the guests go. The error says what is
+// left, and the remedy.
+func (v *Visit) Leave(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	err := v.System.Remove(bounded, v.Nodes())
+	if err != nil {
+		err = fmt.Errorf("remove the run's own objects (`aftershock clean --attach PLAN` tries again): %w", err)
+	}
+	return errors.Join(err, v.Close(ctx))
+}
+
+const leaveTimeout = 10 * time.Second
