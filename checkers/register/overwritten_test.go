@@ -152,3 +152,50 @@ func TestSplitBrain(t *testing.T) {
 	values, _ = check(t, open)
 	expect(t, values, "writes.undecided=1") // of the last, which may be lost yet
 }
+
+// TestUnansweredWrites: in which life one was carried out is certain only as far as
+// it cannot have been in a later one.
+func TestUnansweredWrites(t *testing.T) {
+	promoted := func(name string, since, at int64) history.Event {
+		return history.Event{At: at * ms, Since: since * ms, Kind: history.EventFailover, Node: name}
+	}
+	restarted := []history.Event{role("n1", "primary", 1, 0, 0), role("n2", "replica", 1, 0, 0), checktest.Phase("warmup", 0),
+		promoted("another", 1, 2), killed("f1", "n1", 100), healed("f1", 130), checktest.Phase("final", 400)}
+	again := []history.Event{role("n1", "primary", 1, 0, 0), role("n2", "replica", 1, 0, 0), role("n3", "replica", 1, 0, 0), checktest.Phase("warmup", 0),
+		killed("f1", "n1", 100), promoted("n2", 188, 195), role("n2", "primary", 2, 190, 200), healed("f1", 300), role("n1", "replica", 2, 95, 320),
+		killed("f2", "n2", 350), promoted("n3", 440, 450), role("n3", "primary", 3, 442, 452), healed("f2", 600), role("n2", "replica", 3, 345, 620),
+		killed("f3", "n3", 700), healed("f3", 720), checktest.Phase("final", 800)}
+	for _, tc := range []struct {
+		name   string
+		events []history.Event
+		ops    []history.Op
+		want   string
+	}{
+		{"sent to a server that was down, and compared and set", restarted,
+			[]history.Op{write(1, 10, 20, on(1)), write(2, 110, 150, on(1), unknown), cas(2, 3, 200, 210, on(1))}, "0 to 1"},
+		{"sent to one that was down, and given up before the next", restarted,
+			[]history.Op{write(1, 10, 20, on(1)), write(2, 90, 120, on(1), unknown), cas(2, 3, 200, 210, on(1))}, "0"},
+		{"shown by the next primary, and by the one after it", again,
+			[]history.Op{write(1, 10, 20, on(1)), read(1, 240, 245, on(2)), write(2, 250, 360, on(2), unknown), read(2, 460, 465, on(3))}, "0"},
+		{"shown after its node had come back", again[:9],
+			[]history.Op{write(1, 10, 20, on(1)), read(1, 30, 40, on(1)), write(2, 50, 120, on(1), unknown), read(2, 330, 340, on(2)), write(3, 345, 348, on(2))}, "0"},
+		{"sent while its node went, and shown after it had come back", again[:9],
+			[]history.Op{write(1, 10, 20, on(1)), read(1, 30, 40, on(1)), write(2, 50, 310, on(1), unknown), read(2, 330, 340, on(2)), write(3, 345, 348, on(2))}, "0 to 1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			last := int64(0)
+			for _, op := range tc.ops {
+				last = max(last, op.Value)
+			}
+			ops := tc.ops
+			for n := range int8(3) {
+				ops = append(ops, read(last, 900, 910, final, node(n), by(uint32(100+n))))
+			}
+			log := checktest.Faulted(checktest.LogOf(registerType, ops...), tc.events...)
+			values, _ := check(t, log)
+			if got := values["writes.lost"].Format("count"); got != tc.want {
+				t.Errorf("writes.lost is %s, want %s", got, tc.want)
+			}
+		})
+	}
+}

@@ -66,7 +66,12 @@ func TestStore(t *testing.T) {
 		seed = n
 	}
 	var count struct{ exact, zero, lost, proven, undecided, clean int }
-	for at := seed; at < seed+stores; at++ {
+	wrong := []uint64{1799701, 5023847, 5110166} // in which a loss was once passed over
+	for i := range stores + uint64(len(wrong)) {
+		at := seed + i
+		if i >= stores {
+			at = wrong[i-stores]
+		}
 		const keys = 3
 		s := newStore(at)
 		s.run(150+int64(s.r.IntN(500)), keys)

@@ -32,6 +32,9 @@ func ParseSecret(text string) (Secret, error) {
 	return Secret{}, errors.New("a password itself is not to be in a plan, which each run keeps a copy of")
 }
 
+// Variable is the environment variable that has it, empty if none does.
+func (s Secret) Variable() string { return s.variable }
+
 // mostSecret bounds a password's file.
 const mostSecret = 64 << 10
 

@@ -44,6 +44,8 @@ type Write struct {
 	shown             int32 // a life in which a read showed it, the latest
 	from              int64 // by when
 	by                int64 // unanswered: who shows it later may have it from another life
+	under             int64 // the latest unanswered write that is known to have come upon it, if covered
+	covered           bool
 }
 
 // room is how many writes are kept.
@@ -109,7 +111,7 @@ func (k *Key) Add(r *Reigns, op *history.Op) {
 func (k *Key) write(r *Reigns, op *history.Op, late bool) {
 	w := Write{Value: op.Value, Start: kit.From(op), End: kit.Until(op), Place: r.Place(op), Acked: op.Outcome == history.OK, shown: kit.None, oldEnd: kit.Never, by: kit.Never}
 	if !w.Acked && w.Place.Life == kit.None {
-		w.Place.Life, w.by = r.taken(int(op.Node), w.Start)
+		w.Place.Life, w.by = r.taken(int(op.Node), w.Start, op.End)
 	}
 	if op.Kind == history.CAS {
 		w.old, w.replaced = op.Old, true
@@ -130,7 +132,7 @@ func (k *Key) write(r *Reigns, op *history.Op, late bool) {
 // and tells whether one of them came upon it.
 func (k *Key) replace(w *Write) (passed bool) {
 	if w.replaced {
-		if i := k.find(w.old); i >= 0 {
+		if i := k.find(w.old); i >= 0 && k.open[i].taken(w.End) {
 			if k.open[i].Acked {
 				w.oldEnd = k.open[i].End
 			}
@@ -177,7 +179,8 @@ func (w *Write) cutsIn(o *Write) bool {
 func (w *Write) before(o *Write) bool {
 	p := o.Place
 	return w.Acked && w.End < o.Start && (p.Life != kit.None && p.Life == w.Place.Life || p.Calm != kit.None && p.Calm == w.Place.Calm) ||
-		p.Life != kit.None && p.Life == w.shown && w.from <= o.Start
+		p.Life != kit.None && p.Life == w.shown && w.from <= o.Start ||
+		w.covered && w.under == o.Value && !o.Acked && !o.twice
 }
 
 // see takes that a node showed a value.
@@ -190,7 +193,7 @@ func (k *Key) see(r *Reigns, op *history.Op, v int64, late bool) {
 		return
 	}
 	i := k.find(v)
-	if i < 0 || !k.open[i].Acked && kit.Until(op) >= k.open[i].by {
+	if i < 0 || !k.open[i].taken(kit.Until(op)) {
 		return
 	}
 	if k.open[i].Acked {
@@ -198,6 +201,16 @@ func (k *Key) see(r *Reigns, op *history.Op, v int64, late bool) {
 		i = k.find(v)
 	}
 	k.vouch(i, p, kit.Until(op), late)
+}
+
+// taken takes that a write was there at an instant, and tells whether it is known in
+// which life it was carried out. One that was, before it could have been in another,
+// is not again.
+func (w *Write) taken(at int64) bool {
+	if !w.Acked && at < w.by {
+		w.by = kit.Never
+	}
+	return w.Acked || w.by == kit.Never
 }
 
 // passed takes those out of danger upon which the acknowledged write at i has come,
@@ -241,7 +254,10 @@ func (k *Key) vouch(i int, p Place, at int64, safe bool) {
 			continue
 		}
 		o := &k.open[j]
-		if o.Value != w.Value && (o.before(&w) || w.replaced && o.Value == w.old && !o.twice) {
+		if o.Value != w.Value && (o.before(&w) || w.replaced && o.Value == w.old && !o.twice && o.taken(w.End)) {
+			if !w.Acked { // it stays so, though by another life this may be shown next
+				o.under, o.covered = w.Value, true
+			}
 			k.vouch(j, p, at, safe)
 		}
 	}

@@ -53,6 +53,8 @@ type node struct {
 	from  int64 // begin of its life, if it is the primary
 	begin int64 // and the earliest that this can have been
 	last  int64 // its last event
+
+	process int // how many of its servers are known to have ended
 }
 
 // fault is one that is in force.
@@ -164,10 +166,12 @@ func (d *reader) role(i int, e *history.Event) (after int64) {
 		return after
 	}
 	ended := after
-	if n.hit > after && n.hit < e.At && n.hit-after < hitAfter {
+	if n.hit > after && n.hit < e.At && n.hit-after < hitAfter && e.Detail != rolePrimary { // else it was none, and one again
 		ended = n.hit
 	}
-	d.end(i, ended, e.At)
+	if n.role != rolePrimary || n.from != kit.Never || e.Detail != rolePrimary { // else it is that its clients know now
+		d.end(i, ended, e.At)
+	}
 	for j := range d.r.lives[i] {
 		l := &d.r.lives[i][j]
 		l.said, l.to = min(l.said, after), min(l.to, ended) // a life that was cut since may have been another already
@@ -204,8 +208,11 @@ func (d *reader) promoted(e *history.Event, after int64) {
 // end ends the life of a node, no earlier than at and no later than until.
 func (d *reader) end(i int, at, until int64) { d.over(i, at, until, kit.Never) }
 
-// cut ends the life of a node at to, and has the next begin at from.
-func (d *reader) cut(i int, to, from int64) { d.over(i, to, to, from) }
+// cut ends the life of a node at to, with its server, and has the next begin at from.
+func (d *reader) cut(i int, to, from int64) {
+	d.over(i, to, to, from)
+	d.nodes[i].process++
+}
 
 // over ends the life of a node between to and until, and has the next begin at
 // from. One of which no instant is certain belongs to nobody, and is there for what
@@ -216,11 +223,8 @@ func (d *reader) over(i int, to, until, from int64) {
 		n.begin = kit.Beginning
 		return
 	}
-	if n.from == kit.Never {
-		return // its clients were not seen to know
-	}
-	l := life{from: n.from, to: to, said: to, id: d.ids, begin: n.begin, until: until}
-	if to <= n.from {
+	l := life{from: n.from, to: to, said: to, id: d.ids, begin: n.begin, until: until, process: n.process}
+	if to <= n.from { // or its clients were not seen to know
 		l.from, l.to, l.said = until+1, until, kit.Beginning
 	}
 	if last := len(d.r.lives[i]) - 1; last < 0 || l.to >= d.r.lives[i][last].to && l.from >= d.r.lives[i][last].from {
@@ -342,8 +346,13 @@ func (d *reader) finish() {
 	}
 	ruler := -1
 	for i := range d.nodes {
-		if n := &d.nodes[i]; n.role == rolePrimary && n.from < kit.Never {
-			last := life{from: n.from, to: kit.Never, said: kit.Never, id: d.ids, begin: n.begin, until: kit.Never}
+		n := &d.nodes[i]
+		if n.role == rolePrimary && n.from == kit.Never { // its clients were not seen to know
+			r.lives[i] = append(r.lives[i], life{from: kit.Never, to: kit.Never, said: kit.Beginning, id: d.ids, begin: n.begin, until: kit.Never, process: n.process})
+			d.ids++
+		}
+		if n.role == rolePrimary && n.from < kit.Never {
+			last := life{from: n.from, to: kit.Never, said: kit.Never, id: d.ids, begin: n.begin, until: kit.Never, process: n.process}
 			if d.double != kit.Never {
 				last.said = n.from // it may have ceased to be, and was not asked
 			}

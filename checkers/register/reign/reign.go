@@ -56,6 +56,7 @@ type life struct {
 	id       int32
 
 	begin, until int64 // it did not begin before, and does not go on after
+	process      int   // of the node's servers, one after the other, as far as their ends are known
 }
 
 // Place is where an operation belongs: its life and its calm, None for neither.
@@ -69,7 +70,7 @@ func (r *Reigns) Place(op *history.Op) Place {
 	read := op.Kind == history.Read || op.Outcome == history.Fail
 	p := Place{r.life(int(op.Node), from, to, read), kit.None}
 	if p.Life == kit.None && !read && op.Outcome == history.OK {
-		if id, by := r.taken(int(op.Node), from); to < by {
+		if id, by := r.taken(int(op.Node), from, to); to < by {
 			p.Life = id
 		}
 	}
@@ -99,10 +100,13 @@ func (r *Reigns) life(node int, from, to int64, read bool) int32 {
 }
 
 // taken is the life in which a node carried out a write that it was sent at an
-// instant, if it did before by: when it could have become the primary again. Who is
+// instant and that nobody waited for any more at another, if it did before by: when
+// it could have become the primary again. Who is
 // no primary of what an operator leads refuses writes, so that it is the life that had certainly begun then
-// and cannot have been over. It is none if there is no such life.
-func (r *Reigns) taken(node int, sent int64) (id int32, by int64) {
+// and cannot have been over. It is none if there is no such life. What a server was
+// sent, the next one that is started cannot know of, unless the sender was still
+// connecting.
+func (r *Reigns) taken(node int, sent, given int64) (id int32, by int64) {
 	if !r.led || node < 0 || node >= len(r.lives) {
 		return kit.None, 0
 	}
@@ -111,11 +115,13 @@ func (r *Reigns) taken(node int, sent int64) (id int32, by int64) {
 	if next == 0 || sent > lives[next-1].until {
 		return kit.None, 0
 	}
-	by = kit.Never
-	if next < len(lives) {
-		by = lives[next].begin
+	mine := &lives[next-1]
+	for i := next; i < len(lives); i++ {
+		if lives[i].process == mine.process || lives[i].begin <= given {
+			return mine.id, lives[i].begin
+		}
 	}
-	return lives[next-1].id, by
+	return mine.id, kit.Never
 }
 
 func (r *Reigns) calm(from, to int64) int32 {

@@ -1,0 +1,41 @@
+package attached
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/harness/attach"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
+)
+
+func TestHere(t *testing.T) {
+	t.Setenv("SHOP_PASSWORD", "secret")
+	t.Setenv("OTHER", "there")
+	p := &plan.Plan{Target: plan.Target{Connect: attach.Connect{Password: "${SHOP_PASSWORD}"}}}
+	said, err := Here(p)(t.Context(), []string{"env"})
+	if err != nil || strings.Contains(string(said), "secret") || !strings.Contains(string(said), "OTHER=there") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	said, err = Here(p)(t.Context(), []string{"sh", "-c", "echo no such node >&2; exit 3"})
+	if err == nil || string(said) != "no such node\n" {
+		t.Errorf("%v %q", err, said)
+	}
+	if _, err = Here(p)(t.Context(), []string{"no-such-program"}); err == nil {
+		t.Error("a program that is not there ran")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err = Here(p)(ctx, []string{"sh", "-c", "sleep 60 & sleep 60"}); err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		t.Errorf("it was not ended: %v", err)
+	}
+}
+
+func TestRunsOf(t *testing.T) {
+	got := runsOf([]string{"aftershock_abcdefghijkl_register", "aftershock_abcdefghijkl_marker", "aftershock_mnopqrstuvwx:s0", "aftershock_x"})
+	if strings.Join(got, " ") != "aftershock_abcdefghijkl aftershock_mnopqrstuvwx aftershock_x" {
+		t.Error(got)
+	}
+}
