@@ -45,7 +45,7 @@ func TestValidate(t *testing.T) {
 		{Spec{Kind: "kill"}, three, "it has no victim"},
 		{Spec{Kind: "kill", Victim: "n9"}, three, `impossible victim "n9"; use primary, replica, random, all or one of the nodes n1, n2, n3`},
 		{Spec{Kind: "kill", Victim: "replica"}, three[:1], "raise target.replicas to 1"},
-		{Spec{Kind: "kill", Victim: "n1", From: "clients"}, three, "shape, from and direction belong to a partition, not to a kill"},
+		{Spec{Kind: "kill", Victim: "n1", From: "clients"}, three, "shape, from, direction and also belong to a partition, not to a kill"},
 		{Spec{Kind: "partition", Shape: "star", Victim: "n1"}, three, `unknown shape "star"; use one of isolate, halves, bridge, majority-ring, one-way`},
 		{Spec{Kind: "partition", Shape: "isolate"}, three, "it has no victim"},
 		{Spec{Kind: "partition", Shape: "isolate", Victim: "n1"}, three[:1], "isolate needs at least 2 nodes and there are 1: raise target.replicas to 1"},
