@@ -330,7 +330,8 @@ func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
 	if op.Outcome == history.Unknown {
 		w.process += w.step
 	}
-	if c != nil && (op.Outcome == history.Unknown || c.Broken()) {
+	misled := w.last >= len(w.nodes) && op.Error == history.ErrNotPrimary // a door has to choose anew
+	if c != nil && (op.Outcome == history.Unknown || c.Broken() || misled) {
 		_ = c.Close() // nothing can be done about a failed close of a broken connection
 		w.conns[w.last] = nil
 	}
