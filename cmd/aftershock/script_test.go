@@ -69,7 +69,7 @@ func script(t *testing.T, files ...string) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft, "awaitload": awaitLoad, "hurt": hurt, "remove": remove},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft, "awaitload": awaitLoad, "hurt": hurt, "remove": remove, "redis": redis, "nowhere": nowhere, "lines": lines},
 	})
 }
 

@@ -1,6 +1,10 @@
 package plan
 
-import "slices"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // treeKind is the shape of a treeNode.
 type treeKind uint8
@@ -106,9 +110,23 @@ func (s *source) at(where place, path, message, remedy string) *Error {
 	e := &Error{File: s.file, Path: path, Message: message, Remedy: remedy}
 	if where.set != "" {
 		e.File = where.set
+		if secretive(path, e.File) {
+			said, _, _ := strings.Cut(e.File, "=")
+			e.File = said + "=…"
+		}
 		return e
 	}
 	e.Line, e.Column = where.line, where.column
-	e.Snippet = snippet(s.lines, where.line, where.column)
+	if e.Line < 1 || e.Line > len(s.lines) || !secretive(path, s.lines[e.Line-1]) {
+		e.Snippet = snippet(s.lines, where.line, where.column)
+	}
 	return e
+}
+
+var password = regexp.MustCompile(`(?i)passw|://[^/\s]*:[^/\s]*@`)
+
+// secretive tells whether a line may hold a password, which belongs into no plan and
+// is not to be told with the mistake.
+func secretive(path, line string) bool {
+	return strings.HasPrefix(path, "target.connect") || password.MatchString(line)
 }
