@@ -1,9 +1,11 @@
 package plan
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/aftershock-chaos/aftershock/harness/attach"
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
 )
 
 // treeKind is the shape of a treeNode.
@@ -110,23 +112,15 @@ func (s *source) at(where place, path, message, remedy string) *Error {
 	e := &Error{File: s.file, Path: path, Message: message, Remedy: remedy}
 	if where.set != "" {
 		e.File = where.set
-		if secretive(path, e.File) {
+		if attach.Secretive(path, e.File) {
 			said, _, _ := strings.Cut(e.File, "=")
 			e.File = said + "=…"
 		}
 		return e
 	}
 	e.Line, e.Column = where.line, where.column
-	if e.Line < 1 || e.Line > len(s.lines) || !secretive(path, s.lines[e.Line-1]) {
-		e.Snippet = snippet(s.lines, where.line, where.column)
+	if e.Line < 1 || e.Line > len(s.lines) || !attach.Secretive(path, s.lines[e.Line-1]) {
+		e.Snippet = spelling.Snippet(s.lines, where.line, where.column)
 	}
 	return e
-}
-
-var password = regexp.MustCompile(`(?i)passw|://[^/\s]*:[^/\s]*@`)
-
-// secretive tells whether a line may hold a password, which belongs into no plan and
-// is not to be told with the mistake.
-func secretive(path, line string) bool {
-	return strings.HasPrefix(path, "target.connect") || password.MatchString(line)
 }
