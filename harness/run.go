@@ -19,6 +19,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
@@ -118,7 +119,7 @@ func newRequest(p *plan.Plan, options Options) (*request, error) {
 func (r *request) run(ctx context.Context, controlled bool) (*judge.Result, error) {
 	host, err := hostOf(ctx, r.plan, r.options.Logger)
 	if err == nil && (host.reap != nil || len(r.plan.Control.Violates) > 0) { // else nobody needs it
-		r.options.Binary, err = findBinary(ctx, r.options)
+		r.options.Binary, err = findBinary(ctx, r.options, attached.Environ(r.plan))
 	}
 	if err != nil {
 		return nil, orInterrupted(ctx, err)
@@ -153,7 +154,7 @@ func (r *request) outlived(host Host) (end func(err error)) {
 	if host.reap == nil {
 		return func(error) {}
 	}
-	guard, err := reaper.Start(r.options.Binary, reaper.Order{Host: host.Name, Launch: r.launch, TempDir: os.TempDir()})
+	guard, err := reaper.Start(r.options.Binary, reaper.Order{Host: host.Name, Launch: r.launch, TempDir: os.TempDir(), Env: attached.Environ(r.plan)})
 	if err != nil {
 		r.options.Logger.Warn("what this run leaves behind if it is killed stays until the next one", "err", err)
 		return func(error) {}

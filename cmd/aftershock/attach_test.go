@@ -90,6 +90,30 @@ func nowhere(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// nosecret WORD fails if a process has a word among its arguments, or one that is not
+// the script's harness has it in its environment.
+func noSecret(ts *testscript.TestScript, _ bool, args []string) {
+	all, err := filepath.Glob("/proc/[0-9]*")
+	ts.Check(err)
+	seen := 0
+	for _, proc := range all {
+		command, _ := os.ReadFile(filepath.Join(proc, "cmdline")) // it may have ended
+		if bytes.Contains(command, []byte(args[0])) {
+			ts.Fatalf("it is among the arguments of %q", command)
+		}
+		env, _ := os.ReadFile(filepath.Join(proc, "environ"))
+		switch has := bytes.Contains(env, []byte(args[0])); {
+		case has && bytes.Contains(command, []byte("/aftershock\x00run\x00")):
+			seen++
+		case has:
+			ts.Fatalf("it is in the environment of %q", command)
+		}
+	}
+	if seen != 1 {
+		ts.Fatalf("%d harnesses have it", seen)
+	}
+}
+
 // lines N FILE fails unless a file, or stdout or stderr, has N lines.
 func lines(ts *testscript.TestScript, _ bool, args []string) {
 	text := strings.TrimRight(ts.ReadFile(args[1]), "\n")

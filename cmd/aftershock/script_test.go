@@ -70,7 +70,7 @@ func script(t *testing.T, files ...string) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft, "awaitload": awaitLoad, "hurt": hurt, "remove": remove, "redis": redis, "nowhere": nowhere, "lines": lines, "redises": redises, "untouched": untouched, "awaitfault": awaitFault},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft, "awaitload": awaitLoad, "hurt": hurt, "remove": remove, "redis": redis, "nowhere": nowhere, "lines": lines, "nosecret": noSecret, "redises": redises, "untouched": untouched, "awaitfault": awaitFault},
 	})
 }
 

@@ -25,13 +25,14 @@ type Attach struct {
 // Given attaches to containers that the caller has made, by their ids, and allows
 // that they are broken.
 func Given(ids []string) Attach {
+	if len(ids) == 0 {
+		return Attach{Allow: "nothing"} // which is refused: a launch is not what was meant
+	}
 	var a Attach
 	for _, id := range ids {
 		a.Containers = append(a.Containers, id[:min(len(id), shortID)])
 	}
-	if len(ids) > 0 {
-		a.Allow = a.Containers[0]
-	}
+	a.Allow = a.Containers[0]
 	return a
 }
 

@@ -145,6 +145,9 @@ func (s *system) connect(ctx context.Context, at Server, o targets.ClientOptions
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", cmp.Or(at.Name, at.Addr), err)
 	}
+	if c == nil {
+		return nil, fmt.Errorf("connect to %s: Connect answers neither a client nor an error", cmp.Or(at.Name, at.Addr))
+	}
 	return c, nil
 }
 

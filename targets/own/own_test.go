@@ -10,6 +10,8 @@ import (
 
 	"github.com/aftershock-chaos/aftershock"
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/targets"
@@ -111,5 +113,32 @@ func TestWhatIsRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+}
+
+// TestOthersOfAPlan: the plans that one with Vary stands for have the system, too,
+// and a saved run of it cannot be made again without its test.
+func TestOthersOfAPlan(t *testing.T) {
+	first, stop := start("")
+	t.Cleanup(stop)
+	second, stop := start(first)
+	t.Cleanup(stop)
+	p := planOf(own.System{Name: "lines", Kinds: kinds, Status: status, Connect: connect}, second, first)
+	p.Duration = time.Second
+	p.Vary = []plan.Vary{{Path: "workloads.0.rate", Values: []string{"100/s", "200/s"}}}
+	variants, err := p.Expand()
+	if err != nil || len(variants) != 2 {
+		t.Fatal(len(variants), err)
+	}
+	result, err := aftershock.RunVariant(t.Context(), variants[1], aftershock.Options{RunsDir: t.TempDir()})
+	if err != nil || result.Verdict.Verdict != results.Holds {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	again, err := harness.LoadReplay(result.Dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Run(t.Context(), aftershock.Options{RunsDir: t.TempDir()}); !errors.Is(err, aftershock.ErrInput) || !strings.Contains(err.Error(), "run that test") {
+		t.Errorf("made again: %v", err)
 	}
 }
