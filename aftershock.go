@@ -7,6 +7,8 @@
 //
 //   - A test of one's own system or settings: fill in a Plan and Run it, as the
 //     example does. Load reads plans from a file.
+//   - A test of a system that runs already: Target.Attach, of Containers for one.
+//     With a client of one's own it may be any: targets/own has an example.
 //   - The same for several settings: give the Plan a Vary, and RunVariant each of
 //     what Plan.Expand makes of it.
 //   - A run that is over, or a history that another tool recorded: Check.
@@ -21,6 +23,7 @@ import (
 	"context"
 
 	"github.com/aftershock-chaos/aftershock/harness"
+	"github.com/aftershock-chaos/aftershock/harness/attach"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results/judge"
@@ -29,6 +32,7 @@ import (
 type (
 	Plan         = plan.Plan       // all of a run: the target, the workloads, the faults and the claims
 	Target       = plan.Target     // a plan's system under test
+	Attach       = attach.Attach   // in place of launching it: where somebody runs it already
 	Variant      = plan.Variant    // one of the plans that a plan with Vary stands for
 	Override     = plan.Override   // replaces one value of a plan as it is read, as --set does
 	Options      = harness.Options // of a run: what is not the plan's to say
@@ -51,6 +55,16 @@ const None = plan.None
 // checked.
 func Load(path string, overrides ...Override) ([]*Plan, error) {
 	return plan.Load(path, overrides, harness.Words())
+}
+
+// Containers attaches to containers that a test has started, as testcontainers-go
+// does, each one node. Whoever hands them over allows that they are broken.
+func Containers(nodes ...interface{ GetContainerID() string }) Attach {
+	ids := make([]string, len(nodes))
+	for i, n := range nodes {
+		ids[i] = n.GetContainerID()
+	}
+	return attach.Given(ids)
 }
 
 // Run executes one plan, which it leaves as it is, and judges it.

@@ -91,7 +91,7 @@ var allowed = map[string][]string{
 	"cmd/aftershock": {"plans", "harness", "harness/attached", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
 		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
 	"plans":                            {},
-	"":                                 {"harness", "harness/plan", "results/judge"},
+	"":                                 {"harness", "harness/attach", "harness/plan", "results/judge"},
 	"harness/attached":                 {"cluster", "cluster/addresses", "cluster/compose", "faults", "harness/attach", "harness/plan", "history", "targets", "workloads"},
 	"cluster/addresses":                {"cluster"},
 	"harness":                          {"harness/attached", "cluster/addresses", "harness/plan", "harness/livewatch", "harness/settle", "harness/look", "harness/link", "harness/demand", "harness/preflight", "harness/watchdog", "results", "results/judge", "results/rundir", "checkers", "workloads", "workloads/pace", "faults", "faults/engine", "targets", "targets/all", "targets/kit", "cluster", "cluster/docker", "cluster/local", "cluster/owner", "cluster/reaper", "history", "checkers/register/stream", "harness/machine", "harness/meter", "history/usage", "harness/metrics", "harness/operator", "payload"},

@@ -16,7 +16,7 @@ import (
 const commandPath = "github.com/aftershock-chaos/aftershock/cmd/aftershock"
 
 // findBinary is the aftershock binary to put into the nodes: see Options.Binary.
-func findBinary(ctx context.Context, options Options) (string, error) {
+func findBinary(ctx context.Context, options Options, env []string) (string, error) {
 	if options.Binary != "" {
 		return filepath.Abs(options.Binary)
 	}
@@ -29,7 +29,7 @@ func findBinary(ctx context.Context, options Options) (string, error) {
 	if path, err := exec.LookPath("aftershock"); err == nil {
 		return filepath.Abs(path)
 	}
-	return buildBinary(ctx)
+	return buildBinary(ctx, env)
 }
 
 var built struct {
@@ -38,7 +38,7 @@ var built struct {
 }
 
 // buildBinary builds the command once per process into the user's cache.
-func buildBinary(ctx context.Context) (string, error) {
+func buildBinary(ctx context.Context, env []string) (string, error) {
 	built.Lock()
 	defer built.Unlock()
 	if built.path != "" {
@@ -53,7 +53,7 @@ func buildBinary(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%w: make the cache for the aftershock binary: %w", failure.ErrInfrastructure, err)
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", path, commandPath)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(env, "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: no aftershock binary to put into the nodes: set AFTERSHOCK_BINARY to one (go build failed: %w: %s)",
 			failure.ErrInfrastructure, err, out)

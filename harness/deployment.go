@@ -23,7 +23,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/rundir"
 	"github.com/aftershock-chaos/aftershock/targets"
-	alltargets "github.com/aftershock-chaos/aftershock/targets/all"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
@@ -58,12 +57,11 @@ type deployment struct {
 // configure makes the target of a plan ready to be launched on a host, and
 // chooses the version and what the nodes are made of.
 func configure(ctx context.Context, p *plan.Plan, launch string, host Host) (*deployment, error) {
-	known, ok := alltargets.Find(p.Target.Name)
-	if !ok {
-		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	known, err := targetOf(p)
+	if err != nil {
+		return nil, err
 	}
 	d := &deployment{host: host, target: known.Info()}
-	var err error
 	if d.wanted, d.about, err = p.Versions(); err != nil {
 		return nil, fmt.Errorf("%w: %w", failure.ErrInput, err)
 	}
@@ -143,7 +141,8 @@ func (d *deployment) find(ctx context.Context, r *request, rec *record) error {
 
 // mayBreak tells whether somebody has typed the deployment's name out.
 func (r *request) mayBreak(called string) bool {
-	return called != "" && (r.options.Break == called || r.plan.Target.Attach.Allow == called)
+	a := r.plan.Target.Attach
+	return a.Allows(r.options.Break, called) || a.Allows(a.Allow, called)
 }
 
 // cleanDeadRuns removes what runs whose harness died have left on this host.

@@ -17,6 +17,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/results/judge"
+	"github.com/aftershock-chaos/aftershock/targets"
 	alltargets "github.com/aftershock-chaos/aftershock/targets/all"
 )
 
@@ -41,7 +42,7 @@ type Host struct {
 	digest   func(ctx context.Context, image string) (string, error)
 	launcher func(*slog.Logger) cluster.Host
 	// reap removes what a run whose harness has ended has left, and tells whether
-	// there was anything.
+	// there was anything; nil: nothing of ours is ever there.
 	reap func(context.Context, reaper.Order) (found bool, err error)
 	// reexecute hands the run to another process, which is where the launcher
 	// works; nil: it works in this one.
@@ -77,8 +78,7 @@ func places() []Host {
 		{Name: "compose", Available: dockerEngine, Clean: docker.Clean,
 			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return docker.Reap(ctx, o.Launch) }},
 		{Name: addresses.Place{}.Name(), Available: func(context.Context) (string, error) { return "servers that somebody else runs", nil },
-			Clean: func(context.Context) ([]string, error) { return nil, nil },
-			reap:  func(context.Context, reaper.Order) (bool, error) { return false, nil }},
+			Clean: func(context.Context) ([]string, error) { return nil, nil }},
 	}
 }
 
@@ -180,11 +180,19 @@ func Clean(ctx context.Context, images bool) (removed []string, err error) {
 	return removed, err
 }
 
+// targetOf is the target of a plan.
+func targetOf(p *plan.Plan) (targets.Target, error) {
+	if t, ok := p.System(); ok {
+		return t, nil
+	}
+	return nil, fmt.Errorf("%w: target %q is not built in: where it is a test's own, run that test", failure.ErrInput, p.Target.Name)
+}
+
 // Look has a first look at the deployment that a plan attaches to, see attached.Look.
 func Look(ctx context.Context, p *plan.Plan) (*attached.Report, error) {
-	known, ok := alltargets.Find(p.Target.Name)
-	if !ok {
-		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	known, err := targetOf(p)
+	if err != nil {
+		return nil, err
 	}
 	r, err := attached.Look(ctx, p, known)
 	return r, failure.Infrastructure("look at the deployment", err)
@@ -193,9 +201,9 @@ func Look(ctx context.Context, p *plan.Plan) (*attached.Report, error) {
 // CleanDeployment removes what runs have left in the deployment that a plan attaches
 // to, see attached.Clean.
 func CleanDeployment(ctx context.Context, p *plan.Plan) ([]string, error) {
-	known, ok := alltargets.Find(p.Target.Name)
-	if !ok {
-		return nil, fmt.Errorf("%w: unknown target %q", failure.ErrInput, p.Target.Name)
+	known, err := targetOf(p)
+	if err != nil {
+		return nil, err
 	}
 	return attached.Clean(ctx, p, known)
 }

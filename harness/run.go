@@ -19,6 +19,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
@@ -116,11 +117,10 @@ func newRequest(p *plan.Plan, options Options) (*request, error) {
 // run makes the run on the host that its plan names, and before it the control
 // if one is wanted.
 func (r *request) run(ctx context.Context, controlled bool) (*judge.Result, error) {
-	var err error
-	if r.options.Binary, err = findBinary(ctx, r.options); err != nil {
-		return nil, orInterrupted(ctx, err)
-	}
 	host, err := hostOf(ctx, r.plan, r.options.Logger)
+	if err == nil && (host.reap != nil || len(r.plan.Control.Violates) > 0) { // else nobody needs it
+		r.options.Binary, err = findBinary(ctx, r.options, attached.Environ(r.plan))
+	}
 	if err != nil {
 		return nil, orInterrupted(ctx, err)
 	}
@@ -151,7 +151,10 @@ func (r *request) runOn(ctx context.Context, host Host) (*judge.Result, error) {
 // this process does not come to it. The function that it returns ends it, once
 // the run has ended with err: a run that could not clean up is left to it.
 func (r *request) outlived(host Host) (end func(err error)) {
-	guard, err := reaper.Start(r.options.Binary, reaper.Order{Host: host.Name, Launch: r.launch, TempDir: os.TempDir()})
+	if host.reap == nil {
+		return func(error) {}
+	}
+	guard, err := reaper.Start(r.options.Binary, reaper.Order{Host: host.Name, Launch: r.launch, TempDir: os.TempDir(), Env: attached.Environ(r.plan)})
 	if err != nil {
 		r.options.Logger.Warn("what this run leaves behind if it is killed stays until the next one", "err", err)
 		return func(error) {}
@@ -170,7 +173,7 @@ func (r *request) outlived(host Host) (end func(err error)) {
 func Reap(ctx context.Context, in io.Reader) error {
 	return reaper.Serve(ctx, in, func(ctx context.Context, order reaper.Order) (bool, error) {
 		host, ok := FindHost(order.Host)
-		if !ok {
+		if !ok || host.reap == nil {
 			return false, fmt.Errorf("%w: no host %q", failure.ErrInput, order.Host)
 		}
 		return host.reap(ctx, order)

@@ -64,7 +64,7 @@ func (t Target) find(ctx context.Context, api *client.Client) (found []seen, nam
 		if err != nil {
 			return nil, "", err
 		}
-		name = found[0].node
+		name = found[0].name
 		if p := found[0].key.project; p != "" {
 			name = p
 		}
@@ -91,7 +91,7 @@ func named(ctx context.Context, api *client.Client, names []string) ([]seen, err
 		s := see(res.Container)
 		s.key, s.node = key{name: s.name}, s.name
 		if strings.HasPrefix(s.id, name) {
-			s.key = key{id: s.id}
+			s.key, s.node = key{id: s.id}, name
 		}
 		if res.Container.Config != nil {
 			s.key.project = res.Container.Config.Labels[labelProject]

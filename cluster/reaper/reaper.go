@@ -45,6 +45,8 @@ type Order struct {
 	Host    string `json:"host"`    // "docker", "local"
 	Launch  string `json:"launch"`  // the launch's own id
 	TempDir string `json:"tempdir"` // where the run's temporary directory is made
+
+	Env []string `json:"-"` // the reaper's environment; nil: the harness's
 }
 
 // Reaper is the harness's hold on its reaper.
@@ -71,7 +73,7 @@ func Start(binary string, order Order) (*Reaper, error) {
 		return nil, errors.Join(fmt.Errorf("start the reaper: %w", err), ours.Close())
 	}
 	r := &Reaper{command: exec.Command(binary, Command), pipe: ours, ended: make(chan struct{})}
-	r.command.Stdin = theirs
+	r.command.Stdin, r.command.Env = theirs, order.Env
 	r.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := r.command.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the reaper: %w", err), ours.Close())

@@ -62,6 +62,7 @@ func script(t *testing.T, files ...string) {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("PLANS", mustAbs("../../plans"))
 			env.Setenv("TMPDIR", env.WorkDir)
+			env.Values[theirsKey{}] = &theirs{}
 			for _, name := range []string{"DOCKER_HOST", "HOME"} {
 				if v := os.Getenv(name); v != "" {
 					env.Setenv(name, v)
@@ -69,7 +70,7 @@ func script(t *testing.T, files ...string) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft, "awaitload": awaitLoad, "hurt": hurt, "remove": remove},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nodesgone": nodesGone, "nothingleft": nothingLeft, "awaitload": awaitLoad, "hurt": hurt, "remove": remove, "redis": redis, "nowhere": nowhere, "lines": lines, "nosecret": noSecret, "redises": redises, "untouched": untouched, "awaitfault": awaitFault},
 	})
 }
 

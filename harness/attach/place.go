@@ -26,6 +26,29 @@ type Attach struct {
 	Allow string
 }
 
+// Given attaches to containers that the caller has made, by their ids, and allows
+// that they are broken.
+func Given(ids []string) Attach {
+	if len(ids) == 0 {
+		return Attach{Allow: "nothing"} // which is refused: a launch is not what was meant
+	}
+	var a Attach
+	for _, id := range ids {
+		a.Containers = append(a.Containers, id[:min(len(id), shortID)])
+	}
+	a.Allow = a.Containers[0]
+	return a
+}
+
+// shortID is how much of a container's id people read.
+const shortID = 12
+
+// Allows tells whether a name, typed out, is that of the deployment, which is called
+// so: of containers without a name of their own it is also the first one's.
+func (a Attach) Allows(name, called string) bool {
+	return name != "" && (name == called || len(a.Containers) > 0 && name == a.Containers[0])
+}
+
 // Compose is services of a compose file.
 type Compose struct {
 	File     string   // relative to the working directory; empty with a Project

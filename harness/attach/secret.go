@@ -60,3 +60,11 @@ func (s Secret) Read() (string, error) {
 	}
 	return "", nil
 }
+
+var password = regexp.MustCompile(`(?i)passw|://[^/\s]*:[^/\s]*@`)
+
+// Secretive tells whether a line of a plan may hold a password, of a value at that
+// path: it belongs into no plan, and is not to be told with the mistake.
+func Secretive(path, line string) bool {
+	return strings.HasPrefix(path, "target.connect") || password.MatchString(line)
+}

@@ -23,21 +23,27 @@ const (
 // which is killed if ctx ends first. Its environment is the harness's without the
 // variable that has the deployment's password.
 func Here(p *plan.Plan) func(ctx context.Context, command []string) ([]byte, error) {
-	secret, _ := attach.ParseSecret(p.Target.Connect.Password) // it was checked with the plan
 	return func(ctx context.Context, command []string) ([]byte, error) {
 		c := exec.CommandContext(ctx, command[0], command[1:]...)
 		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 		c.WaitDelay = lastGrace
-		c.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
-			name, _, _ := strings.Cut(e, "=")
-			return secret.Variable() != "" && name == secret.Variable()
-		})
+		c.Env = Environ(p)
 		out := &bounded{}
 		c.Stdout, c.Stderr = out, out
 		err := c.Run()
 		return out.Bytes(), err
 	}
+}
+
+// Environ is the harness's environment without the variable that has the password of
+// a plan's deployment: other processes get this one.
+func Environ(p *plan.Plan) []string {
+	secret, _ := attach.ParseSecret(p.Target.Connect.Password) // it was checked with the plan
+	return slices.DeleteFunc(os.Environ(), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return secret.Variable() != "" && name == secret.Variable()
+	})
 }
 
 // bounded keeps the end of what is written.

@@ -96,15 +96,21 @@ func (p *Plan) lacksWorkload(fact string) string {
 
 // tellsLag tells whether the plan's system tells its replication lag itself.
 func (p *Plan) tellsLag() bool {
-	for _, t := range p.words().Targets {
-		if t.Info().Name != p.Target.Name {
-			continue
-		}
-		system, err := t.Configure(targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Seed: p.Seed})
-		_, ok := system.(targets.LagTeller)
-		return err == nil && ok
+	t, ok := p.System()
+	if !ok {
+		return p.unknownTarget() // it was checked when the plan was run
 	}
-	return false
+	var system any
+	config := targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Seed: p.Seed}
+	attacher, ok := t.(targets.Attacher)
+	err := error(nil)
+	if ok && p.Target.Attach.Asked() {
+		system, err = attacher.Attach(targets.AttachConfig{Config: config, Objects: "aftershock_check"})
+	} else {
+		system, err = t.Configure(config)
+	}
+	_, ok = system.(targets.LagTeller)
+	return err == nil && ok
 }
 
 // faultIDs are those ids of the plan's faults that a fact's name holds. How
@@ -158,7 +164,7 @@ func (p *Plan) wrongClaim(path, text string, column int, message, remedy string)
 	for _, quote := range []int{0, 1} {
 		if from := e.Column - 1 + quote; from <= len(line) && strings.HasPrefix(string(line[from:]), text) {
 			e.Column += quote + column - 1
-			e.Snippet = snippet(p.source.lines, e.Line, e.Column)
+			e.Snippet = spelling.Snippet(p.source.lines, e.Line, e.Column)
 			break
 		}
 	}

@@ -10,6 +10,9 @@ import (
 // meant afterwards; those of workloads and faults change nothing when they are
 // applied again.
 func (p *Plan) fill() {
+	if p.Target.Own != nil && p.Target.Name == "" {
+		p.Target.Name = p.Target.Own.Info().Name
+	}
 	p.Load = orNil(workloads.Named(p.Load))
 	if !p.normal {
 		if p.Duration == 0 {

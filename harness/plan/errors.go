@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/internal/failure"
-	"github.com/aftershock-chaos/aftershock/internal/spelling"
 )
 
 // maxErrors bounds how many errors of one file are told at once.
@@ -78,16 +77,3 @@ type moreErrors int
 func (m moreErrors) Error() string { return fmt.Sprintf("and %d more; mend these first", int(m)) }
 
 func (m moreErrors) Unwrap() error { return failure.ErrInput }
-
-// snippet shows a line of source with a caret under the column. A long line is
-// cut to the part around the column; what cannot be printed becomes one
-// printable rune, so that the caret stays where it belongs.
-func snippet(lines []string, line, column int) string {
-	if line < 1 || line > len(lines) || column < 1 {
-		return ""
-	}
-	text, caret := spelling.Window(spelling.Printable(lines[line-1]), column-1)
-	number := fmt.Sprintf("%6d", line)
-	return fmt.Sprintf("%s | %s\n%s | %s^",
-		number, strings.TrimRight(string(text), " "), strings.Repeat(" ", len(number)), strings.Repeat(" ", caret))
-}

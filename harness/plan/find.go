@@ -137,12 +137,12 @@ func (p *Plan) watchesLag() bool {
 
 // couldLag tells whether the target can show its replicas' lag to clients.
 func (p *Plan) couldLag() bool {
-	for _, t := range p.words().Targets {
-		if info := t.Info(); info.Name == p.Target.Name {
-			return slices.Contains(info.Kinds, history.Mark) && slices.Contains(info.Kinds, history.Poll)
-		}
+	t, ok := p.System()
+	if !ok {
+		return p.unknownTarget()
 	}
-	return false
+	kinds := t.Info().Kinds
+	return slices.Contains(kinds, history.Mark) && slices.Contains(kinds, history.Poll)
 }
 
 // WithRate is the plan of one run of a search: so many operations per second over

@@ -13,6 +13,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/attach"
 	"github.com/aftershock-chaos/aftershock/harness/question"
 	"github.com/aftershock-chaos/aftershock/schema"
+	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/workloads"
 	"github.com/aftershock-chaos/aftershock/workloads/pace"
 )
@@ -69,6 +70,9 @@ type Target struct {
 	Failover Failover
 	Attach   attach.Attach // a deployment that somebody else runs; Replicas follows from it
 	Connect  attach.Connect
+	// Own is a system of one's own, in place of one that is built in. It is no key:
+	// only a plan made in Go has it, see targets/own. Name may be left out.
+	Own targets.Target
 }
 
 // Failover sets the operator that promotes when the primary is gone.

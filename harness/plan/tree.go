@@ -1,6 +1,12 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/harness/attach"
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
+)
 
 // treeKind is the shape of a treeNode.
 type treeKind uint8
@@ -106,9 +112,15 @@ func (s *source) at(where place, path, message, remedy string) *Error {
 	e := &Error{File: s.file, Path: path, Message: message, Remedy: remedy}
 	if where.set != "" {
 		e.File = where.set
+		if attach.Secretive(path, e.File) {
+			said, _, _ := strings.Cut(e.File, "=")
+			e.File = said + "=…"
+		}
 		return e
 	}
 	e.Line, e.Column = where.line, where.column
-	e.Snippet = snippet(s.lines, where.line, where.column)
+	if e.Line < 1 || e.Line > len(s.lines) || !attach.Secretive(path, s.lines[e.Line-1]) {
+		e.Snippet = spelling.Snippet(s.lines, where.line, where.column)
+	}
 	return e
 }

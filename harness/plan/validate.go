@@ -201,17 +201,20 @@ func (p *Plan) checkFaults() []*Error {
 
 // checkTarget checks the target and that it can do what the workloads need.
 func (p *Plan) checkTarget() []*Error {
+	if t, ok := p.System(); ok {
+		info := t.Info()
+		for _, check := range []func() []*Error{func() []*Error { return p.checkOwnTarget(t) }, func() []*Error { return p.checkVersions(info) }, p.checkPlace} {
+			if found := check(); len(found) > 0 {
+				return found
+			}
+		}
+		return slices.Concat(p.checkOptions(t, info), p.checkKinds(info), p.checkPipelines(info), p.checkValues(info))
+	}
+	if p.unknownTarget() {
+		return p.checkPlace()
+	}
 	var names []string
 	for _, t := range p.words().Targets {
-		if info := t.Info(); info.Name == p.Target.Name {
-			if found := p.checkVersions(info); len(found) > 0 {
-				return found
-			}
-			if found := p.checkPlace(); len(found) > 0 {
-				return found
-			}
-			return slices.Concat(p.checkOptions(t, info), p.checkKinds(info), p.checkPipelines(info), p.checkValues(info))
-		}
 		names = append(names, t.Info().Name)
 	}
 	if p.Target.Name == "" {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/aftershock-chaos/aftershock/internal/spelling"
 )
 
 // TestYAMLBounds: input that would make the parser recurse without end, take
@@ -68,12 +70,12 @@ func TestSnippet(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := snippet([]string{tt.line}, 1, tt.column); got != tt.want {
+			if got := spelling.Snippet([]string{tt.line}, 1, tt.column); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})
 	}
-	if got := snippet([]string{"a"}, 2, 1) + snippet(nil, 0, 0); got != "" {
+	if got := spelling.Snippet([]string{"a"}, 2, 1) + spelling.Snippet(nil, 0, 0); got != "" {
 		t.Errorf("a line that is not there shows as %q", got)
 	}
 }

@@ -313,7 +313,7 @@ func Export(w io.Writer, path string, format foreign.Format, workload string) er
 
 // LoadPlanned reads the plan and the schedule of a run directory.
 func LoadPlanned(dir *rundir.Dir, overrides []plan.Override) (*plan.Plan, []faults.Planned, error) {
-	plans, err := plan.Load(dir.File(rundir.PlanFile), overrides, plan.AnyHost())
+	plans, err := plan.Load(dir.File(rundir.PlanFile), overrides, plan.AsRun())
 	if err != nil {
 		return nil, nil, err
 	}
