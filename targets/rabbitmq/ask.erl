@@ -17,7 +17,7 @@ Leader = fun(Q) ->
 end,
 Term = fun(Q) ->
     Try(fun() -> maps:get(term, ra:key_metrics({RaName(Q), node()})) end,
-        Try(fun() -> element(2, hd(ets:lookup(ra_metrics, RaName(Q)))) end, 0))
+        Try(fun() -> element(2, hd(ets:lookup(ra_metrics, amqqueue:get_name(Q)))) end, 0)) % before 4.0
 end,
 State = fun(Q) -> Try(fun() -> element(2, hd(ets:lookup(ra_state, RaName(Q)))) end, none) end,
 Members = fun(Q) -> Try(fun() -> M = maps:get(nodes, amqqueue:get_type_state(Q)), case is_map(M) of true -> maps:keys(M); false -> M end end, []) end,

@@ -99,7 +99,8 @@ func (*Attached) Server([]*cluster.Node, int) cluster.ServerSpec { return cluste
 // Close closes the kept connections and asks nobody any more.
 func (s *Attached) Close() error {
 	s.told.close()
-	return errors.Join(s.clients.Close(), s.operators.Close())
+	_, _ = s.clients.Close(), s.operators.Close() // a goodbye that nobody hears loses nothing
+	return nil
 }
 
 // short bounds the kept connections' questions.
@@ -160,15 +161,15 @@ func (s *Attached) Enter(ctx context.Context, d targets.Door, nodes []*cluster.N
 	return nil, -1, failed
 }
 
-// use calls f with a kept connection's channel within ctx: the driver's calls end
+// use calls f with a kept connection within ctx and a time: the driver's calls end
 // with their connection.
-func use(ctx context.Context, by *kit.Kept[*Client], n *cluster.Node, f func(c *Client) error) error {
+func use(ctx context.Context, by *kit.Kept[*Client], n *cluster.Node, within time.Duration, f func(c *Client) error) error {
 	return by.Use(ctx, n, func(c *Client) error {
-		bounded, cancel := context.WithTimeout(ctx, kit.LookTimeout)
+		bounded, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		stop := context.AfterFunc(bounded, func() { _ = c.raw.Close() })
 		err := f(c)
-		if !stop() && err == nil {
+		if !stop() { // whatever the driver makes of it
 			err = bounded.Err()
 		}
 		return err
@@ -177,7 +178,7 @@ func use(ctx context.Context, by *kit.Kept[*Client], n *cluster.Node, f func(c *
 
 // serves asks a node something that no other has to be asked for.
 func (s *Attached) serves(ctx context.Context, by *kit.Kept[*Client], n *cluster.Node) error {
-	once := func() error { return use(ctx, by, n, func(c *Client) error { return c.ch.Qos(1, 0, false) }) }
+	once := func() error { return use(ctx, by, n, kit.LookTimeout, func(c *Client) error { return c.ch.Qos(1, 0, false) }) }
 	err := once()
 	if errors.Is(err, amqp.ErrClosed) && ctx.Err() == nil {
 		err = once() // the kept connection had ended before

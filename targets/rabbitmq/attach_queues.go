@@ -34,12 +34,12 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err != nil {
 		return fmt.Errorf("look at the deployment: %w", err)
 	}
-	if err := use(ctx, &s.operators, nodes[0], s.makeFirst); err != nil {
+	if err := use(ctx, &s.operators, nodes[0], kit.DefaultTimeout, s.makeFirst); err != nil {
 		return fmt.Errorf("make the run's first queue on %s: %w", nodes[0].Name, s.login.forbidden(err))
 	}
 	err = kit.Each(nodes, func(i int) error {
 		return kit.Retry(ctx, kit.LookEvery, "wait until "+nodes[i].Name+" shows the run's first queue", func() error {
-			return use(ctx, &s.operators, nodes[i], func(c *Client) error { return c.waitAcked(s.objects) })
+			return use(ctx, &s.operators, nodes[i], kit.LookTimeout, func(c *Client) error { return c.waitAcked(s.objects) })
 		})
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ func (s *System) begin(ctx context.Context, raw net.Conn, config amqp.Config, o 
 	c := &Client{system: s, raw: raw, timeout: kit.OpTimeout(o), known: make(map[uint32]string), values: o.Values}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // ends a handshake that takes too long
 	err := c.open(config)
-	if !stop() && err == nil {
+	if !stop() { // whatever the driver makes of it
 		err = ctx.Err()
 	}
 	if err != nil {

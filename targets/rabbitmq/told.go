@@ -120,19 +120,26 @@ func (t *told) watch(n *cluster.Node) {
 		if errors.Is(err, cluster.ErrCannot) {
 			return // it never can
 		}
-		if err == nil {
-			last = answer
-			t.mu.Lock()
-			its := t.of(n)
-			its.role, its.at = parse(answer), time.Now()
-			t.mu.Unlock()
+		t.heard(n, answer, err)
+		if last = answer; err == nil {
 			continue
 		}
-		last = "" // it is told anew
 		select {
 		case <-t.ctx.Done():
 		case <-time.After(againAfter):
 		}
+	}
+}
+
+// heard takes an answer in. What was told before is not believed after an error: the
+// node may have started anew.
+func (t *told) heard(n *cluster.Node, answer string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	its := t.of(n)
+	its.at = time.Now()
+	if its.role = nil; err == nil {
+		its.role = parse(answer)
 	}
 }
 
