@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test race lint fuzz differential mutants bench bench-checkers bench-peers bugs soak calm kills ab plans table study reference images deployment servers test-targets same clean
+.PHONY: build demo test race lint fuzz differential mutants bench bench-checkers bench-peers bugs soak calm kills ab plans table study reference images deployment deployments servers test-targets same clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -72,6 +72,9 @@ images: ## stand-ins for the official images, of all versions that are tested, w
 
 deployment: ## brings up a deployment of plans/deployments: NAME=patroni, VARIANT=strict is one of its variants; DOWN=1 takes it away with its data
 	scripts/deployment $(if $(DOWN),down,up) '$(NAME)' $(if $(DOWN),,$(VARIANT))
+
+deployments: build ## attaches to Patroni, asynchronous and synchronous, and cuts its primary off: losses, and none; ALL=1 is every plan of every deployment
+	scripts/deployments $(if $(ALL),all)
 
 servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers

@@ -67,6 +67,7 @@ const (
 	Moved     ChangeKind = "moved"     // it has another address now: Addr
 	Gone      ChangeKind = "gone"      // it is not there any more: removed, or not reached
 	Lapsed    ChangeKind = "lapsed"    // its rules or its pause ended by themselves: nobody was heard of for the lease
+	Says      ChangeKind = "says"      // what stands beside the nodes takes them for something else
 	Unguarded ChangeKind = "unguarded" // it served for a time without the rules in force: Until
 )
 

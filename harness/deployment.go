@@ -122,13 +122,23 @@ func (d *deployment) find(ctx context.Context, r *request, rec *record) error {
 		return failure.Infrastructure("find the deployment", err)
 	}
 	d.visit.Deployment, d.cluster, d.nodes = found, found, found.Nodes()
+	if err := attached.CheckNames(r.plan, found); err != nil {
+		return fmt.Errorf("%w: %w", failure.ErrInput, err)
+	}
 	if len(r.schedule) == 0 || !r.mayBreak(found.Called()) {
 		return nil
 	}
-	if err := d.visit.Missing(ctx, r.schedule); err != nil {
-		return fmt.Errorf("%w: %w", failure.ErrInput, err)
+	missing := d.visit.Missing(ctx, r.schedule)
+	if missing == nil {
+		if err := found.Invite(ctx); err != nil {
+			return failure.Infrastructure("bring guests to the nodes", err)
+		}
+		missing = d.visit.Missing(ctx, r.schedule) // what a guest cannot do, only the guest knows
 	}
-	return failure.Infrastructure("bring guests to the nodes", found.Invite(ctx))
+	if missing != nil {
+		return fmt.Errorf("%w: %w", failure.ErrInput, missing)
+	}
+	return nil
 }
 
 // mayBreak tells whether somebody has typed the deployment's name out.

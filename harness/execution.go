@@ -215,7 +215,8 @@ func (e *execution) begin(background *actors) {
 	)
 	background.start(nodeExits(d.nodes, s.clock, rec)...)
 	if d.visit != nil {
-		background.start(actor{name: "what the place does", run: silent(func(ctx context.Context) { d.visit.Tell(ctx, s.clock, rec.emit) })})
+		background.start(actor{name: "what the place does", run: silent(func(ctx context.Context) { d.visit.Tell(ctx, s.clock, rec.emit) })},
+			actor{name: "what stands beside the nodes", run: silent(func(ctx context.Context) { attached.Watch(ctx, e.plan, s.clock, rec.emit) })})
 	}
 	if o := operator.New(d.system, d.nodes, e.plan.Target.Failover, e.plan.Seed, s.clock, s.watchdog, rec.emit, rec.log); o != nil {
 		background.start(actor{name: "operator", run: silent(o.Run)})

@@ -21,7 +21,7 @@ const (
 	EventGateFailed EventKind = "gate-failed" // a planned thing did not happen; Detail says what
 	EventSettled    EventKind = "settled"     // what came of the wait for a settled cluster; Failed, and Detail says why, if it did not settle
 	EventAway       EventKind = "away"        // Node is out of the harness's reach for good, though no plan asked for it; Detail says why
-	EventPlace      EventKind = "place"       // what the place of a deployment that somebody else runs did to Node, or somebody with it: Name is restarted, moved, gone, lapsed or unguarded (until Until)
+	EventPlace      EventKind = "place"       // what the place of a deployment that somebody else runs did to Node, or somebody with it: Name is restarted, moved, gone, lapsed or unguarded (until Until), or says, of who stands beside the nodes
 	EventEnd        EventKind = "end"         // the end mark of the file, see EventLog.End; no Log has it
 )
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-//go:embed *.yaml */*.yaml
+//go:embed *.yaml */*.yaml */*/*.yaml
 var files embed.FS
 
 const extension = ".yaml"

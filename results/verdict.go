@@ -99,6 +99,7 @@ type Verdict struct {
 	Values    []FactValue           `json:"facts"` // by name
 	Findings  []Finding             `json:"findings"`
 	Faults    []Fault               `json:"faults"`
+	Place     []Happening           `json:"place,omitempty"` // of a deployment that somebody else runs
 	Latency   []checkers.LatencyRow `json:"latency"`
 	Lag       []LagRow              `json:"lag"`
 	ServerLag []ServerLagRow        `json:"lag_told,omitempty"`
@@ -212,7 +213,7 @@ func Judge(in Input) *Verdict {
 	v := &Verdict{
 		Version: VerdictVersion, Notes: append([]string{}, in.Notes...), Remarks: remarks(in.Log, m.ByName()), Plan: in.Plan,
 		Run: in.Log.Meta.Run, Dir: in.Dir, Started: in.Started, Machine: in.Machine,
-		Nodes: in.Log.Meta.Nodes, Control: in.Control, Faults: allFaults(m.Faults, in.Planned),
+		Nodes: in.Log.Meta.Nodes, Control: in.Control, Faults: allFaults(m.Faults, in.Planned), Place: happenings(in.Log),
 		Latency: m.Latency, Lag: m.Lag, ServerLag: m.ServerLag, LagNotes: m.LagNotes, Phases: m.Phases, History: m.Counts,
 		Staleness: m.Staleness, Isolation: m.Isolation,
 	}

@@ -225,7 +225,9 @@ func checkCrash(t *testing.T, d cluster.Deployment, n *cluster.Node) {
 // One program of several: its supervisor lives on and starts it again.
 func TestOneProgram(t *testing.T) {
 	p := newProject(t)
-	p.run("db1", func(c *container.Config, _ *container.HostConfig) { c.Cmd, c.User = []string{"supervise", ":7000"}, "1234:1234" })
+	p.run("db1", func(c *container.Config, _ *container.HostConfig) {
+		c.Cmd, c.User = []string{"supervise", ":7000"}, "1234:1234"
+	})
 	d := p.find(Target{Containers: []string{p.name + "_db1_1"}}, p.spec())
 	if err := d.Invite(t.Context()); err != nil {
 		t.Fatal(err)

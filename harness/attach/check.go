@@ -2,6 +2,7 @@ package attach
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -52,6 +53,16 @@ func (a Attach) check() []Mistake {
 		return []Mistake{mistake("attach", "the nodes are named in more than one way", "keep one of compose, containers and nodes")}
 	}
 	var found []Mistake
+	for _, name := range slices.Sorted(maps.Keys(a.Watch)) {
+		if !slices.Contains(Watched(), name) {
+			found = append(found, mistake(schema.Join("attach.watch", name), fmt.Sprintf("nobody knows how to ask %q", spelling.Short(name)), spelling.DidYouMean(name, Watched())))
+		}
+		for u := range strings.SplitSeq(a.Watch[name], ",") {
+			if p, err := url.Parse(u); err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Host == "" || p.User != nil {
+				found = append(found, mistake(schema.Join("attach.watch", name), "that is no address of the web without a password", "write http://host:port/path"))
+			}
+		}
+	}
 	if a.Compose.asked() && len(a.Compose.Services) == 0 {
 		found = append(found, mistake("attach.compose", "compose names no service", "add services: [db1, db2, db3], those that are the nodes"))
 	}

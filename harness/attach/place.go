@@ -4,6 +4,7 @@
 package attach
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/aftershock-chaos/aftershock/schema"
@@ -18,6 +19,9 @@ type Attach struct {
 	Compose    Compose
 	Containers []string // names or ids
 	Nodes      []string // host:port, or host: reached by their addresses alone
+	// Watch is what stands beside the nodes, each by a URL of its own words, or several
+	// with commas between them: haproxy (its page as CSV), patroni (its REST).
+	Watch map[string]string
 	// Allow is the deployment's name, typed out: it may be broken.
 	Allow string
 }
@@ -55,8 +59,12 @@ func (a Attach) NodeNames(name func(i int) string) []string {
 // Clone is a copy that shares nothing.
 func (a Attach) Clone() Attach {
 	a.Compose.Services, a.Containers, a.Nodes = slices.Clone(a.Compose.Services), slices.Clone(a.Containers), slices.Clone(a.Nodes)
+	a.Watch = maps.Clone(a.Watch)
 	return a
 }
+
+// Watched are the words of Watch.
+func Watched() []string { return []string{"haproxy", "patroni"} }
 
 // Connect says how clients and the harness come in.
 type Connect struct {
@@ -100,6 +108,9 @@ func AttachKeys() []schema.Key[Attach] {
 		{Field: schema.Field{Name: "nodes", Type: schema.List, Of: schema.Text, Max: maxNodes, Absent: "no addresses", Example: `["10.0.0.5:5432", "10.0.0.6:5432"]`,
 			Meaning: "servers anywhere by their addresses: load and checks, and no faults but commands"},
 			At: func(a *Attach) any { return &a.Nodes }},
+		{Field: schema.Field{Name: "watch", Type: schema.Map, Of: schema.Text, Absent: "nobody beside the nodes is asked", Example: `{haproxy: "http://127.0.0.1:7000/;csv"}`,
+			Meaning: "what stands beside the nodes and is asked whom it takes for what: haproxy by its page as CSV, patroni by its REST; several addresses have commas between them"},
+			At: func(a *Attach) any { return &a.Watch }},
 		{Field: schema.Field{Name: "allow", Type: schema.Text, Absent: "nothing is broken unless run --break names the deployment", Example: "shop",
 			Meaning: "the deployment's name, typed out: the plan may break it"},
 			At: func(a *Attach) any { return &a.Allow }},

@@ -136,6 +136,19 @@ func (v *Visit) Missing(ctx context.Context, schedule []faults.Planned) error {
 	return errors.Join(errs...)
 }
 
+// CheckNames refuses a deployment whose nodes are others than the plan has names for,
+// as where a service has several containers.
+func CheckNames(p *plan.Plan, d cluster.Deployment) error {
+	var found []string
+	for _, n := range d.Nodes() {
+		found = append(found, n.Name)
+	}
+	if wanted := p.NodeNames(); !slices.Equal(found, wanted) {
+		return fmt.Errorf("target.attach: the plan has the nodes %s, and there are %s: name each as containers", strings.Join(wanted, ", "), strings.Join(found, ", "))
+	}
+	return nil
+}
+
 // Leave removes the run's objects and has the guests go. The error says what is
 // left, and the remedy.
 func (v *Visit) Leave(ctx context.Context) error {

@@ -39,3 +39,22 @@ func TestRunsOf(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestReaders(t *testing.T) {
+	said, err := readHAProxy([]byte("# pxname,svname,qcur,status\nprimary,FRONTEND,0,OPEN\nprimary,db1,0,DOWN\nprimary,db2,0,UP 1/2\nprimary,BACKEND,0,UP\nreplicas,db1,0,DOWN\n"))
+	if err != nil || said != "primary → db2; replicas → nobody" {
+		t.Error(said, err)
+	}
+	said, err = readPatroni([]byte(`{"members": [{"name": "db2", "role": "leader", "state": "running"}, {"name": "db1", "role": "replica", "state": "streaming"}]}`))
+	if err != nil || said != "db1 replica streaming; db2 leader running" {
+		t.Error(said, err)
+	}
+	for _, body := range []string{"", "<html>", "a,b\n1,2\n", "{}"} {
+		if said, err := readHAProxy([]byte(body)); err == nil {
+			t.Errorf("HAProxy said %q by %q", said, body)
+		}
+		if said, err := readPatroni([]byte(body)); err == nil {
+			t.Errorf("Patroni said %q by %q", said, body)
+		}
+	}
+}

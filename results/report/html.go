@@ -207,6 +207,7 @@ var pageFuncs = template.FuncMap{
 	"keyOf":     func(e results.Evidence) string { return keyOf(&e) },
 	"clientOf":  func(e results.Evidence) string { return clientOf(&e) },
 	"title":     func(f results.Fault) string { return f.Title() },
+	"happened":  func(h results.Happening) string { return strings.TrimPrefix(placeLine(&h), h.Who+" ") },
 	"value":     results.FactValue.String,
 	"phase":     pagePhase,
 	"when":      func(when string) string { return pagePhase(checkers.Phase(when)) },

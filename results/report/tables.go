@@ -176,6 +176,36 @@ func (t *text) faults(v *results.Verdict) {
 	}
 }
 
+// maxPlaceText is how many lines the summary has for what a place did.
+const maxPlaceText = 10
+
+// place tells what a deployment that somebody else runs did by itself.
+func (t *text) place(v *results.Verdict) {
+	if len(v.Place) == 0 {
+		return
+	}
+	t.line()
+	for i := range v.Place {
+		if i == maxPlaceText-1 && len(v.Place) > maxPlaceText {
+			t.line(styleDim, fmt.Sprintf("  and %d more in the report", len(v.Place)-i))
+			return
+		}
+		t.line(styleDim, "  "+pad(units.Instant(v.Place[i].At), 8)+" ", styleNone, plain(placeLine(&v.Place[i])))
+	}
+}
+
+// placeLine tells one happening in one line.
+func placeLine(h *results.Happening) string {
+	words := h.Who + " " + h.What
+	if h.Until > h.At {
+		words += " for " + units.Nanos(h.Until-h.At)
+	}
+	if h.Detail != "" {
+		words += ": " + h.Detail
+	}
+	return words
+}
+
 // faultLine tells one fault in one line.
 func faultLine(f *results.Fault) string {
 	what := f.Name

@@ -75,6 +75,7 @@ func Text(w io.Writer, v *results.Verdict, o TextOptions) error {
 	t.promises(v)
 	t.objectives(v)
 	t.faults(v)
+	t.place(v)
 	if v.Machine != nil {
 		t.line(styleDim, "  on   "+plain(v.Machine.Words()))
 	}
