@@ -178,7 +178,9 @@ func use(ctx context.Context, by *kit.Kept[*Client], n *cluster.Node, within tim
 
 // serves asks a node something that no other has to be asked for.
 func (s *Attached) serves(ctx context.Context, by *kit.Kept[*Client], n *cluster.Node) error {
-	once := func() error { return use(ctx, by, n, kit.LookTimeout, func(c *Client) error { return c.ch.Qos(1, 0, false) }) }
+	once := func() error {
+		return use(ctx, by, n, kit.LookTimeout, func(c *Client) error { return c.ch.Qos(1, 0, false) })
+	}
 	err := once()
 	if errors.Is(err, amqp.ErrClosed) && ctx.Err() == nil {
 		err = once() // the kept connection had ended before
