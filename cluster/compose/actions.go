@@ -263,7 +263,8 @@ func (n *node) take(ctx context.Context, a cluster.Action, ask func(id string) e
 		return cluster.Effect{}, err
 	}
 	n.change(func() { n.down = true })
-	effect := cluster.Effect{At: began.Add(answered.Sub(began) / 2), Error: answered.Sub(began) / 2, Changed: true}
+	// The latest that it can have been: what is answered later is not the dead one's.
+	effect := cluster.Effect{At: answered, Error: answered.Sub(began), Changed: true}
 	if !up { // it waited for its restart policy, or was down
 		n.change(func() { n.asked, n.askedFor = "", false })
 		return effect, nil
@@ -276,7 +277,7 @@ func (n *node) take(ctx context.Context, a cluster.Action, ask func(id string) e
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if sent := n.signal; sent.After(began) && sent.Before(answered) {
-		effect.At, effect.Error = began.Add(sent.Sub(began)/2), sent.Sub(began)/2
+		effect.At, effect.Error = sent, sent.Sub(began)
 	}
 	return effect, nil
 }

@@ -47,22 +47,29 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ on %s: %w", n.Name, err)
 	}
-	c := &Client{system: s, raw: raw, timeout: kit.OpTimeout(o), known: make(map[uint32]string), values: o.Values}
-	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // ends a handshake that takes too long
-	err = c.open()
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
+	c, err := s.begin(ctx, raw, (&login{Access: targets.Access{User: guest, Password: guest}}).config(""), o)
 	if err != nil {
-		_ = raw.Close() // there is nothing to lose on it
 		return nil, fmt.Errorf("open an AMQP channel on %s: %w", n.Name, err)
 	}
 	return c, nil
 }
 
-func (c *Client) open() (err error) {
-	config := amqp.Config{SASL: []amqp.Authentication{&amqp.PlainAuth{Username: "guest", Password: "guest"}}, Vhost: "/",
-		Heartbeat: heartbeat, FrameSize: frameSize, Locale: "en_US"}
+// begin makes a client of a connection, which is closed after an error.
+func (s *System) begin(ctx context.Context, raw net.Conn, config amqp.Config, o targets.ClientOptions) (*Client, error) {
+	c := &Client{system: s, raw: raw, timeout: kit.OpTimeout(o), known: make(map[uint32]string), values: o.Values}
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() }) // ends a handshake that takes too long
+	err := c.open(config)
+	if !stop() { // whatever the driver makes of it
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = raw.Close() // there is nothing to lose on it
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Client) open(config amqp.Config) (err error) {
 	if c.conn, err = amqp.Open(c.raw, config); err != nil {
 		return err
 	}
@@ -129,17 +136,29 @@ func (c *Client) declared(op *history.Op) (string, error) {
 	if name, ok := c.known[op.Key]; ok {
 		return name, nil
 	}
-	name := string(kit.AppendKey(nil, op))
-	args := amqp.Table{}
-	if c.system.queue == quorum {
-		args["x-queue-type"] = quorum
-		args["x-quorum-initial-group-size"] = c.system.nodes
+	name := string(kit.AppendKey([]byte(c.system.prefix), op))
+	if c.system.noted != nil {
+		if err := c.system.noted(c, name); err != nil {
+			return "", err
+		}
 	}
-	if _, err := c.ch.QueueDeclare(name, true, false, false, false, args); err != nil {
+	if _, err := c.ch.QueueDeclare(name, true, false, false, false, c.system.arguments()); err != nil {
 		return "", err
 	}
 	c.known[op.Key] = name
 	return name, nil
+}
+
+// arguments are what a queue is declared with.
+func (s *System) arguments() amqp.Table {
+	args := amqp.Table{}
+	if s.queue == quorum {
+		args["x-queue-type"] = quorum
+		if s.nodes > 0 {
+			args["x-quorum-initial-group-size"] = s.nodes
+		}
+	}
+	return args
 }
 
 // enqueue publishes a persistent message. With confirms it is OK when the

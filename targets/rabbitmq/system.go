@@ -24,7 +24,8 @@ const (
 
 // System is one configured RabbitMQ cluster.
 type System struct {
-	nodes            int
+	nodes            int    // that a quorum queue is told to be on; 0: as the server has it
+	prefix           string // of the queues' names
 	queue            string
 	confirms         bool
 	partition        string
@@ -33,6 +34,7 @@ type System struct {
 	schedulers       int
 	cookie           string
 	client, operator kit.Kept[*line]
+	noted            func(c *Client, queue string) error // before a client first declares a queue; nil: nobody
 }
 
 var (
