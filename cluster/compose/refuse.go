@@ -12,10 +12,12 @@ func check(found []seen) error {
 	var down, hosts, shared []string
 	for _, s := range found {
 		switch {
-		case !s.running:
-			down = append(down, s.node)
 		case s.mode == "host":
 			hosts = append(hosts, s.node)
+		case s.mode == "none" || strings.HasPrefix(s.mode, "container:"):
+			shared = append(shared, s.node)
+		case !s.running:
+			down = append(down, s.node)
 		case len(s.endpoints) == 0:
 			shared = append(shared, s.node)
 		}
@@ -23,10 +25,10 @@ func check(found []seen) error {
 	switch {
 	case len(hosts) > 0:
 		return fmt.Errorf("%s: network_mode: host: rules there would cut off the machine itself; give it a network of its own", strings.Join(hosts, ", "))
-	case len(down) > 0:
-		return fmt.Errorf("not running: %s: start it (docker compose up -d, docker start), and wait until it is", strings.Join(down, ", "))
 	case len(shared) > 0:
 		return fmt.Errorf("%s: without a network of its own (network_mode: none, or another container's): name the container whose network it is", strings.Join(shared, ", "))
+	case len(down) > 0:
+		return fmt.Errorf("not running: %s: start it (docker compose up -d, docker start), and wait until it is", strings.Join(down, ", "))
 	}
 	return preferCommon(found)
 }
