@@ -32,7 +32,7 @@ whichever machine, lose what they have.`,
 				fmt.Fprintln(stdout, "removed", r)
 			}
 			if err != nil {
-				return fmt.Errorf("%w: clean: %w", failure.ErrInfrastructure, err)
+				return failure.Infrastructure("clean", err)
 			}
 			if len(removed) == 0 {
 				fmt.Fprintln(stdout, "nothing to remove")

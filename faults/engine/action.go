@@ -16,6 +16,7 @@ type outcome struct {
 	at        int64 // when it took effect, on the clock; 0: it did not
 	unchanged bool  // the node was so before, and no other fault is why
 	dropped   uint64
+	lapsed    time.Duration // for how long its rules were not in force, as nobody renewed them
 	note      string
 	err       error
 }
@@ -45,7 +46,7 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	if err != nil {
 		return outcome{err: fmt.Errorf("%s %s: %w", a.Kind, e.Nodes[i].Name, err)}
 	}
-	o := outcome{at: e.Clock.Now(), unchanged: !effect.Changed, dropped: effect.Dropped}
+	o := outcome{at: e.Clock.Now(), unchanged: !effect.Changed, dropped: effect.Dropped, lapsed: effect.Lapsed}
 	if !effect.At.IsZero() {
 		o.at = e.Clock.At(effect.At)
 	}

@@ -389,3 +389,23 @@ func TestOverlappingFaultsCompose(t *testing.T) {
 		}
 	})
 }
+
+// TestLapsedRules: a partition whose rules ended before their time proves nothing.
+func TestLapsedRules(t *testing.T) {
+	for _, lapsed := range []time.Duration{0, 1200 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(3)
+			b.fakes[1].lapsed = lapsed
+			b.run(t, isolate("f1", "n2", s, s))
+			told := ""
+			for _, e := range b.events {
+				if e.Kind == history.EventGateFailed {
+					told += e.Detail
+				}
+			}
+			if (told == "") != (lapsed == 0) || lapsed > 0 && !strings.Contains(told, "f1 was interrupted: its rules were not in force for 1.2s") {
+				t.Errorf("of %s is told %q", lapsed, told)
+			}
+		})
+	}
+}

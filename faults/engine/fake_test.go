@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // keeps what state the action would bring about.
 type fakeNode struct {
 	slowStop time.Duration // how long a graceful stop takes
+	lapsed   time.Duration // for how long rules were not in force
 
 	mu      sync.Mutex
 	running bool
@@ -74,7 +75,7 @@ func (f *fakeNode) Do(ctx context.Context, a cluster.Action) (cluster.Effect, er
 		f.rules[a.ID] = a.Rules
 	case cluster.Unblock:
 		if _, effect.Changed = f.rules[a.ID]; effect.Changed {
-			effect.Dropped = 10
+			effect.Dropped, effect.Lapsed = 10, f.lapsed
 		}
 		delete(f.rules, a.ID)
 	}

@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -92,10 +94,17 @@ func (e *Engine) end(ctx context.Context, f *activeFault, at int64) error {
 		}
 		return e.letGo(ctx, f, i, at)
 	})
-	e.emit(e.event(f, history.EventHeal, at, outcomes))
+	heal := e.event(f, history.EventHeal, at, outcomes)
+	e.emit(heal)
 	var errs []error
+	lapsed := time.Duration(0)
 	for _, o := range outcomes {
 		errs = append(errs, o.err)
+		lapsed = max(lapsed, o.lapsed)
+	}
+	if lapsed > 0 {
+		e.emit(history.Event{At: heal.At, Kind: history.EventGateFailed, Fault: f.planned.ID,
+			Detail: fmt.Sprintf("fault %s was interrupted: its rules were not in force for %s, as the harness was not heard of; make the run again", f.planned.ID, lapsed)})
 	}
 	if !slices.Contains(f.inEffect, true) {
 		e.mu.Lock()
