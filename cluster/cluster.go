@@ -69,6 +69,7 @@ type Spec struct {
 	// have no image see of it the system's programs and these.
 	Programs []string
 	Limits   Limits // of each node
+	Needs    Needs  // of each node
 	Logger   *slog.Logger
 	// Launch is this launch's own id, new each time (crypto/rand.Text); it is in
 	// the names of what the launch makes. Empty: the host takes one by chance.
@@ -151,55 +152,15 @@ type Control interface {
 	Close() error
 }
 
+// Able is what a Control can tell besides: why its node cannot do an action here, with the
+// remedy; nil: it can, as far as that can be tried without doing it.
+type Able interface {
+	Can(ctx context.Context, kind ActionKind) error
+}
+
 // Heard is what a Control can tell besides: when its agent last answered, on the
 // harness's clock. Agents are asked several times a second.
 type Heard interface{ Heard() time.Time }
-
-// ActionKind names what an agent can do.
-type ActionKind string
-
-const (
-	Kill    ActionKind = "kill"    // SIGKILL to every other process of the node; of a container, by its engine: it stays down until started
-	Crash   ActionKind = "crash"   // attached nodes: Process ends as if by itself, so that whoever supervises it there may start it again
-	Stop    ActionKind = "stop"    // the server's StopSignal, SIGKILL after Grace
-	Pause   ActionKind = "pause"   // SIGSTOP to every other process of the node
-	Resume  ActionKind = "resume"  // SIGCONT to every other process of the node
-	Restart ActionKind = "restart" // start the last ServerSpec again (after Kill or Stop)
-	Block   ActionKind = "block"   // add network rules under ID
-	Unblock ActionKind = "unblock" // remove the network rules of ID
-	Exec    ActionKind = "exec"    // run Command; no agent does it, but Control.Run
-)
-
-// Rule drops packets between this node and a peer.
-type Rule struct {
-	Peer netip.Addr `json:"peer"`
-	In   bool       `json:"in"`  // drop what comes from the peer
-	Out  bool       `json:"out"` // drop what goes to the peer
-}
-
-// Action is one thing for one agent to do at one instant.
-type Action struct {
-	Kind  ActionKind    `json:"kind"`
-	ID    string        `json:"id,omitempty"` // the fault's id; Block and Unblock compose by it
-	At    time.Time     `json:"-"`            // harness clock; zero or past means at once
-	Rules []Rule        `json:"rules,omitempty"`
-	Grace time.Duration `json:"grace,omitempty"` // Stop
-	// Process is whom it hits on an attached node: a program's name, or empty for
-	// all of the node.
-	Process string `json:"process,omitempty"`
-
-	Command []string `json:"-"` // Exec
-	Here    bool     `json:"-"` // Exec: on the harness's machine
-}
-
-// Effect is what an action did.
-type Effect struct {
-	At      time.Time     // when it took effect, on the harness's clock; inside the agent, on the agent's
-	Error   time.Duration // bound of At's error from the clocks' synchronisation
-	Dropped uint64        // Unblock: packets that the rules dropped
-	Changed bool          // false when there was nothing to do (killing what does not run)
-	Lapsed  time.Duration // Unblock: for how long the rules were not in force, as nobody renewed them
-}
 
 // Exit is the end of a server process.
 type Exit struct {

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/schema"
@@ -74,6 +75,11 @@ type Kind struct {
 	Attached bool
 	// Process: it can hit one process of an attached node.
 	Process bool
+	// Does are the kinds of actions by which Steps put it into effect and undo it.
+	Does []cluster.ActionKind
+	// Needs adds to what the nodes have to be launched with for a fault of this
+	// kind; nil: nothing.
+	Needs func(s Spec, n *cluster.Needs)
 	// VictimKey is the key of the victim in a plan's map; empty: "victim".
 	VictimKey string
 
@@ -117,6 +123,19 @@ type Step struct {
 type Evidence struct {
 	Healed  bool   // its end was recorded, and with it what was counted
 	Dropped uint64 // packets, by its rules
+	// Counts is what the agents have counted of it, by their words.
+	Counts map[string]uint64
+}
+
+// AddCounts adds what was counted elsewhere, by its words.
+func AddCounts(to, more map[string]uint64) map[string]uint64 {
+	for words, n := range more {
+		if to == nil {
+			to = map[string]uint64{}
+		}
+		to[words] += n
+	}
+	return to
 }
 
 // Actions are the kinds of actions by which it is put into effect and undone.
@@ -127,11 +146,34 @@ func (k Kind) Actions() []cluster.ActionKind {
 	case k.Attached:
 		return []cluster.ActionKind{cluster.Crash}
 	case k.Steps != nil:
-		return []cluster.ActionKind{cluster.Block, cluster.Unblock}
+		return k.Does
 	case k.Hold == Paused:
 		return []cluster.ActionKind{k.Enter.Kind, cluster.Resume}
 	}
 	return []cluster.ActionKind{k.Enter.Kind, cluster.Restart}
+}
+
+// Actions are the kinds of actions that a schedule asks of the nodes, in order.
+func Actions(schedule []Planned) []cluster.ActionKind {
+	var all []cluster.ActionKind
+	for _, p := range schedule {
+		kind, _ := Lookup(p.Spec.Kind)
+		all = append(all, kind.Actions()...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// NeedsOf is what nodes have to be launched with for a plan's faults.
+func NeedsOf(specs []Spec) (n cluster.Needs) {
+	for _, s := range specs {
+		for _, one := range append(s.Pick, s) {
+			if k, _ := Lookup(one.Kind); k.Needs != nil {
+				k.Needs(one, &n)
+			}
+		}
+	}
+	return n
 }
 
 // Verify tells whether the evidence shows an effect that someone can have

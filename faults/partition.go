@@ -39,6 +39,7 @@ func partitionKind() Kind {
 		Done:     "partitioned",
 		Outage:   true,
 		Steps:    partitionSteps,
+		Does:     []cluster.ActionKind{cluster.Block, cluster.Unblock},
 		fill:     fillPartition,
 		validate: validatePartition,
 		choose:   choosePartition,

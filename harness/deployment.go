@@ -14,6 +14,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/machine"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
@@ -92,7 +93,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		d.log.Info("image", "name", d.image)
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
-		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}}
+		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: faults.NeedsOf(r.plan.Faults)}
 	for _, s := range d.target.Servers {
 		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
 			spec.Programs = append(spec.Programs, path)
@@ -109,6 +110,20 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		return failure.Infrastructure("launch the nodes on host "+d.host.Name, err)
 	}
 	d.nodes = d.cluster.Nodes()
+	return d.able(ctx, r.schedule)
+}
+
+// able refuses a schedule that the nodes' agents cannot put into effect here.
+func (d *deployment) able(ctx context.Context, schedule []faults.Planned) error {
+	for _, kind := range faults.Actions(schedule) {
+		for _, n := range d.nodes {
+			if able, ok := n.Control.(cluster.Able); ok {
+				if err := able.Can(ctx, kind); err != nil {
+					return failure.Infrastructure(fmt.Sprintf("prepare the faults: %s cannot do %s on host %s", n.Name, kind, d.host.Name), err)
+				}
+			}
+		}
+	}
 	return nil
 }
 

@@ -27,20 +27,21 @@ const (
 
 // Event is one line of events.jsonl. Times are nanoseconds of the run's Clock.
 type Event struct {
-	At      int64     `json:"at"`
-	Planned int64     `json:"planned,omitempty"`
-	Kind    EventKind `json:"kind"`
-	Fault   string    `json:"fault,omitempty"` // the fault's id, e.g. "f1"
-	Name    string    `json:"name,omitempty"`  // what the fault is called, see FaultName; or of server-lag its figure
-	Node    string    `json:"node,omitempty"`
-	Nodes   []string  `json:"nodes,omitempty"` // victims
-	Epoch   uint64    `json:"epoch,omitempty"`
-	Since   int64     `json:"since,omitempty"`   // role, failover, rejoin, settled: it came after this and no later than At; 0: not told, or of settled: the first look found it so
-	Dropped uint64    `json:"dropped,omitempty"` // heal of a partition: packets its rules dropped
-	Failed  bool      `json:"failed,omitempty"`  // the fault could not be put into effect or undone; exit: not by a fault of the plan
-	By      string    `json:"by,omitempty"`      // server-lag: the node that told it, Node itself or its primary; untrusted: a node, empty for the harness
-	Until   int64     `json:"until,omitempty"`   // untrusted: when it was over; load: when it is to be
-	Demand  *Demand   `json:"demand,omitempty"`
+	At      int64             `json:"at"`
+	Planned int64             `json:"planned,omitempty"`
+	Kind    EventKind         `json:"kind"`
+	Fault   string            `json:"fault,omitempty"` // the fault's id, e.g. "f1"
+	Name    string            `json:"name,omitempty"`  // what the fault is called, see FaultName; or of server-lag its figure
+	Node    string            `json:"node,omitempty"`
+	Nodes   []string          `json:"nodes,omitempty"` // victims
+	Epoch   uint64            `json:"epoch,omitempty"`
+	Since   int64             `json:"since,omitempty"`   // role, failover, rejoin, settled: it came after this and no later than At; 0: not told, or of settled: the first look found it so
+	Dropped uint64            `json:"dropped,omitempty"` // heal of a partition: packets its rules dropped
+	Counts  map[string]uint64 `json:"counts,omitempty"`  // fault, heal: what was seen of it, by the words of who counted it
+	Failed  bool              `json:"failed,omitempty"`  // the fault could not be put into effect or undone; exit: not by a fault of the plan
+	By      string            `json:"by,omitempty"`      // server-lag: the node that told it, Node itself or its primary; untrusted: a node, empty for the harness
+	Until   int64             `json:"until,omitempty"`   // untrusted: when it was over; load: when it is to be
+	Demand  *Demand           `json:"demand,omitempty"`
 
 	Workloads []string `json:"workloads,omitempty"` // load: whose load it is
 

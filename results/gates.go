@@ -136,7 +136,7 @@ func faultGate(p PlannedFault, happened []Fault) Gate {
 		return g
 	}
 	kind, _ := faults.Lookup(cmp.Or(p.Kind, f.Kind()))
-	words, ok := kind.Verify(faults.Evidence{Healed: f.Healed, Dropped: f.Dropped})
+	words, ok := kind.Verify(faults.Evidence{Healed: f.Healed, Dropped: f.Dropped, Counts: f.Counts})
 	if !ok {
 		g.Detail = words
 		return g

@@ -31,8 +31,10 @@ type Fault struct {
 	Precision int64    `json:"precision_ns"` // At − Planned of its least punctual victim
 	Healed    bool     `json:"healed"`
 	Dropped   uint64   `json:"dropped,omitempty"` // packets, of a partition
-	Executed  bool     `json:"executed"`          // took effect on some victim
-	Error     string   `json:"error,omitempty"`   // why it did not, or not everywhere
+	// Counts is what was seen of it besides, by the words of who counted it.
+	Counts   map[string]uint64 `json:"counts,omitempty"`
+	Executed bool              `json:"executed"`        // took effect on some victim
+	Error    string            `json:"error,omitempty"` // why it did not, or not everywhere
 
 	met      bool // some operation touched it, see touches
 	answered bool // some operation was answered while it was in force
@@ -146,6 +148,7 @@ func (f *Fault) add(e *history.Event) {
 
 func (f *Fault) heal(e *history.Event) {
 	f.Dropped += e.Dropped
+	f.Counts = faults.AddCounts(f.Counts, e.Counts)
 	if e.Failed && f.Error == "" {
 		f.Error = strings.TrimSpace("not healed: " + e.Detail)
 	}

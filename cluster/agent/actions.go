@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -13,6 +14,9 @@ import (
 
 // action is how one kind of action is put into effect in the node.
 type action struct {
+	// can tries whether it could be done, as far as that is possible without doing it,
+	// and tells why not and the remedy; nil: it can be done anywhere.
+	can func() error
 	// prepare does ahead of the instant what takes time and can be done before;
 	// nil if there is nothing.
 	prepare func() error
@@ -32,9 +36,42 @@ func actionsOf(processes *process.Supervisor, firewall *network.Firewall) map[cl
 		cluster.Pause:   {do: processes.Pause},
 		cluster.Resume:  {do: processes.Resume},
 		cluster.Restart: {do: processes.Restart},
-		cluster.Block:   {prepare: firewall.Connect, do: firewall.Block},
-		cluster.Unblock: {do: firewall.Unblock},
+		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
+		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
 	}
+}
+
+type canRequest struct {
+	Kind cluster.ActionKind `json:"kind"`
+}
+
+// can tries whether an action could be done, as far as that is possible without
+// doing it.
+func (s *server) can(_ context.Context, in canRequest) (errorReply, error) {
+	action, ok := s.actions[in.Kind]
+	switch {
+	case !ok && s.processes == nil:
+		return errorReply{Error: s.whyNot(in.Kind).Error()}, nil
+	case !ok:
+		return errorReply{Error: fmt.Sprintf("the node's agent does not know the action %q", in.Kind)}, nil
+	case action.can != nil:
+		if err := action.can(); err != nil {
+			return errorReply{Error: err.Error()}, nil
+		}
+	}
+	return errorReply{}, nil
+}
+
+// Can asks an agent whether it could do an action, and tells why not.
+func (c *Client) Can(ctx context.Context, kind cluster.ActionKind) error {
+	var out errorReply
+	if err := c.call(ctx, pathCan, canRequest{Kind: kind}, &out); err != nil {
+		return fmt.Errorf("ask the agent whether it can %s: %w", kind, err)
+	}
+	if out.Error != "" {
+		return errors.New(out.Error)
+	}
+	return nil
 }
 
 // serveAction answers with the effect, then does what comes last.
@@ -82,5 +119,5 @@ func (s *server) action(ctx context.Context, in actionRequest) (actionReply, err
 	if err != nil {
 		return actionReply{}, err
 	}
-	return actionReply{At: s.clock.read(effect.At), Dropped: effect.Dropped, Changed: effect.Changed, Lapsed: int64(effect.Lapsed)}, nil
+	return actionReply{At: s.clock.read(effect.At), Dropped: effect.Dropped, Changed: effect.Changed, Lapsed: int64(effect.Lapsed), Counts: effect.Counts}, nil
 }

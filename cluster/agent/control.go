@@ -38,7 +38,7 @@ func (c *Client) Do(ctx context.Context, a cluster.Action) (cluster.Effect, erro
 		return cluster.Effect{}, fmt.Errorf("%s: %w", a.Kind, err)
 	}
 	at, bound := c.clock.toHarness(out.At)
-	return cluster.Effect{At: at, Error: bound, Dropped: out.Dropped, Changed: out.Changed, Lapsed: time.Duration(out.Lapsed)}, nil
+	return cluster.Effect{At: at, Error: bound, Dropped: out.Dropped, Changed: out.Changed, Lapsed: time.Duration(out.Lapsed), Counts: out.Counts}, nil
 }
 
 // Usage implements cluster.Metered.

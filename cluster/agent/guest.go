@@ -1,10 +1,10 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -23,21 +23,20 @@ var errGuest = errors.New("this agent is a guest beside a server that it did not
 // guestActions lists what a guest can do.
 func guestActions(processes *victim.Processes, firewall *network.Firewall) map[cluster.ActionKind]action {
 	all := map[cluster.ActionKind]action{
-		cluster.Block:   {prepare: firewall.Connect, do: firewall.Block},
-		cluster.Unblock: {do: firewall.Unblock},
-		Replace:         {prepare: firewall.Connect, do: firewall.Replace},
+		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
+		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
+		Replace:         {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Replace},
 	}
 	if processes != nil {
-		all[cluster.Pause] = action{do: processes.Pause}
-		all[cluster.Resume] = action{do: processes.Resume}
-		all[cluster.Crash] = action{do: processes.Crash, last: processes.Fire}
+		all[cluster.Pause] = action{can: processes.Can, do: processes.Pause}
+		all[cluster.Resume] = action{can: processes.Can, do: processes.Resume}
+		all[cluster.Crash] = action{can: processes.Can, do: processes.Crash, last: processes.Fire}
 	}
 	return all
 }
 
 // guestHandlers routes what is otherwise in a guest.
 func (s *server) guestHandlers(mux *http.ServeMux) {
-	mux.HandleFunc("POST "+pathCan, handle(s.can))
 	// A guest sees no exits; the end of the stream is that of the guest.
 	mux.HandleFunc("POST "+pathExits, func(w http.ResponseWriter, r *http.Request) {
 		if http.NewResponseController(w).Flush() == nil {
@@ -57,42 +56,12 @@ func (s *server) guestHandlers(mux *http.ServeMux) {
 	}
 }
 
-type canRequest struct {
-	Kind cluster.ActionKind `json:"kind"`
-}
-
-// can tries whether an action could be done, as far as that is possible without
-// doing it.
-func (s *server) can(_ context.Context, in canRequest) (errorReply, error) {
-	var err error
-	switch in.Kind {
-	case cluster.Block, cluster.Unblock, Replace:
-		err = s.firewall.Connect()
-	case cluster.Pause, cluster.Resume, cluster.Crash:
-		if s.victim == nil {
-			err = errors.New("the guest does not share the server's PID namespace")
-		} else {
-			err = s.victim.Can()
-		}
-	default:
-		err = fmt.Errorf("%w: %q is not for it to do", errGuest, in.Kind)
+// whyNot says why a guest does not do something.
+func (s *server) whyNot(kind cluster.ActionKind) error {
+	if s.victim == nil && slices.Contains([]cluster.ActionKind{cluster.Pause, cluster.Resume, cluster.Crash}, kind) {
+		return errors.New("the guest does not share the server's PID namespace")
 	}
-	if err != nil {
-		return errorReply{Error: err.Error()}, nil
-	}
-	return errorReply{}, nil
-}
-
-// Can asks a guest whether it could do an action, and tells why not.
-func (c *Client) Can(ctx context.Context, kind cluster.ActionKind) error {
-	var out errorReply
-	if err := c.call(ctx, pathCan, canRequest{Kind: kind}, &out); err != nil {
-		return fmt.Errorf("ask the guest whether it can %s: %w", kind, err)
-	}
-	if out.Error != "" {
-		return errors.New(out.Error)
-	}
-	return nil
+	return fmt.Errorf("%w: %q is not for it to do", errGuest, kind)
 }
 
 // Lapse is a time for which the agent's network rules were not in force, as it was

@@ -20,6 +20,7 @@ func (s *server) handler() http.Handler {
 	})
 	mux.HandleFunc("POST "+pathAction, s.serveAction)
 	mux.HandleFunc("POST "+pathProbe, handle(s.probe))
+	mux.HandleFunc("POST "+pathCan, handle(s.can))
 	if s.processes == nil {
 		s.guestHandlers(mux)
 	} else {

@@ -19,7 +19,7 @@ const (
 	pathOutput   = "/output"
 	pathTunnel   = "/tunnel"
 	pathUsage    = "/usage"
-	pathCan      = "/can" // guests
+	pathCan      = "/can"
 	pathShutdown = "/shutdown"
 )
 
@@ -57,6 +57,8 @@ type actionReply struct {
 	Dropped uint64 `json:"dropped,omitempty"`
 	Changed bool   `json:"changed,omitempty"`
 	Lapsed  int64  `json:"lapsed,omitempty"` // a duration
+
+	Counts map[string]uint64 `json:"counts,omitempty"`
 }
 
 type probeRequest struct {

@@ -182,9 +182,8 @@ func TestDockerCompose(t *testing.T) {
 	for _, n := range []*cluster.Node{db1, db2} {
 		do(t, n, cluster.Action{Kind: cluster.Unblock, ID: "f1"})
 	}
-	if !reaches(t, db2, db1) || !reaches(t, db1, db2) {
-		t.Error("the heal did not follow the new container")
-	}
+	// What was started again may not listen yet.
+	until(t, "the heal follows the new container", 10*time.Second, func() bool { return reaches(t, db2, db1) && reaches(t, db1, db2) })
 	compose(t.Context(), "rm", "-f", "-s", "db1")
 	if c := change(t, d, cluster.Gone); c.Node != 1 {
 		t.Errorf("%+v", c)

@@ -237,9 +237,6 @@ func TestKilledHarnessWithoutReaper(t *testing.T) {
 	p.runAll()
 	run := killHarness(t, p, "alone")
 	began := time.Now()
-	if s := serving(t, p); len(s) > 0 && time.Since(began) < testLease/2 {
-		t.Errorf("nothing is broken: %v serve", s)
-	}
 	until(t, "what was paused and cut off serves", afterKill, func() bool { // what was killed as well, if another launch has cleaned up
 		s := serving(t, p)
 		return len(s) >= 2 && slices.Equal(s[:2], services[:2])

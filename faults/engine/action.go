@@ -16,6 +16,7 @@ type outcome struct {
 	at        int64 // when it took effect, on the clock; 0: it did not
 	unchanged bool  // the node was so before, and no other fault is why
 	dropped   uint64
+	counts    map[string]uint64
 	lapsed    time.Duration // for how long its rules were not in force, as nobody renewed them
 	note      string
 	err       error
@@ -23,7 +24,7 @@ type outcome struct {
 
 // actionOf is an action for f, at an instant of the clock.
 func (e *Engine) actionOf(f *activeFault, a cluster.Action, at int64) cluster.Action {
-	a.ID, a.At = f.planned.ID, e.Clock.Time(at)
+	a.ID, a.At, a.Seed = f.planned.ID, e.Clock.Time(at), f.planned.Seed
 	return a
 }
 
@@ -46,7 +47,7 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	if err != nil {
 		return outcome{err: fmt.Errorf("%s %s: %w", a.Kind, e.Nodes[i].Name, err)}
 	}
-	o := outcome{at: e.Clock.Now(), unchanged: !effect.Changed, dropped: effect.Dropped, lapsed: effect.Lapsed}
+	o := outcome{at: e.Clock.Now(), unchanged: !effect.Changed, dropped: effect.Dropped, lapsed: effect.Lapsed, counts: effect.Counts}
 	if !effect.At.IsZero() {
 		o.at = e.Clock.At(effect.At)
 	}

@@ -140,6 +140,7 @@ func (e *Engine) event(f *activeFault, kind history.EventKind, planned int64, ou
 	for _, o := range outcomes {
 		event.At = max(event.At, o.at)
 		event.Dropped += o.dropped
+		event.Counts = faults.AddCounts(event.Counts, o.counts)
 		if o.err != nil {
 			event.Failed = true
 			words = append(words, o.err.Error())

@@ -123,14 +123,8 @@ type Visit struct {
 
 // Missing says why the schedule's actions cannot be done there; nil: they can.
 func (v *Visit) Missing(ctx context.Context, schedule []faults.Planned) error {
-	var kinds []cluster.ActionKind
-	for _, p := range schedule {
-		kind, _ := faults.Lookup(p.Spec.Kind)
-		kinds = append(kinds, kind.Actions()...)
-	}
-	slices.Sort(kinds)
 	var errs []error
-	for _, k := range slices.Compact(kinds) {
+	for _, k := range faults.Actions(schedule) {
 		errs = append(errs, v.Can(ctx, k))
 	}
 	return errors.Join(errs...)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,6 +221,9 @@ func faultLine(f *results.Fault) string {
 	what += fmt.Sprintf(" at %s (%s from plan) for %s", units.Instant(f.At), units.Signed(f.Precision), units.Nanos(f.End-f.At))
 	if f.Dropped > 0 {
 		what += fmt.Sprintf(", %d packets dropped", f.Dropped)
+	}
+	for _, words := range slices.Sorted(maps.Keys(f.Counts)) {
+		what += fmt.Sprintf(", %d %s", f.Counts[words], words)
 	}
 	if f.Error != "" {
 		what += "; " + f.Error
