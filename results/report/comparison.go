@@ -131,6 +131,8 @@ func (c *compared) answer() string {
 	switch {
 	case len(c.runs) == 1:
 		return string(worst)
+	case worst == results.OnlyMeasured:
+		return fmt.Sprintf("%s %d", worst, len(c.runs))
 	case worst == results.Holds:
 		return fmt.Sprintf("%s %d of %d", worst, held, len(c.runs))
 	}
