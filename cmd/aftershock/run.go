@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/harness"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
@@ -137,8 +138,8 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("--timeout %s is over", f.timeout))
 		defer cancel()
 	}
-	live := newLiveLine(os.Stderr, f.quiet)
-	r := runner{flags: f, live: live, options: f.options(control, newLogger(live, f.verbose), served.with(live.show)), print: print}
+	display := live.New(os.Stderr, f.quiet)
+	r := runner{flags: f, live: display, options: f.options(control, newLogger(display, f.verbose), served.with(display.Show)), print: print}
 	if err := r.run(ctx, jobs); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/harness"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
@@ -19,7 +20,7 @@ import (
 // them.
 type runner struct {
 	flags   runFlags
-	live    *liveLine
+	live    *live.Display
 	options harness.Options
 	print   func(io.Writer, ...*results.Verdict) error
 
@@ -35,7 +36,7 @@ func (r *runner) run(ctx context.Context, jobs []job) error {
 		if j.series != nil {
 			failed = r.series(ctx, j)
 		} else {
-			r.live.begin(i, len(jobs), j)
+			r.live.Begin(j.told(i+1, len(jobs)))
 			var printing error
 			if failed, printing = r.tries(ctx, j); printing != nil {
 				return printing
@@ -65,7 +66,7 @@ func (r *runner) series(ctx context.Context, j job) error {
 func (r *runner) tries(ctx context.Context, j job) (failed, printing error) {
 	for try := 0; ; try++ {
 		result, err := j.run(ctx, r.options)
-		r.live.clear()
+		r.live.Clear()
 		again := try < r.flags.retries && ctx.Err() == nil && hiccup(result, err)
 		if err != nil {
 			failed := fmt.Errorf("plan %s: %w", j.name, err)
