@@ -17,7 +17,8 @@ import (
 // The table "aftershock" has one chain for each direction. First comes an accept
 // of everything once the lease has run out, see lease.go; then accepts for
 // loopback and the control channel; then, for each fault, counters of what it
-// matches; then the drops of all. Its chains are emptied and filled in one
+// matches; then the drops of all; then what is left goes to queues, see queue.go.
+// Its chains are emptied and filled in one
 // netlink transaction, which the kernel makes visible at once, so packets see
 // either the old rules or the new.
 type Firewall struct {
@@ -30,6 +31,7 @@ type Firewall struct {
 	conn      *nftables.Conn
 	until     time.Time // when the kernel lets the rules lapse, if nobody renews them
 	lapses    lapses
+	compat    bool // the kernel has no queues of nftables' own, but iptables' target
 }
 
 // NewFirewall returns a firewall without rules. What goes to and from the
@@ -38,6 +40,9 @@ type Firewall struct {
 func NewFirewall(controlPort uint16, lease time.Duration, heard func() time.Time) *Firewall {
 	return &Firewall{controlPort: controlPort, lease: lease, heard: heard, installed: newRuleSet()}
 }
+
+// ControlPort is the port that no rule touches.
+func (f *Firewall) ControlPort() uint16 { return f.controlPort }
 
 const tableName = "aftershock"
 
@@ -86,7 +91,7 @@ func (f *Firewall) openLocked() error {
 func (f *Firewall) addCounters() (ruleSet, error) {
 	totals := f.installed.clone()
 	if len(totals.byID) == 0 {
-		return totals, nil
+		return totals, nil // what is queued counts for itself
 	}
 	in, out := f.chains()
 	for _, chain := range []*nftables.Chain{in, out} {
@@ -119,7 +124,7 @@ func (f *Firewall) closeOnError(step string, err error) error {
 // apply makes the kernel hold next.
 func (f *Firewall) apply(next ruleSet) error {
 	table := f.conn.AddTable(f.table())
-	if len(next.byID) == 0 {
+	if next.empty() {
 		f.conn.DelTable(table)
 		f.until = time.Time{}
 		return f.closeOnError("remove the rules", f.conn.Flush())
@@ -155,6 +160,9 @@ func (f *Firewall) apply(next ruleSet) error {
 	for _, m := range next.drops() {
 		add(m.in, "", matchPeer(m), verdict(expr.VerdictDrop))
 	}
+	for _, q := range next.queues.to {
+		add(q.In, "", matchPeer(match{q.Peer, q.In}), matchUnmarked(), f.queueing(q.Number))
+	}
 	if err := f.closeOnError("replace the rules", f.conn.Flush()); err != nil {
 		return err
 	}
@@ -180,7 +188,7 @@ func (f *Firewall) Close() error {
 	if f.conn == nil {
 		return nil
 	}
-	if len(f.installed.byID) > 0 {
+	if !f.installed.empty() {
 		if err := f.apply(newRuleSet()); err != nil {
 			return err
 		}
