@@ -116,11 +116,12 @@ func (s *Shaper) Unshape(a cluster.Action) (cluster.Effect, error) {
 		return cluster.Effect{At: time.Now()}, nil
 	}
 	delete(s.faults, a.ID)
+	s.engine.shape(s.effects()) // lets go what the rules' end could drop
 	if err := s.rules.Queue(s.wanted()); err != nil {
 		s.faults[a.ID] = f
+		s.engine.shape(s.effects())
 		return cluster.Effect{}, err
 	}
-	s.engine.shape(s.effects())
 	return cluster.Effect{At: time.Now(), Changed: true, Counts: s.engine.counted(f), Lapsed: s.rules.Lapsed(a.ID)}, nil
 }
 
@@ -134,6 +135,7 @@ func (s *Shaper) Close() error {
 	var err error
 	if len(s.faults) > 0 {
 		s.faults = map[string]*fault{}
+		s.engine.shape(nil)
 		err = s.rules.Queue(nil, nil)
 	}
 	s.engine.stop()

@@ -40,20 +40,20 @@ func BenchmarkRoundTrip(b *testing.B) {
 	}
 }
 
-// BenchmarkStream: how much one TCP connection carries to a node.
+// BenchmarkStream: how much one TCP connection carries to a node, once its window has
+// grown: with a delay, that takes seconds.
 func BenchmarkStream(b *testing.B) {
 	c := nodetest.Launch(b, 1)
 	node := c.Nodes()[0]
 	nodetest.Serve(b, node)
 	conn := dial(b, node)
 	chunk := make([]byte, 1<<20)
-	run := func(b *testing.B) {
-		b.SetBytes(int64(len(chunk)))
+	stream := func(b *testing.B, chunks int) {
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Minute))
-		if _, err := fmt.Fprintf(conn, "take %d\n", int64(b.N)*int64(len(chunk))); err != nil {
+		if _, err := fmt.Fprintf(conn, "take %d\n", int64(chunks)*int64(len(chunk))); err != nil {
 			b.Fatal(err)
 		}
-		for range b.N {
+		for range chunks {
 			if _, err := conn.Write(chunk); err != nil {
 				b.Fatal(err)
 			}
@@ -61,6 +61,10 @@ func BenchmarkStream(b *testing.B) {
 		if _, err := conn.lines.ReadString('\n'); err != nil {
 			b.Fatal(err)
 		}
+	}
+	run := func(b *testing.B) {
+		b.SetBytes(int64(len(chunk)))
+		stream(b, b.N)
 	}
 	b.Run("plain", run)
 	for name, link := range map[string]cluster.Link{
@@ -70,6 +74,10 @@ func BenchmarkStream(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			link.Peer = c.HarnessAddr()
 			shape(b, node, "f1", link)
+			if link.Delay > 0 {
+				stream(b, 1000)
+			}
+			b.ResetTimer()
 			run(b)
 			unshape(b, node, "f1")
 		})

@@ -2,15 +2,19 @@ package link_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/internal/nodetest"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 )
 
 func TestMain(m *testing.M) { nodetest.Main(m) }
@@ -188,5 +192,83 @@ func TestShapeAndBlockCompose(t *testing.T) {
 	}
 	if e := unshape(t, two, "slow"); e.Counts["packets held"] != 20 {
 		t.Errorf("%+v", e)
+	}
+}
+
+// A connection that is reset ends at once on both ends, idle as it is; those of others,
+// and the control channel, go on.
+func TestReset(t *testing.T) {
+	c := nodetest.Launch(t, 2)
+	one, two := c.Nodes()[0], c.Nodes()[1]
+	nodetest.Serve(t, one, two)
+	hit, other := dial(t, one), dial(t, two)
+	hit.ask(t, "ping")
+	other.ask(t, "ping")
+	if err := one.Control.(cluster.Able).Can(t.Context(), cluster.Reset); err != nil {
+		t.Fatal(err)
+	}
+	reset := cluster.Action{Kind: cluster.Reset, ID: "f1", Rules: []cluster.Rule{{Peer: c.HarnessAddr(), In: true, Out: true}, {Peer: two.Addr}}}
+	e := nodetest.Do(t, one, reset)
+	if !e.Changed || e.Counts["connections reset"] != 1 {
+		t.Errorf("%+v", e)
+	}
+	_ = hit.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := hit.lines.ReadString('\n'); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client's end says: %v", err)
+	}
+	if answer, _ := other.ask(t, "ping"); answer != "pong" {
+		t.Error(answer)
+	}
+	dial(t, one).ask(t, "ping") // new ones are welcome
+	nodetest.WaitAnswers(t, one)
+	if e := nodetest.Do(t, two, cluster.Action{Kind: cluster.Reset, ID: "f2", Rules: []cluster.Rule{{Peer: one.Addr}}}); e.Changed || e.Counts["connections reset"] != 0 {
+		t.Errorf("nothing to reset: %+v", e)
+	}
+}
+
+// Nobody renews the rules, or nobody reads the queue: packets pass as if there were no
+// fault.
+func TestNothingIsHeldWithoutTheHarness(t *testing.T) {
+	c := nodetest.Launch(t, 1)
+	node := c.Nodes()[0]
+	nodetest.Serve(t, node)
+	conn := dial(t, node)
+	const lease = 400 * time.Millisecond
+	heard := time.Now()
+	f := network.NewFirewall(1, lease, func() time.Time { return heard }) // of the network that this process is in
+	s := link.New(f)
+	slow := cluster.Action{ID: "f1", Links: []cluster.Link{{Peer: node.Addr, Delay: 150 * ms}}}
+	if _, err := s.Shape(slow); err != nil {
+		t.Fatal(err)
+	}
+	if _, took := conn.ask(t, "ping"); took < 140*ms && time.Since(heard) < lease {
+		t.Errorf("it takes %s", took)
+	}
+	for began := time.Now(); ; {
+		if _, took := conn.ask(t, "ping"); took < 140*ms {
+			break
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("the rules outlive the lease")
+		}
+	}
+	heard = time.Now().Add(time.Hour)
+	if err := f.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	if _, took := conn.ask(t, "ping"); took < 140*ms {
+		t.Errorf("renewed, it takes %s", took)
+	}
+	done := make(chan time.Duration, 1)
+	go func() { _, took := conn.ask(t, "ping"); done <- took }()
+	time.Sleep(20 * ms)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if took := <-done; took > 140*ms {
+		t.Errorf("what was held at the end came after %s", took)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -31,7 +31,10 @@ type Firewall struct {
 	conn      *nftables.Conn
 	until     time.Time // when the kernel lets the rules lapse, if nobody renews them
 	lapses    lapses
-	compat    bool // the kernel has no queues of nftables' own, but iptables' target
+	// bare: the table is there without a rule. With its hooks the kernel would drop
+	// every packet that a queue of the network holds; Renew takes it away later.
+	bare   bool
+	compat bool // the kernel has no queues of nftables' own, but iptables' target
 }
 
 // NewFirewall returns a firewall without rules. What goes to and from the
@@ -125,9 +128,7 @@ func (f *Firewall) closeOnError(step string, err error) error {
 func (f *Firewall) apply(next ruleSet) error {
 	table := f.conn.AddTable(f.table())
 	if next.empty() {
-		f.conn.DelTable(table)
-		f.until = time.Time{}
-		return f.closeOnError("remove the rules", f.conn.Flush())
+		return f.removeAll(table)
 	}
 	until, err := f.addLease()
 	if err != nil {
@@ -166,8 +167,24 @@ func (f *Firewall) apply(next ruleSet) error {
 	if err := f.closeOnError("replace the rules", f.conn.Flush()); err != nil {
 		return err
 	}
-	f.until = until
+	f.until, f.bare = until, false
 	return nil
+}
+
+// removeAll takes all rules away and, unless a queue may hold packets, the table.
+func (f *Firewall) removeAll(table *nftables.Table) error {
+	f.until = time.Time{}
+	f.bare = len(f.installed.queues.to) > 0
+	if !f.bare {
+		f.conn.DelTable(table)
+		return f.closeOnError("remove the rules", f.conn.Flush())
+	}
+	in, out := f.chains()
+	for _, chain := range []*nftables.Chain{in, out} {
+		f.conn.AddChain(chain)
+		f.conn.FlushChain(chain)
+	}
+	return f.closeOnError("remove the rules", f.conn.Flush())
 }
 
 // Clear removes a table that an agent before this one has left: one that was
@@ -188,11 +205,11 @@ func (f *Firewall) Close() error {
 	if f.conn == nil {
 		return nil
 	}
-	if !f.installed.empty() {
-		if err := f.apply(newRuleSet()); err != nil {
+	if !f.installed.empty() || f.bare {
+		f.installed = newRuleSet()
+		if err := f.apply(f.installed); err != nil {
 			return err
 		}
-		f.installed = newRuleSet()
 	}
 	conn := f.conn
 	f.conn = nil

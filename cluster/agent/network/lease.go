@@ -63,11 +63,14 @@ func (f *Firewall) Lapse() Lapse {
 func (f *Firewall) Renew() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.installed.empty() {
+	if f.installed.empty() && !f.bare {
 		return nil
 	}
 	if err := f.openLocked(); err != nil {
 		return err
+	}
+	if f.installed.empty() {
+		return f.apply(f.installed)
 	}
 	from := f.until.Add(-clockGrain)
 	until, err := f.addElements()
