@@ -10,6 +10,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -69,7 +70,7 @@ type progressReporter struct {
 	plan  *plan.Plan
 	clock history.Clock
 	live  live
-	roles *roles
+	roles *roles.Roles
 	call  func(Progress)
 	phase atomic.Pointer[string]
 	start atomic.Int64 // the load's start on the clock
@@ -114,8 +115,8 @@ func (r *progressReporter) run(ctx context.Context) {
 		p.Linearizable = r.live.watch.Verdict()
 		p.Metrics = r.live.metrics.Snapshot()
 		p.Rate = float64(p.Acked-last.Acked) / progressEvery.Seconds()
-		if n := r.roles.primary(); n >= 0 {
-			p.Primary = r.roles.nodes[n].Name
+		if n := r.roles.Primary(); n >= 0 {
+			p.Primary = r.roles.Nodes[n].Name
 		}
 		r.mu.Lock()
 		p.Faults = slices.Clone(r.faults)
