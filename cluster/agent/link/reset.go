@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -44,12 +43,12 @@ func ResetExcept(port uint16) func(a cluster.Action) (cluster.Effect, error) {
 }
 
 func reset(a cluster.Action, except uint16) (cluster.Effect, error) {
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	d, err := openDiag()
 	if err != nil {
-		return cluster.Effect{}, fmt.Errorf("connect to sock_diag: %w", err)
+		return cluster.Effect{}, err
 	}
-	defer conn.Close()
-	all, err := connections(conn)
+	defer d.close()
+	all, err := d.connections()
 	if err != nil {
 		return cluster.Effect{}, err
 	}
@@ -59,8 +58,7 @@ func reset(a cluster.Action, except uint16) (cluster.Effect, error) {
 		if c.local == except || !slices.ContainsFunc(a.Rules, hit) {
 			continue
 		}
-		_, err := conn.Execute(request(sockDestroy, netlink.Request|netlink.Acknowledge, c.family, c.socket))
-		switch {
+		switch err := d.destroy(c.family, c.socket); {
 		case err == nil:
 			done++
 		case errors.Is(err, unix.ENOENT): // it has ended by itself
@@ -74,25 +72,20 @@ func reset(a cluster.Action, except uint16) (cluster.Effect, error) {
 // CanReset tries whether the kernel ends connections, by asking it for one that there
 // is not. The error names the remedy.
 func CanReset() error {
-	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+	d, err := openDiag()
 	if err != nil {
-		return fmt.Errorf("connect to sock_diag: %w: load the kernel modules inet_diag and tcp_diag on the machine", err)
+		return err
 	}
-	defer conn.Close()
+	defer d.close()
+	if _, err := d.connections(); err != nil {
+		return err
+	}
 	var none [diagSocketSize]byte
 	big.PutUint64(none[diagSocketSize-8:], ^uint64(0)) // of any cookie
-	_, err = conn.Execute(request(sockDestroy, netlink.Request|netlink.Acknowledge, unix.AF_INET, none))
-	if err == nil || errors.Is(err, unix.ENOENT) && kernelHasDiag(conn) {
-		return nil
+	if err := d.destroy(unix.AF_INET, none); err != nil && !errors.Is(err, unix.ENOENT) {
+		return explainReset(err)
 	}
-	return explainReset(err)
-}
-
-// kernelHasDiag tells whether the kernel lists TCP connections: without that it
-// answers ENOENT to everything.
-func kernelHasDiag(conn *netlink.Conn) bool {
-	_, err := connections(conn)
-	return err == nil
+	return nil
 }
 
 func explainReset(err error) error {
@@ -102,24 +95,83 @@ func explainReset(err error) error {
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("end a connection: %w: it takes a kernel with CONFIG_INET_DIAG_DESTROY", err)
 	}
-	return fmt.Errorf("end a connection: %w: load the kernel modules inet_diag and tcp_diag on the machine", err)
+	return fmt.Errorf("end a connection: %w", err)
 }
 
+// diag is a netlink socket that is waited on in the calling thread: that is an urgent
+// one, and no other goroutine has to wake up for the answer.
+type diag struct{ fd int }
+
+// diagTimeout bounds the wait for one answer of the kernel's.
+var diagTimeout = unix.Timeval{Sec: 5}
+
+func openDiag() (diag, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return diag{}, fmt.Errorf("connect to sock_diag: %w: load the kernel modules inet_diag and tcp_diag on the machine", err)
+	}
+	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &diagTimeout)
+	return diag{fd}, nil
+}
+
+func (d diag) close() { _ = unix.Close(d.fd) }
+
 // connections lists the established TCP connections.
-func connections(conn *netlink.Conn) ([]connection, error) {
+func (d diag) connections() ([]connection, error) {
 	var all []connection
 	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
-		answers, err := conn.Execute(request(sockDiagByFamily, netlink.Request|netlink.Dump, family, [diagSocketSize]byte{}))
+		err := d.ask(request(sockDiagByFamily, unix.NLM_F_DUMP, family, [diagSocketSize]byte{}), func(b []byte) {
+			if c, ok := parseConnection(b); ok {
+				all = append(all, c)
+			}
+		})
 		if err != nil {
 			return nil, fmt.Errorf("list the connections: %w: load the kernel modules inet_diag and tcp_diag on the machine", err)
 		}
-		for _, answer := range answers {
-			if c, ok := parseConnection(answer.Data); ok {
-				all = append(all, c)
-			}
-		}
 	}
 	return all, nil
+}
+
+// destroy ends one connection.
+func (d diag) destroy(family byte, socket [diagSocketSize]byte) error {
+	return d.ask(request(sockDestroy, unix.NLM_F_ACK, family, socket), nil)
+}
+
+// ask sends a request and hands on what is answered, until the kernel says that it is
+// done.
+func (d diag) ask(request []byte, each func([]byte)) error {
+	if err := unix.Sendto(d.fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	buf := make([]byte, 1<<16)
+	for {
+		n, _, err := unix.Recvfrom(d.fd, buf, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for b := buf[:n]; len(b) >= unix.NLMSG_HDRLEN; {
+			length := int(host.Uint32(b))
+			if length < unix.NLMSG_HDRLEN || length > len(b) {
+				break
+			}
+			body := b[unix.NLMSG_HDRLEN:length]
+			switch kind := host.Uint16(b[4:]); {
+			case kind == unix.NLMSG_ERROR && len(body) >= 4:
+				if code := int32(host.Uint32(body)); code != 0 {
+					return unix.Errno(-code)
+				}
+				return nil
+			case kind == unix.NLMSG_DONE:
+				return nil
+			case each != nil:
+				each(body)
+			}
+			b = b[min(len(b), align(length)):]
+		}
+	}
 }
 
 // parseConnection reads a struct inet_diag_msg.
@@ -139,11 +191,13 @@ func parseConnection(b []byte) (c connection, ok bool) {
 	return c, true
 }
 
-// request makes a struct inet_diag_req_v2.
-func request(kind uint16, flags netlink.HeaderFlags, family byte, socket [diagSocketSize]byte) netlink.Message {
-	b := make([]byte, 0, diagRequestSize)
+// request makes a struct inet_diag_req_v2 with its header.
+func request(kind, flags uint16, family byte, socket [diagSocketSize]byte) []byte {
+	b := host.AppendUint32(nil, unix.NLMSG_HDRLEN+diagRequestSize)
+	b = host.AppendUint16(b, kind)
+	b = host.AppendUint16(b, flags|unix.NLM_F_REQUEST)
+	b = append(b, make([]byte, 8)...)
 	b = append(b, family, unix.IPPROTO_TCP, 0, 0)
 	b = host.AppendUint32(b, 1<<established)
-	b = append(b, socket[:]...)
-	return netlink.Message{Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: flags}, Data: b}
+	return append(b, socket[:]...)
 }
