@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
@@ -58,6 +59,7 @@ type server struct {
 	processes    *process.Supervisor // of the server; nil in a guest
 	victim       *victim.Processes   // of somebody else's server; nil where there is none in reach
 	firewall     *network.Firewall
+	links        *link.Shaper
 	actions      map[cluster.ActionKind]action
 	control      *usage.Meter // what goes over the control channel
 	meter        *usage.Reader
@@ -75,10 +77,11 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 		inFlight: make(chan struct{}, maxInFlight), shutdown: make(chan struct{}), running: running,
 	}
 	s.firewall = network.NewFirewall(controlPort, o.Lease, s.heard)
+	s.links = link.New(s.firewall)
 	s.control = &usage.Meter{}
 	if o.Guest == NoGuest {
 		s.processes = process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger})
-		s.actions = actionsOf(s.processes, s.firewall)
+		s.actions = actionsOf(s.processes, s.firewall, s.links)
 		s.meter = usage.NewReader(s.control)
 		return s
 	}
@@ -86,7 +89,7 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 		s.victim = victim.New()
 		s.meter = usage.NewGuestReader(s.control)
 	}
-	s.actions = guestActions(s.victim, s.firewall)
+	s.actions = guestActions(s.victim, s.firewall, s.links)
 	return s
 }
 
@@ -166,7 +169,7 @@ func (s *server) letGo() error {
 	if s.victim != nil {
 		s.victim.Close()
 	}
-	return errors.Join(err, s.firewall.Close())
+	return errors.Join(err, s.links.Close(), s.firewall.Close())
 }
 
 // heard is when the harness was last heard of, or the agent started.
