@@ -31,7 +31,8 @@ type Spec struct {
 }
 
 const (
-	commandTimeout = time.Minute            // one command that starts or stops
+	commandTimeout = 3 * time.Minute        // one command that starts or stops
+	startWait      = 5 * time.Second        // for a start to have returned
 	stopGrace      = 5 * time.Second        // of Stop
 	deathTimeout   = 10 * time.Second       // to be gone after SIGKILL
 	lookEvery      = 5 * time.Millisecond   // while somebody waits for an end
@@ -217,35 +218,52 @@ func (s *Service) Stop(a cluster.Action) (cluster.Effect, error) {
 }
 
 // Restart starts the server after Kill or Stop. It took effect when the command had
-// returned.
+// returned, or was seen to take longer than startWait: a node that is rewound first, or
+// copied, is on its way then, and the command goes on.
 func (s *Service) Restart(cluster.Action) (cluster.Effect, error) {
 	s.acting.Lock()
-	defer s.acting.Unlock()
-	return s.restart()
-}
-
-func (s *Service) restart() (cluster.Effect, error) {
 	if !s.isDown() && s.runs() {
+		s.acting.Unlock()
 		return cluster.Effect{At: time.Now()}, nil
 	}
-	s.change(func() { s.starting = true })
 	began := time.Now()
+	result := make(chan error, 1)
+	go func() {
+		defer s.acting.Unlock()
+		result <- s.start()
+	}()
+	timer := time.NewTimer(startWait)
+	defer timer.Stop()
+	var err error
+	select {
+	case err = <-result:
+	case <-timer.C:
+	}
+	if err != nil {
+		return cluster.Effect{}, err
+	}
+	now := time.Now()
+	return cluster.Effect{At: now, Error: now.Sub(began), Changed: true}, nil
+}
+
+// start starts the server. The caller holds acting.
+func (s *Service) start() error {
 	command := s.spec.Start
 	if s.spec.Unit != "" {
 		_, _ = s.command([]string{"systemctl", "reset-failed", s.spec.Unit}) // it was killed several times in a row
 		command = []string{"systemctl", "start", s.spec.Unit}
 	}
 	if len(command) == 0 {
-		return cluster.Effect{}, s.CanStart()
+		return s.CanStart()
 	}
+	s.change(func() { s.starting = true })
 	output, err := s.command(command)
 	if err != nil {
 		s.change(func() { s.starting = false })
-		return cluster.Effect{}, commandError(command, output, err)
+		return commandError(command, output, err)
 	}
 	s.change(func() { s.down = false })
-	now := time.Now()
-	return cluster.Effect{At: now, Error: now.Sub(began), Changed: true}, nil
+	return nil
 }
 
 // Crash ends the server's processes, or those of one program, and leaves what comes
@@ -303,8 +321,7 @@ func (s *Service) Close() error {
 	if !s.isDown() {
 		return nil
 	}
-	_, err := s.restart()
-	return err
+	return s.start()
 }
 
 func commandError(command []string, output []byte, err error) error {
