@@ -115,13 +115,28 @@ func TestMissed(t *testing.T) {
 	}
 }
 
+// TestHold: a run that decides nothing is not one that holds, nor one that does not.
+func TestHold(t *testing.T) {
+	var all tally
+	for _, answer := range []results.Answer{results.Holds, results.Unproven, results.Violated, results.Holds} {
+		err := all.hold(&results.Verdict{Verdict: answer, Gates: []results.Gate{{Name: "fault f1", Detail: "no victim"}}})
+		if (err == nil) != (answer == results.Holds) || err != nil && !strings.Contains(err.Error(), "no victim") {
+			t.Errorf("%s: %v", answer, err)
+		}
+	}
+	_ = all.hold(nil)
+	if all.sound != 3 || all.held != 2 || all.undecided != 2 {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestRow(t *testing.T) {
 	never := tally{runs: 3, sound: 1, held: 1, with: "etcd 3.5.2", without: "etcd 3.5.3"}
 	if got, want := never.row("x"), "| `x` | etcd 3.5.2 | 0 of 3 | – | etcd 3.5.3 | 1 of 1 |"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	never.found, never.first = 2, 89*time.Second
-	if got, want := never.row("x"), "| `x` | etcd 3.5.2 | 2 of 3 | 89 s | etcd 3.5.3 | 1 of 1 |"; got != want {
+	never.found, never.first, never.undecided = 2, 89*time.Second, 1
+	if got, want := never.row("x"), "| `x` | etcd 3.5.2 | 2 of 3 | 89 s | etcd 3.5.3 | 1 of 1, 1 undecided |"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
