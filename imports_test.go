@@ -15,6 +15,7 @@ const module = "github.com/aftershock-chaos/aftershock"
 // imports only what stands after it, and of that only what allowed names.
 var layers = []string{
 	"cmd/aftershock",
+	"cmd/aftershock/live",
 	"plans",
 	"",
 	"harness/studies",
@@ -90,7 +91,8 @@ var layers = []string{
 // allowed says which of our packages each package may import. A name ending
 // in /* stands for all packages below; internal is free to all.
 var allowed = map[string][]string{
-	"cmd/aftershock": {"plans", "harness", "harness/attached", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
+	"cmd/aftershock/live": {"harness", "checkers"},
+	"cmd/aftershock": {"cmd/aftershock/live", "plans", "harness", "harness/attached", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
 		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
 	"plans":                            {},
 	"":                                 {"harness", "harness/attach", "harness/plan", "results/judge"},
