@@ -182,6 +182,7 @@ var allowed = map[string][]string{
 	"schema":                           {},
 	"internal/*":                       {},
 	"scripts/kills":                    {"cluster/docker", "cluster/local"},
+	"scripts/museum":                   {"harness/plan", "results", "results/report", "results/claims"},
 	"scripts/*":                        {"checkers", "results", "results/*", "targets/ripple/server"},
 }
 
