@@ -10,6 +10,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // action is how one kind of action is put into effect in the node.
@@ -29,15 +30,20 @@ type action struct {
 
 // actionsOf lists every kind of action that an agent can do: a kind is a file in
 // the package of what it acts on, and a row here.
-func actionsOf(processes *process.Supervisor, firewall *network.Firewall) map[cluster.ActionKind]action {
+func actionsOf(processes *process.Supervisor, firewall *network.Firewall, disk *volume.Volume) map[cluster.ActionKind]action {
+	p := &power{processes: processes, firewall: firewall, disk: disk}
 	return map[cluster.ActionKind]action{
 		cluster.Kill:    {do: processes.Kill},
 		cluster.Stop:    {do: processes.Stop},
 		cluster.Pause:   {do: processes.Pause},
 		cluster.Resume:  {do: processes.Resume},
-		cluster.Restart: {do: processes.Restart},
+		cluster.Restart: {do: p.restart},
 		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
+		cluster.Power:   {can: p.can, prepare: p.can, do: p.cut},
+		cluster.Disk:    {can: p.can, prepare: p.can, do: disk.Sicken},
+		cluster.Undisk:  {can: p.can, prepare: p.can, do: disk.Heal},
+		cluster.Flip:    {can: p.can, prepare: p.can, do: disk.Flip},
 	}
 }
 
