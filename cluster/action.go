@@ -74,6 +74,19 @@ type Effect struct {
 	Counts map[string]uint64
 }
 
+// Words of Effect.Counts.
+const (
+	PagesLost    = "pages lost"     // Power: that were written and not synced
+	PagesKept    = "pages survived" // Power: likewise, and survived by Loss.Survive
+	NamesLost    = "names lost"     // Power: creations, renames and removals
+	BytesLost    = "bytes lost"     // Power: that files had grown by
+	Writes       = "writes"         // Power: on the volume since the last cut, or its first mount
+	Syncs        = "syncs"          // Power: likewise
+	CallsFailed  = "calls failed"   // Undisk
+	CallsDelayed = "calls delayed"  // Undisk
+	BitsFlipped  = "bits flipped"   // Flip
+)
+
 // Needs are what nodes have to be launched with for some faults. A host that cannot give it says
 // so, with the remedy, in Launch; what only the node can tell, its agent tells by Can.
 type Needs struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // dataDir is a node's data directory, inside its container.
@@ -37,9 +38,9 @@ func containerConfig(spec cluster.NodeSpec) func(*container.Config) {
 }
 
 // hostConfig attaches the container to the run's network alone, with the one
-// capability that network faults need besides the engine's default ones, and holds
-// it to its limits.
-func hostConfig(networkName string, limits cluster.Limits) func(*container.HostConfig) {
+// capability that network faults need besides the engine's default ones and those
+// that the plan's faults need, and holds it to its limits.
+func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) func(*container.HostConfig) {
 	processes := int64(cmp.Or(limits.Processes, cluster.DefaultProcesses))
 	return func(h *container.HostConfig) {
 		h.PidsLimit = &processes
@@ -49,6 +50,11 @@ func hostConfig(networkName string, limits cluster.Limits) func(*container.HostC
 		h.AutoRemove = true // a container that ends is of no use to anybody
 		h.NetworkMode = container.NetworkMode(networkName)
 		h.CapAdd = []string{"NET_ADMIN"}
+		if needs.Volume != nil {
+			h.CapAdd = append(h.CapAdd, "SYS_ADMIN") // to mount it
+			h.SecurityOpt = append(h.SecurityOpt, "apparmor=unconfined")
+			h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: volume.Device, PathInContainer: volume.Device, CgroupPermissions: "rwm"})
+		}
 		h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
 		h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "2"}}
 	}
