@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
@@ -58,6 +59,7 @@ type server struct {
 	processes    *process.Supervisor // of the server; nil in a guest
 	victim       *victim.Processes   // of somebody else's server; nil where there is none in reach
 	firewall     *network.Firewall
+	clocks       *clock.Clocks // of the server's processes; nil in a guest
 	actions      map[cluster.ActionKind]action
 	control      *usage.Meter // what goes over the control channel
 	meter        *usage.Reader
@@ -78,7 +80,9 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 	s.control = &usage.Meter{}
 	if o.Guest == NoGuest {
 		s.processes = process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger})
-		s.actions = actionsOf(s.processes, s.firewall)
+		s.clocks = clock.New(s.processes, o.Logger)
+		s.processes.OnStart(s.clocks.Started)
+		s.actions = actionsOf(s.processes, s.firewall, s.clocks)
 		s.meter = usage.NewReader(s.control)
 		return s
 	}
@@ -161,7 +165,7 @@ func (s *server) reap(ctx context.Context) (stop func()) {
 func (s *server) letGo() error {
 	var err error
 	if s.processes != nil {
-		err = s.processes.Close()
+		err = errors.Join(s.processes.Close(), s.clocks.Close())
 	}
 	if s.victim != nil {
 		s.victim.Close()

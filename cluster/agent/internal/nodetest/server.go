@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 )
@@ -17,7 +18,8 @@ var ServerSpec = cluster.ServerSpec{Command: []string{cluster.Self, "testserver"
 const ServerPort = 9000
 
 // testServer answers lines over TCP: "ping"; "send ADDR" sends a datagram to
-// port 9000 there; "got ADDR" tells how many datagrams came from there.
+// port 9000 there; "got ADDR" tells how many datagrams came from there; "time" tells the
+// server's clock in nanoseconds.
 func testServer() error {
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", ServerPort))
 	if err != nil {
@@ -51,6 +53,8 @@ func testServer() error {
 				case "send":
 					_, err := packets.WriteTo([]byte("x"), &net.UDPAddr{IP: net.ParseIP(addr), Port: ServerPort})
 					answer = fmt.Sprint(err)
+				case "time":
+					answer = fmt.Sprint(time.Now().UnixNano())
 				case "got":
 					answer = fmt.Sprint(got[net.ParseIP(addr).To4()[3]].Load())
 				}
