@@ -10,6 +10,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 )
 
@@ -30,7 +31,7 @@ type action struct {
 
 // actionsOf lists every kind of action that an agent can do: a kind is a file in
 // the package of what it acts on, and a row here.
-func actionsOf(processes *process.Supervisor, firewall *network.Firewall, clocks *clock.Clocks) map[cluster.ActionKind]action {
+func actionsOf(processes *process.Supervisor, firewall *network.Firewall, clocks *clock.Clocks, presses *press.Press) map[cluster.ActionKind]action {
 	return map[cluster.ActionKind]action{
 		cluster.Kill:    {do: processes.Kill},
 		cluster.Stop:    {do: processes.Stop},
@@ -41,6 +42,8 @@ func actionsOf(processes *process.Supervisor, firewall *network.Firewall, clocks
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
 		cluster.Skew:    {can: clocks.Can, prepare: clocks.Prepare, do: clocks.Skew},
 		cluster.Unskew:  {do: clocks.Unskew},
+		cluster.Press:   {do: presses.Press},
+		cluster.Unpress: {do: presses.Unpress},
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
@@ -60,6 +61,7 @@ type server struct {
 	victim       *victim.Processes   // of somebody else's server; nil where there is none in reach
 	firewall     *network.Firewall
 	clocks       *clock.Clocks // of the server's processes; nil in a guest
+	presses      *press.Press  // likewise
 	actions      map[cluster.ActionKind]action
 	control      *usage.Meter // what goes over the control channel
 	meter        *usage.Reader
@@ -81,8 +83,9 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 	if o.Guest == NoGuest {
 		s.processes = process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger})
 		s.clocks = clock.New(s.processes, o.Logger)
+		s.presses = press.New(s.processes, press.Options{Memory: o.MemoryLimit, Urgently: urgently, Logger: o.Logger})
 		s.processes.OnStart(s.clocks.Started)
-		s.actions = actionsOf(s.processes, s.firewall, s.clocks)
+		s.actions = actionsOf(s.processes, s.firewall, s.clocks, s.presses)
 		s.meter = usage.NewReader(s.control)
 		return s
 	}
@@ -165,7 +168,7 @@ func (s *server) reap(ctx context.Context) (stop func()) {
 func (s *server) letGo() error {
 	var err error
 	if s.processes != nil {
-		err = errors.Join(s.processes.Close(), s.clocks.Close())
+		err = errors.Join(s.processes.Close(), s.clocks.Close(), s.presses.Close())
 	}
 	if s.victim != nil {
 		s.victim.Close()

@@ -15,11 +15,10 @@ import (
 // How often is looked for processes that have not the time they should have: those that
 // executed a program. While a server starts, more often.
 const (
-	scanEvery   = 10 * time.Millisecond
-	startEvery  = time.Millisecond
-	startLasts  = 2 * time.Second
-	waitsEvery  = 250 * time.Millisecond // for threads that wait on the wall clock
-	removeTries = 3
+	scanEvery  = 10 * time.Millisecond
+	startEvery = time.Millisecond
+	startLasts = 2 * time.Second
+	waitsEvery = 250 * time.Millisecond // for threads that wait on the wall clock
 )
 
 // Clocks are those of a node's processes.
@@ -262,56 +261,6 @@ func (c *Clocks) refresh(pid int, k *known, wanted params) error {
 func exists(pid int) bool {
 	_, err := vdsoOf(fmt.Sprintf("/proc/%d", pid))
 	return !gone(err)
-}
-
-// remove takes the hook out of all processes, which have the true time by now. The caller
-// holds mu.
-func (c *Clocks) remove() error {
-	var err error
-	for range removeTries { // a process that forks meanwhile passes the hook on
-		var left bool
-		if left, err = c.removeOnce(); err == nil && !left {
-			clear(c.known)
-			c.prepared = false
-			return nil
-		}
-	}
-	return err
-}
-
-// removeOnce tells whether there was any hook left.
-func (c *Clocks) removeOnce() (left bool, err error) {
-	pids, err := c.processes.Each()
-	if err != nil {
-		return false, err
-	}
-	var errs []error
-	for _, pid := range pids {
-		found, err := c.removeFrom(pid)
-		left = left || found
-		if err != nil && !gone(err) && exists(pid) {
-			errs = append(errs, explain(pid, err))
-		}
-	}
-	return left, errors.Join(errs...)
-}
-
-func (c *Clocks) removeFrom(pid int) (found bool, err error) {
-	t, err := openTarget(pid, 0)
-	if err != nil {
-		return false, err
-	}
-	defer t.close()
-	head, hooked, err := t.head(c.hook)
-	if err != nil || !hooked {
-		return false, err
-	}
-	if current(head) != (params{}) {
-		if err := t.set(c.hook, head, params{}); err != nil {
-			return true, err
-		}
-	}
-	return true, t.remove(c.hook, c.processes)
 }
 
 // lookAtWaits notes the threads that wait on the wall clock now. The caller holds mu.

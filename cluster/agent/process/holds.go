@@ -24,13 +24,12 @@ func (h *holds) held() bool { return h.paused || h.off }
 
 // Off stops every other process of the node until On, whether Pause holds them as
 // well or not; those too that were started since the last Off. It does not wait until
-// they stand.
-func (s *Supervisor) Off() error {
+// they stand, and tells whether there was any.
+func (s *Supervisor) Off() (bool, error) {
 	s.holds.mu.Lock()
 	defer s.holds.mu.Unlock()
 	s.holds.off = true
-	_, err := s.children.signalAll(syscall.SIGSTOP)
-	return err
+	return s.children.signalAll(syscall.SIGSTOP)
 }
 
 // On lets go what Off stopped, unless the node is paused.
@@ -66,16 +65,6 @@ func (s *Supervisor) Each() ([]int, error) {
 		pids = append(pids, pid)
 	}
 	return pids, nil
-}
-
-// Server is the ID of the server's process; 0: none runs.
-func (s *Supervisor) Server() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server == nil {
-		return 0
-	}
-	return s.server.pid
 }
 
 // ErrGone says that a process ended before something was done to it.

@@ -177,6 +177,29 @@ func (s *Supervisor) claim(by string) *child {
 	return s.server
 }
 
+// Server is the ID of the server's process; 0: none runs.
+func (s *Supervisor) Server() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return 0
+	}
+	return s.server.pid
+}
+
+// Expect marks the end of the running server as asked for by an action. It returns the
+// server's ID, 0 if none runs, and what is closed when its exit is recorded.
+func (s *Supervisor) Expect(by string) (pid int, ended <-chan struct{}) {
+	c := s.claim(by)
+	if c == nil {
+		return 0, nil
+	}
+	return c.pid, c.recorded
+}
+
+// MemoryKills is how many processes of the node the kernel has killed for want of memory.
+func (s *Supervisor) MemoryKills() int { return s.o.Memory.count() }
+
 // NextExit waits for exit number seq (the first is 0), or the oldest that is
 // kept after it, and returns its number too. ok is false when there will be
 // none any more, or ctx ended.
