@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
@@ -34,13 +36,15 @@ type rooms struct {
 	processes *process.Supervisor
 	firewall  *network.Firewall
 	links     *link.Shaper
+	clocks    *clock.Clocks
+	presses   *press.Press
 	disk      *volume.Volume // nil: the data directory is a plain folder
 }
 
 // actionsOf lists every kind of action that an agent can do: a kind is a file in
 // the package of what it acts on, and a row here.
 func actionsOf(r rooms) map[cluster.ActionKind]action {
-	processes, firewall, links, disk := r.processes, r.firewall, r.links, r.disk
+	processes, firewall, links, disk, clocks, presses := r.processes, r.firewall, r.links, r.disk, r.clocks, r.presses
 	p := &power{processes: processes, firewall: firewall, disk: disk}
 	return map[cluster.ActionKind]action{
 		cluster.Kill:    {do: processes.Kill},
@@ -57,6 +61,10 @@ func actionsOf(r rooms) map[cluster.ActionKind]action {
 		cluster.Disk:    {can: p.can, prepare: p.can, do: disk.Sicken},
 		cluster.Undisk:  {can: p.can, prepare: p.can, do: disk.Heal},
 		cluster.Flip:    {can: p.can, prepare: p.can, do: disk.Flip},
+		cluster.Skew:    {can: clocks.Can, prepare: clocks.Prepare, do: clocks.Skew},
+		cluster.Unskew:  {do: clocks.Unskew},
+		cluster.Press:   {do: presses.Press},
+		cluster.Unpress: {do: presses.Unpress},
 	}
 }
 
