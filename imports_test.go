@@ -152,7 +152,7 @@ var allowed = map[string][]string{
 	"targets/kit":                      {"schema", "targets", "cluster", "history"},
 	"targets/kit/resp":                 {"history", "payload"},
 	"targets":                          {"cluster", "history", "payload", "schema"},
-	"cluster/probe":                    {"cluster/local"},
+	"cluster/probe":                    {"cluster", "cluster/agent/link", "cluster/agent/network", "cluster/local"},
 	"cluster/docker":                   {"cluster", "cluster/agent", "cluster/owner"},
 	"cluster/compose":                  {"cluster", "cluster/agent", "cluster/docker", "history/usage"},
 	"cluster/compose/internal/*":       {"cluster/agent"},
