@@ -20,6 +20,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/preflight"
 	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/harness/settle"
+	"github.com/aftershock-chaos/aftershock/harness/wan"
 	"github.com/aftershock-chaos/aftershock/harness/watchdog"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -143,6 +144,10 @@ func (e *execution) run(ctx context.Context) error {
 		return err
 	}
 	e.begin(background)
+	distances, err := wan.Put(ctx, e.plan, e.deployment.nodes, e.deployment.cluster.HarnessAddr(), e.session.clock, e.record.emit)
+	if err != nil {
+		return failure.Infrastructure("before the load", err)
+	}
 	e.askPermission()
 
 	loadCtx, stopLoad := context.WithCancel(ctx)
@@ -166,6 +171,7 @@ func (e *execution) run(ctx context.Context) error {
 		finals.readNodes(ctx)
 		finals.drainQueues(ctx)
 	}
+	distances.Lift(life)
 	e.phase("end", e.now())
 	return context.Cause(ctx)
 }

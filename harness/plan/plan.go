@@ -40,6 +40,7 @@ type Plan struct {
 	Duration  time.Duration // of the measured phase
 	Settle    time.Duration // at most this long until the healed cluster is healthy
 	Faults    []faults.Spec
+	WAN       map[string]string // see faults.ParseWAN; empty: all are side by side
 	Claims    []string
 	StopOn    string // never, violated
 	Gates     Gates
@@ -151,7 +152,7 @@ func (p *Plan) Clone() *Plan {
 	}
 	c.Load = slices.Clone(p.Load)
 	c.Faults = cloneFaults(p.Faults)
-	c.Prices = maps.Clone(p.Prices)
+	c.Prices, c.WAN = maps.Clone(p.Prices), maps.Clone(p.WAN)
 	c.Claims = slices.Clone(p.Claims)
 	c.Vary = slices.Clone(p.Vary)
 	for i := range c.Vary {

@@ -54,7 +54,7 @@ func (p *Plan) check() []*Error {
 		found = append(found, p.checkLoads()...)
 	}
 	found = append(found, p.checkTarget()...)
-	found = append(found, p.checkFaults()...)
+	found = append(append(found, p.checkFaults()...), p.checkWAN()...)
 	if len(found) > 0 {
 		return found
 	}
