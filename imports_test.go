@@ -15,6 +15,7 @@ const module = "github.com/aftershock-chaos/aftershock"
 // imports only what stands after it, and of that only what allowed names.
 var layers = []string{
 	"cmd/aftershock",
+	"cmd/aftershock/live",
 	"plans",
 	"",
 	"harness/studies",
@@ -25,6 +26,7 @@ var layers = []string{
 	"harness/livewatch",
 	"harness/settle",
 	"harness/look",
+	"harness/roles",
 	"harness/link",
 	"harness/operator",
 	"results/judge",
@@ -35,6 +37,7 @@ var layers = []string{
 	"results/rundir",
 	"results",
 	"harness/plan",
+	"harness/plan/yamltree",
 	"harness/attach",
 	"harness/question",
 	"results/claims",
@@ -90,13 +93,16 @@ var layers = []string{
 // allowed says which of our packages each package may import. A name ending
 // in /* stands for all packages below; internal is free to all.
 var allowed = map[string][]string{
-	"cmd/aftershock": {"plans", "harness", "harness/attached", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
+	"cmd/aftershock/live": {"harness", "checkers"},
+	"cmd/aftershock": {"cmd/aftershock/live", "plans", "harness", "harness/attached", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
 		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
 	"plans":                            {},
 	"":                                 {"harness", "harness/attach", "harness/plan", "results/judge"},
 	"harness/attached":                 {"cluster", "cluster/addresses", "cluster/agent/service", "cluster/agent/victim", "cluster/compose", "cluster/ssh", "faults", "harness/attach", "harness/plan", "history", "targets", "workloads"},
 	"cluster/addresses":                {"cluster"},
-	"harness":                          {"harness/attached", "cluster/addresses", "harness/plan", "harness/livewatch", "harness/settle", "harness/look", "harness/link", "harness/demand", "harness/preflight", "harness/watchdog", "results", "results/judge", "results/rundir", "checkers", "workloads", "workloads/pace", "faults", "faults/engine", "targets", "targets/all", "targets/kit", "cluster", "cluster/docker", "cluster/local", "cluster/owner", "cluster/reaper", "cluster/ssh", "history", "checkers/register/stream", "harness/machine", "harness/meter", "history/usage", "harness/metrics", "harness/operator", "payload"},
+	"harness":                          {"harness/roles", "harness/attached", "cluster/addresses", "harness/plan", "harness/livewatch", "harness/settle", "harness/look", "harness/link", "harness/demand", "harness/preflight", "harness/watchdog", "results", "results/judge", "results/rundir", "checkers", "workloads", "workloads/pace", "faults", "faults/engine", "targets", "targets/all", "targets/kit", "cluster", "cluster/docker", "cluster/local", "cluster/owner", "cluster/reaper", "cluster/ssh", "history", "checkers/register/stream", "harness/machine", "harness/meter", "history/usage", "harness/metrics", "harness/operator", "payload"},
+	"harness/roles":                    {"cluster", "faults", "history", "targets"},
+	"harness/plan/yamltree":            {"harness/attach"},
 	"harness/livewatch":                {"harness/plan", "checkers", "checkers/register/stream", "history"},
 	"harness/settle":                   {"cluster", "history", "targets"},
 	"harness/look":                     {"history", "workloads"},
@@ -121,7 +127,7 @@ var allowed = map[string][]string{
 	"harness/question":                 {"results/claims", "schema"},
 	"schema/jsonform":                  {"schema"},
 	"harness/attach":                   {"schema"},
-	"harness/plan":                     {"harness/attach", "harness/question", "results/claims", "schema", "schema/jsonform", "checkers", "workloads", "workloads/keys", "workloads/pace", "faults", "targets", "targets/all", "cluster", "history", "payload", "checkers/lag", "history/usage"},
+	"harness/plan":                     {"harness/plan/yamltree", "harness/attach", "harness/question", "results/claims", "schema", "schema/jsonform", "checkers", "workloads", "workloads/keys", "workloads/pace", "faults", "targets", "targets/all", "cluster", "history", "payload", "checkers/lag", "history/usage"},
 	"results/claims":                   {"checkers/all", "checkers/latency", "checkers", "history"},
 	"checkers/all":                     {"checkers", "checkers/*", "history"},
 	"checkers/register/stream":         {"checkers", "checkers/kit", "checkers/register", "checkers/register/watch", "history"},

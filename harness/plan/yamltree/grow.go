@@ -1,4 +1,4 @@
-package plan
+package yamltree
 
 import (
 	"fmt"
@@ -14,23 +14,23 @@ import (
 // grower makes a tree of one YAML document. What it cannot take it reports in
 // found, and goes on with a failed node in its place.
 type grower struct {
-	src     *source
+	src     *File
 	budget  int // nodes that may still be made
 	spent   bool
-	anchors map[string]*treeNode
+	anchors map[string]*Node
 	found   []*Error
 }
 
 // grow converts a node. Aliases are copied, so that an override of one place
 // leaves the other; the budget bounds what a nest of aliases can become.
-func (g *grower) grow(n ast.Node, depth int) *treeNode {
+func (g *grower) grow(n ast.Node, depth int) *Node {
 	t := nodeToken(n)
 	if t == nil {
-		return &treeNode{kind: treeNull}
+		return &Node{Kind: Null}
 	}
-	at := &treeNode{place: tokenPlace(t), kind: treeNull}
+	at := &Node{Place: tokenPlace(t), Kind: Null}
 	if !g.spend(t, 1) {
-		at.kind = treeFailed
+		at.Kind = Failed
 		return at
 	}
 	if depth > maxDepth {
@@ -42,12 +42,12 @@ func (g *grower) grow(n ast.Node, depth int) *treeNode {
 	case *ast.MappingValueNode:
 		return g.growMap(at, []*ast.MappingValueNode{n}, false, depth)
 	case *ast.SequenceNode:
-		at.kind = treeList
+		at.Kind = List
 		for _, v := range n.Values {
 			if g.spent {
 				break
 			}
-			at.items = append(at.items, g.grow(v, depth+1))
+			at.Items = append(at.Items, g.grow(v, depth+1))
 		}
 		return at
 	case *ast.AnchorNode:
@@ -78,53 +78,53 @@ func (g *grower) spend(t *token.Token, nodes int) bool {
 	return false
 }
 
-func (g *grower) fail(at *treeNode, t *token.Token, message, remedy string) *treeNode {
+func (g *grower) fail(at *Node, t *token.Token, message, remedy string) *Node {
 	g.found = append(g.found, g.src.atToken(t, message, remedy))
-	at.kind = treeFailed
+	at.Kind = Failed
 	return at
 }
 
-func (g *grower) alias(at *treeNode, t *token.Token, name string) *treeNode {
+func (g *grower) alias(at *Node, t *token.Token, name string) *Node {
 	value, ok := g.anchors[name]
 	if !ok {
 		return g.fail(at, t, fmt.Sprintf("alias *%s has no anchor &%s before it in this document", name, name), "write the anchor first")
 	}
 	// The size is bounded by what is left, so that measuring is too.
-	if !g.spend(t, value.size(g.budget+2)-1) {
-		at.kind = treeFailed
+	if !g.spend(t, value.Size(g.budget+2)-1) {
+		at.Kind = Failed
 		return at
 	}
-	return value.clone()
+	return value.Clone()
 }
 
-func (g *grower) growScalar(at *treeNode, t *token.Token, n ast.Node) *treeNode {
+func (g *grower) growScalar(at *Node, t *token.Token, n ast.Node) *Node {
 	switch n := n.(type) {
 	case *ast.NullNode:
 	case *ast.LiteralNode:
-		at.kind, at.quoted = treeScalar, true
+		at.Kind, at.Quoted = Scalar, true
 		if n.Value != nil {
-			at.text = strings.TrimRight(n.Value.Value, "\n") // a block ends its last line
+			at.Text = strings.TrimRight(n.Value.Value, "\n") // a block ends its last line
 		}
 	case *ast.StringNode:
-		at.kind, at.text = treeScalar, n.Value
-		at.quoted = t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType
+		at.Kind, at.Text = Scalar, n.Value
+		at.Quoted = t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		at.kind, at.text = treeScalar, t.Value
+		at.Kind, at.Text = Scalar, t.Value
 	default:
 		return g.fail(at, t, "this kind of YAML value has no meaning in a plan", "use maps, lists and single values")
 	}
 	return at
 }
 
-func (g *grower) growMap(at *treeNode, values []*ast.MappingValueNode, flow bool, depth int) *treeNode {
-	at.kind = treeMap
+func (g *grower) growMap(at *Node, values []*ast.MappingValueNode, flow bool, depth int) *Node {
+	at.Kind = Map
 	if len(values) > 0 && !flow {
 		// A block map's own token is its first colon.
 		if t := nodeToken(values[0].Key); t != nil {
-			at.place = tokenPlace(t)
+			at.Place = tokenPlace(t)
 		}
 	}
-	var merges []*treeNode
+	var merges []*Node
 	for _, v := range values {
 		if g.spent {
 			break
@@ -143,12 +143,12 @@ func (g *grower) growMap(at *treeNode, values []*ast.MappingValueNode, flow bool
 			continue
 		}
 		value := g.grow(v.Value, depth+1)
-		if first, twice := at.child(name); twice {
+		if first, twice := at.Child(name); twice {
 			g.found = append(g.found, g.src.atToken(kt, fmt.Sprintf("key %q is here twice", spelling.Short(name)),
-				fmt.Sprintf("line %d has it too; keep one of them", first.line)))
+				fmt.Sprintf("line %d has it too; keep one of them", first.Line)))
 			continue
 		}
-		at.keys = append(at.keys, treeKey{place: tokenPlace(kt), name: name, value: value})
+		at.Keys = append(at.Keys, Key{Place: tokenPlace(kt), Name: name, Value: value})
 	}
 	for _, m := range merges {
 		g.merge(at, m)
@@ -158,25 +158,25 @@ func (g *grower) growMap(at *treeNode, values []*ast.MappingValueNode, flow bool
 
 // merge adds the entries that the map does not have itself; of several merged
 // maps the first wins, as YAML's merge key says.
-func (g *grower) merge(into, from *treeNode) {
-	switch from.kind {
-	case treeMap:
-		for _, k := range from.keys {
-			if _, has := into.child(k.name); !has {
-				into.keys = append(into.keys, k)
+func (g *grower) merge(into, from *Node) {
+	switch from.Kind {
+	case Map:
+		for _, k := range from.Keys {
+			if _, has := into.Child(k.Name); !has {
+				into.Keys = append(into.Keys, k)
 			}
 		}
-	case treeList:
-		for _, item := range from.items {
-			if item.kind != treeMap {
-				g.found = append(g.found, g.src.at(item.place, "", "<< can merge maps only", "give it an alias of a map"))
+	case List:
+		for _, item := range from.Items {
+			if item.Kind != Map {
+				g.found = append(g.found, g.src.At(item.Place, "", "<< can merge maps only", "give it an alias of a map"))
 				continue
 			}
 			g.merge(into, item)
 		}
 	default:
-		if from.kind != treeFailed {
-			g.found = append(g.found, g.src.at(from.place, "", "<< can merge maps only", "give it an alias of a map"))
+		if from.Kind != Failed {
+			g.found = append(g.found, g.src.At(from.Place, "", "<< can merge maps only", "give it an alias of a map"))
 		}
 	}
 }

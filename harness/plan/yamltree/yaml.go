@@ -1,4 +1,4 @@
-package plan
+package yamltree
 
 import (
 	"bytes"
@@ -19,20 +19,20 @@ import (
 // The bounds of a plan file. The library's parser recurses by depth and takes
 // time quadratic in the keys of one map, so both are bounded before it runs.
 const (
-	maxFile   = 1 << 20 // bytes
+	MaxFile   = 1 << 20 // bytes
 	maxDepth  = 32      // nested maps and lists
-	maxTokens = 20_000  // of YAML, in a file
+	MaxTokens = 20_000  // of YAML, in a file
 	maxNodes  = 20_000  // values in a file, aliases counted as often as they are used
 )
 
-// documentTree is one document's tree; torn if parts of it could not be read.
-type documentTree struct {
-	root *treeNode
-	torn bool
+// Document is one document's tree; Torn if parts of it could not be read.
+type Document struct {
+	Root *Node
+	Torn bool
 }
 
-// parseTrees reads the YAML documents of a file; empty ones are left out.
-func (s *source) parseTrees(data []byte) ([]documentTree, []*Error) {
+// Parse reads the YAML documents of a file; empty ones are left out.
+func (s *File) Parse(data []byte) ([]Document, []*Error) {
 	if e := s.checkBytes(data); e != nil {
 		return nil, []*Error{e}
 	}
@@ -40,7 +40,7 @@ func (s *source) parseTrees(data []byte) ([]documentTree, []*Error) {
 	if e := s.checkTokens(tokens); e != nil {
 		return nil, []*Error{e}
 	}
-	var trees []documentTree
+	var trees []Document
 	var found []*Error
 	budget := maxNodes
 	for _, document := range splitDocuments(tokens) {
@@ -52,18 +52,18 @@ func (s *source) parseTrees(data []byte) ([]documentTree, []*Error) {
 		if body == nil {
 			continue
 		}
-		g := &grower{src: s, budget: budget, anchors: map[string]*treeNode{}}
+		g := &grower{src: s, budget: budget, anchors: map[string]*Node{}}
 		tree := g.grow(body, 0)
 		budget = g.budget
 		found = append(found, g.found...)
-		trees = append(trees, documentTree{tree, len(g.found) > 0})
+		trees = append(trees, Document{tree, len(g.found) > 0})
 	}
 	return trees, found
 }
 
-func (s *source) checkBytes(data []byte) *Error {
-	if len(data) > maxFile {
-		return s.at(place{}, "", fmt.Sprintf("the file has more than %d bytes", maxFile), "split it into several files")
+func (s *File) checkBytes(data []byte) *Error {
+	if len(data) > MaxFile {
+		return s.At(Place{}, "", fmt.Sprintf("the file has more than %d bytes", MaxFile), "split it into several files")
 	}
 	if utf8.Valid(data) {
 		return nil
@@ -78,14 +78,14 @@ func (s *source) checkBytes(data []byte) *Error {
 	}
 	before := strings.Split(string(data[:good]), "\n")
 	column := utf8.RuneCountInString(before[len(before)-1]) + 1
-	return s.at(place{line: len(before), column: column}, "", "the file is not UTF-8 text", "save it as UTF-8")
+	return s.At(Place{Line: len(before), Column: column}, "", "the file is not UTF-8 text", "save it as UTF-8")
 }
 
 // checkTokens refuses what the parser should not see: what cannot be read,
 // too much of it, or nesting without end.
-func (s *source) checkTokens(tokens token.Tokens) *Error {
-	if len(tokens) > maxTokens {
-		return s.atToken(tokens[maxTokens], fmt.Sprintf("the file has more than %d words and marks", maxTokens), "split it into several files")
+func (s *File) checkTokens(tokens token.Tokens) *Error {
+	if len(tokens) > MaxTokens {
+		return s.atToken(tokens[MaxTokens], fmt.Sprintf("the file has more than %d words and marks", MaxTokens), "split it into several files")
 	}
 	for _, t := range tokens {
 		if t.Type == token.InvalidType {
@@ -104,7 +104,7 @@ func (s *source) checkTokens(tokens token.Tokens) *Error {
 // tooDeep finds a token that nests deeper than maxDepth on one line or in
 // brackets, nil if none does. Marks that nest without brackets ("- - -", "? ?",
 // "&a &b", "!a !b") count while they follow each other. Nesting by indentation
-// needs no bound here: a line at depth n has n spaces, so that maxFile
+// needs no bound here: a line at depth n has n spaces, so that MaxFile
 // bounds the depth to about 1,500.
 func tooDeep(tokens token.Tokens) *token.Token {
 	brackets, run := 0, 0
@@ -149,7 +149,7 @@ func splitDocuments(tokens token.Tokens) []token.Tokens {
 }
 
 // parseDocument runs the parser on one document's tokens; nil for an empty one.
-func (s *source) parseDocument(tokens token.Tokens) (body ast.Node, failed *Error) {
+func (s *File) parseDocument(tokens token.Tokens) (body ast.Node, failed *Error) {
 	if len(tokens) == 0 {
 		return nil, nil
 	}
@@ -170,7 +170,7 @@ func (s *source) parseDocument(tokens token.Tokens) (body ast.Node, failed *Erro
 	return file.Docs[0].Body, nil
 }
 
-func (s *source) syntax(first *token.Token, err error) *Error {
+func (s *File) syntax(first *token.Token, err error) *Error {
 	var known yaml.Error
 	if errors.As(err, &known) && known.GetToken() != nil {
 		return s.unreadable(known.GetToken(), known.GetMessage())
@@ -179,7 +179,7 @@ func (s *source) syntax(first *token.Token, err error) *Error {
 }
 
 // unreadable tells what the library has to say of text that is not YAML.
-func (s *source) unreadable(t *token.Token, message string) *Error {
+func (s *File) unreadable(t *token.Token, message string) *Error {
 	remedy := "mend the YAML"
 	if strings.Contains(message, "\t") {
 		remedy = "indent with spaces, not with tabs"
@@ -193,17 +193,17 @@ func plainMessage(m string) string {
 	return "this is not YAML: " + strings.TrimSpace(string(spelling.Printable(m)))
 }
 
-func (s *source) atToken(t *token.Token, message, remedy string) *Error {
-	return s.at(tokenPlace(t), "", message, remedy)
+func (s *File) atToken(t *token.Token, message, remedy string) *Error {
+	return s.At(tokenPlace(t), "", message, remedy)
 }
 
-func tokenPlace(t *token.Token) place {
-	return place{line: t.Position.Line, column: t.Position.Column}
+func tokenPlace(t *token.Token) Place {
+	return Place{Line: t.Position.Line, Column: t.Position.Column}
 }
 
-// unixText is text without the mark that some editors put before UTF-8, and
+// UnixText is text without the mark that some editors put before UTF-8, and
 // with one sort of line ends, so that lines are counted alike everywhere.
-func unixText(data []byte) []byte {
+func UnixText(data []byte) []byte {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))

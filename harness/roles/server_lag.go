@@ -1,4 +1,4 @@
-package harness
+package roles
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 // not asked again.
 const serverLagTimeout = 400 * time.Millisecond
 
-// lagAsker records what the nodes of a system say of its replication lag, as a
+// LagAsker records what the nodes of a system say of its replication lag, as a
 // series beside the lag that clients see. A node that does not answer leaves a
 // gap: there is no event for it.
-type lagAsker struct {
+type LagAsker struct {
 	teller targets.LagTeller
 	nodes  []*cluster.Node
 	clock  history.Clock
@@ -26,18 +26,18 @@ type lagAsker struct {
 	every  time.Duration
 }
 
-// newLagAsker returns nil when the system tells nothing of its lag.
-func newLagAsker(system targets.System, nodes []*cluster.Node, clock history.Clock, record func(history.Event) error) *lagAsker {
+// NewLagAsker returns nil when the system tells nothing of its lag.
+func NewLagAsker(system targets.System, nodes []*cluster.Node, clock history.Clock, record func(history.Event) error) *LagAsker {
 	teller, ok := system.(targets.LagTeller)
 	if !ok {
 		return nil
 	}
-	return &lagAsker{teller: teller, nodes: nodes, clock: clock, record: record, every: history.ServerLagEvery}
+	return &LagAsker{teller: teller, nodes: nodes, clock: clock, record: record, every: history.ServerLagEvery}
 }
 
-// run asks every node again and again, each on its own, until ctx ends. It
+// Run asks every node again and again, each on its own, until ctx ends. It
 // returns the first error of recording.
-func (a *lagAsker) run(ctx context.Context) error {
+func (a *LagAsker) Run(ctx context.Context) error {
 	var asking errgroup.Group // without a context: one node's failure does not end the others'
 	for i := range a.nodes {
 		asking.Go(func() error { return a.watch(ctx, i) })
@@ -46,7 +46,7 @@ func (a *lagAsker) run(ctx context.Context) error {
 }
 
 // watch asks one node at every tick.
-func (a *lagAsker) watch(ctx context.Context, i int) error {
+func (a *LagAsker) watch(ctx context.Context, i int) error {
 	tick := time.NewTicker(a.every)
 	defer tick.Stop()
 	for {
@@ -61,7 +61,7 @@ func (a *lagAsker) watch(ctx context.Context, i int) error {
 	}
 }
 
-func (a *lagAsker) ask(ctx context.Context, i int) error {
+func (a *LagAsker) ask(ctx context.Context, i int) error {
 	bounded, cancel := context.WithTimeout(ctx, serverLagTimeout)
 	defer cancel()
 	lags, err := a.teller.ServerLag(bounded, a.nodes, i)

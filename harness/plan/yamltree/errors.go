@@ -1,4 +1,4 @@
-package plan
+package yamltree
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 )
 
-// maxErrors bounds how many errors of one file are told at once.
-const maxErrors = 10
+// MaxErrors bounds how many errors of one file are told at once.
+const MaxErrors = 10
 
 // Error is one mistake in a plan: where it is, what is wrong and how to
 // mend it. It wraps ErrInput.
@@ -53,16 +53,16 @@ func (e *Error) Error() string {
 // Unwrap makes errors.Is(err, ErrInput) true.
 func (e *Error) Unwrap() error { return failure.ErrInput }
 
-// joinErrors joins errors in the order of their lines, the same one told
-// once, and at most maxErrors of them; nil for none.
-func joinErrors(found []*Error) error {
+// Join joins errors in the order of their lines, the same one told
+// once, and at most MaxErrors of them; nil for none.
+func Join(found []*Error) error {
 	slices.SortStableFunc(found, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	found = slices.CompactFunc(found, func(a, b *Error) bool { return *a == *b })
-	joined := make([]error, 0, min(len(found), maxErrors+1))
+	joined := make([]error, 0, min(len(found), MaxErrors+1))
 	for i, e := range found {
-		if i == maxErrors {
+		if i == MaxErrors {
 			joined = append(joined, moreErrors(len(found)-i))
 			break
 		}

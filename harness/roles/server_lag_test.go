@@ -1,4 +1,4 @@
-package harness
+package roles
 
 import (
 	"context"
@@ -58,10 +58,10 @@ func TestLagAsker(t *testing.T) {
 			return []targets.Lag{{Node: 1, Time: time.Hour}}, errors.New("half an answer is none")
 		}}
 		var got recordedEvents
-		a := newLagAsker(system, threeNodes(), history.NewClock(), got.append)
+		a := NewLagAsker(system, threeNodes(), history.NewClock(), got.append)
 		ctx, cancel := context.WithTimeout(t.Context(), 2100*time.Millisecond)
 		defer cancel()
-		if err := a.run(ctx); err != nil {
+		if err := a.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if len(got.events) != 2*8 {
@@ -98,10 +98,10 @@ func TestLagAskerBoundsAnAnswer(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}}
-		a := newLagAsker(system, threeNodes()[:1], history.NewClock(), func(history.Event) error { return nil })
+		a := NewLagAsker(system, threeNodes()[:1], history.NewClock(), func(history.Event) error { return nil })
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if err := a.run(ctx); err != nil {
+		if err := a.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if len(bounds) < 3 || slices.ContainsFunc(bounds, func(d time.Duration) bool { return d > serverLagTimeout }) {
@@ -114,7 +114,7 @@ func TestLagAskerStopsWhenNothingCanBeRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := recordedEvents{fail: errors.New("the disk is full")}
 		system := teller{tell: func(context.Context, int) ([]targets.Lag, error) { return []targets.Lag{{Node: 1}}, nil }}
-		if err := newLagAsker(system, threeNodes(), history.NewClock(), full.append).run(t.Context()); !errors.Is(err, full.fail) {
+		if err := NewLagAsker(system, threeNodes(), history.NewClock(), full.append).Run(t.Context()); !errors.Is(err, full.fail) {
 			t.Errorf("got %v", err)
 		}
 		if len(full.events) != 3 {
@@ -124,7 +124,7 @@ func TestLagAskerStopsWhenNothingCanBeRecorded(t *testing.T) {
 }
 
 func TestNoLagAskerForOtherSystems(t *testing.T) {
-	if a := newLagAsker(&scripted{}, threeNodes(), history.NewClock(), nil); a != nil {
+	if a := NewLagAsker(stating{}, threeNodes(), history.NewClock(), nil); a != nil {
 		t.Error("a system that tells no lag is asked for it")
 	}
 }
