@@ -127,8 +127,8 @@ func (f *fake) left(name string) (list []string) {
 
 // A guest lives by its session alone: it hits the one server, and leaves nothing.
 func TestGuest(t *testing.T) {
-	f := newFake(t, "db1", "db2")
-	d := f.find("db1", "db2")
+	f := newFake(t, "db1", "10.1.2.3")
+	d := f.find("db1", "10.1.2.3")
 	if err := d.Invite(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestGuest(t *testing.T) {
 	if _, err := os.Stat(f.restarts); err == nil {
 		t.Error("what was killed is left down")
 	}
-	for _, h := range []string{"db1", "db2"} {
+	for _, h := range []string{"db1", "10.1.2.3"} {
 		if l := f.left(h); len(l) > 0 {
 			t.Errorf("left on %s: %q", h, l)
 		}
