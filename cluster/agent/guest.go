@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
 )
@@ -21,10 +22,13 @@ const Replace cluster.ActionKind = "replace"
 var errGuest = errors.New("this agent is a guest beside a server that it did not start")
 
 // guestActions lists what a guest can do.
-func guestActions(processes *victim.Processes, firewall *network.Firewall) map[cluster.ActionKind]action {
+func guestActions(processes *victim.Processes, firewall *network.Firewall, links *link.Shaper) map[cluster.ActionKind]action {
 	all := map[cluster.ActionKind]action{
 		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
+		cluster.Shape:   {can: links.Can, prepare: links.Can, do: links.Shape},
+		cluster.Unshape: {can: links.Can, do: links.Unshape},
+		cluster.Reset:   {can: link.CanReset, do: link.ResetExcept(firewall.ControlPort())},
 		Replace:         {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Replace},
 	}
 	if processes != nil {
