@@ -125,6 +125,10 @@ func TestTouches(t *testing.T) {
 			t.Errorf("an operation from %d to %d (flags %d, %s %s) tells of the fault: %v", tc.start, tc.end, tc.flags, tc.outcome, tc.why, got)
 		}
 	}
+	cut := &history.Op{Start: 50, End: 300, Outcome: history.Unknown}
+	if !touches(cut, &Fault{At: 100, End: 200, Counts: map[string]uint64{"connections reset": 1}}) {
+		t.Error("an operation whose connection was reset tells nothing of it")
+	}
 }
 
 // TestRandomFaults: of an entry of random faults some may find no victim; of

@@ -22,12 +22,18 @@ import (
 
 // agentCommand is the first process of every node.
 func agentCommand() *cobra.Command {
-	return &cobra.Command{
+	var guest bool
+	c := &cobra.Command{
 		Use: "agent", Short: "Supervise a node (started by the hosts, not by hand)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if guest {
+				return agent.MainOnHost(c.Context(), os.Stdin, os.Stdout, c.ErrOrStderr())
+			}
 			return agent.Main(c.Context(), c.InOrStdin(), c.ErrOrStderr())
 		},
 	}
+	c.Flags().BoolVar(&guest, "guest", false, "as a guest on a machine of somebody else's")
+	return c
 }
 
 // serveCommand is what a node runs when its target prepares the server's start.
