@@ -9,7 +9,7 @@ import "time"
 // table lists the kinds of faults. A kind is a file and a line here; what its
 // Keys set has a place in Spec.
 func table() []Kind {
-	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), clockKind(), pressKind(), oomKind(), crashKind(), execKind()}
+	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(), clockKind(), pressKind(), oomKind(), crashKind(), execKind()}
 }
 
 // Spec is one entry of a plan's `faults`.
@@ -32,9 +32,10 @@ type Spec struct {
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
 
-	From      string   // partition: nodes (default), clients, all
+	From      string   // partition, link, reset: nodes, clients, all
 	Also      []string `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
-	Direction string   // partition one-way: out (default) or in, seen from the victim
+	Direction string   // partition one-way: out (default) or in, seen from the victim; link: both (default), in, out
+	Link      Link     `json:",omitzero"` // link
 
 	By     time.Duration `json:",omitempty"` // clock: how far it jumps
 	Strobe time.Duration `json:",omitempty"` // clock: how often it jumps to and fro

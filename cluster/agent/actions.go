@@ -9,6 +9,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
@@ -31,7 +32,7 @@ type action struct {
 
 // actionsOf lists every kind of action that an agent can do: a kind is a file in
 // the package of what it acts on, and a row here.
-func actionsOf(processes *process.Supervisor, firewall *network.Firewall, clocks *clock.Clocks, presses *press.Press) map[cluster.ActionKind]action {
+func actionsOf(processes *process.Supervisor, firewall *network.Firewall, links *link.Shaper, clocks *clock.Clocks, presses *press.Press) map[cluster.ActionKind]action {
 	return map[cluster.ActionKind]action{
 		cluster.Kill:    {do: processes.Kill},
 		cluster.Stop:    {do: processes.Stop},
@@ -44,6 +45,9 @@ func actionsOf(processes *process.Supervisor, firewall *network.Firewall, clocks
 		cluster.Unskew:  {do: clocks.Unskew},
 		cluster.Press:   {do: presses.Press},
 		cluster.Unpress: {do: presses.Unpress},
+		cluster.Shape:   {can: links.Can, prepare: links.Can, do: links.Shape},
+		cluster.Unshape: {can: links.Can, do: links.Unshape},
+		cluster.Reset:   {can: link.CanReset, do: link.ResetExcept(firewall.ControlPort())},
 	}
 }
 

@@ -35,10 +35,7 @@ type Processes interface {
 // Options set up a Press.
 type Options struct {
 	Memory int64 // the node's limit in bytes; 0: it has none
-	// Urgently calls a function on a thread of its own that is woken before the servers'; nil:
-	// on any.
-	Urgently func(func())
-	Logger   *slog.Logger
+	Logger *slog.Logger
 }
 
 // Press is what is taken from a node's processes.
@@ -64,9 +61,6 @@ type fault struct {
 
 // New does no I/O.
 func New(processes Processes, o Options) *Press {
-	if o.Urgently == nil {
-		o.Urgently = func(f func()) { f() }
-	}
 	return &Press{processes: processes, o: o, faults: map[string]*fault{}}
 }
 
