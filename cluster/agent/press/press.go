@@ -28,6 +28,8 @@ type Processes interface {
 	// Expect marks the end of the server as an action's and returns its ID, 0 if none runs,
 	// and what is closed when it has ended.
 	Expect(by string) (pid int, ended <-chan struct{})
+	// Aside starts a command beside the server, which stop ends; it may be called again.
+	Aside(cluster.ServerSpec) (pid int, stop func(), err error)
 	// MemoryKills is how many processes of the node the kernel has killed for want of memory.
 	MemoryKills() int
 }
