@@ -182,7 +182,7 @@ var allowed = map[string][]string{
 	"cluster/agent/service":            {"cluster", "cluster/agent/victim"},
 	"cluster/agent/victim":             {"cluster"},
 	"cluster/agent/clock":              {"cluster"},
-	"cluster/agent/press":              {"cluster"},
+	"cluster/agent/press":              {"cluster", "cluster/agent/urgent"},
 	"cluster/agent/internal/nodetest":  {"cluster", "cluster/agent", "cluster/local"},
 	"cluster":                          {"history/usage"},
 	"history/foreign/export":           {"history/foreign", "history"},
