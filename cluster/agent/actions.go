@@ -36,6 +36,7 @@ func actionsOf(processes *process.Supervisor, firewall *network.Firewall) map[cl
 		cluster.Pause:   {do: processes.Pause},
 		cluster.Resume:  {do: processes.Resume},
 		cluster.Restart: {do: processes.Restart},
+		cluster.Wipe:    {do: processes.Wipe},
 		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
 	}

@@ -54,7 +54,8 @@ type node struct {
 	begin int64 // and the earliest that this can have been
 	last  int64 // its last event
 
-	process int // how many of its servers are known to have ended
+	left    bool // it does not belong to the cluster any more
+	process int  // how many of its servers are known to have ended
 }
 
 // fault is one that is in force.
@@ -122,8 +123,12 @@ func (d *reader) take(e *history.Event) {
 		d.window(begin, e.At, fmt.Sprintf("%s gave its own history up at %s", n.name, units.Instant(e.At)))
 		d.end(i, begin, e.At)
 		n.role = ""
+	case history.EventMember:
+		d.member(i, e)
 	case history.EventExit:
-		if n.down == 0 && d.serves(n) {
+		if n.left {
+			d.leave(i, e.At)
+		} else if n.down == 0 && d.serves(n) {
 			d.window(e.At, e.At+startup, fmt.Sprintf("the end of %s at %s", n.name, units.Instant(e.At)))
 			d.cut(i, e.At, e.At+startup)
 		}
