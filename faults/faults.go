@@ -9,7 +9,7 @@ import "time"
 // table lists the kinds of faults. A kind is a file and a line here; what its
 // Keys set has a place in Spec.
 func table() []Kind {
-	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), crashKind(), execKind(),
+	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(), crashKind(), execKind(),
 		joinKind(), leaveKind(), replaceKind(), upgradeKind()}
 }
 
@@ -34,9 +34,10 @@ type Spec struct {
 	Command []string `json:",omitempty"` // exec
 	To      string   `json:",omitempty"` // upgrade: a name of the plan's versions
 
-	From      string   // partition: nodes (default), clients, all
+	From      string   // partition, link, reset: nodes, clients, all
 	Also      []string `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
-	Direction string   // partition one-way: out (default) or in, seen from the victim
+	Direction string   // partition one-way: out (default) or in, seen from the victim; link: both (default), in, out
+	Link      Link     `json:",omitzero"` // link
 }
 
 // Planned is one fault of a schedule. Resolved victims are filled in when it

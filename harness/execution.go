@@ -203,7 +203,7 @@ func (e *execution) begin(background *actors) {
 	s.members = e.book(s.clock)
 	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress}
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
 	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {

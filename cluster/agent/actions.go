@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 )
@@ -29,7 +30,7 @@ type action struct {
 
 // actionsOf lists every kind of action that an agent can do: a kind is a file in
 // the package of what it acts on, and a row here.
-func actionsOf(processes *process.Supervisor, firewall *network.Firewall) map[cluster.ActionKind]action {
+func actionsOf(processes *process.Supervisor, firewall *network.Firewall, links *link.Shaper) map[cluster.ActionKind]action {
 	return map[cluster.ActionKind]action{
 		cluster.Kill:    {do: processes.Kill},
 		cluster.Stop:    {do: processes.Stop},
@@ -39,6 +40,9 @@ func actionsOf(processes *process.Supervisor, firewall *network.Firewall) map[cl
 		cluster.Wipe:    {do: processes.Wipe},
 		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
+		cluster.Shape:   {can: links.Can, prepare: links.Can, do: links.Shape},
+		cluster.Unshape: {can: links.Can, do: links.Unshape},
+		cluster.Reset:   {can: link.CanReset, do: link.ResetExcept(firewall.ControlPort())},
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/root"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
 )
 
 // Names of the environment variables that OptionsFromEnv reads. Servers do not
@@ -63,7 +64,10 @@ type Options struct {
 	Stdout io.Writer
 	Logger *slog.Logger // nil discards
 
-	memory *process.MemoryEvents // of MemoryEvents, once it is open
+	memory      *process.MemoryEvents // of MemoryEvents, once it is open
+	server      service.Spec          // beside which a GuestOfHost lives
+	down        bool                  // that server was taken down by a guest before this one
+	controlPort uint16                // that no rule touches; 0: the listener's
 }
 
 // Guest says what a guest shares with the server beside which it lives.
@@ -73,6 +77,7 @@ const (
 	NoGuest      Guest = ""
 	GuestNetwork Guest = "network"   // its network alone
 	GuestOfBoth  Guest = "processes" // its network and its PID namespace
+	GuestOfHost  Guest = "host"      // a machine on which others live, see MainOnHost
 )
 
 // OptionsFromEnv reads the options that a host passes in the environment: all but

@@ -79,7 +79,7 @@ func (k *faultKinds) fields() []field {
 				return
 			}
 			k.seen, k.spec.Kind = kind.Name, kind.Name
-			if hasMap(kind) {
+			if hasMap(kind) && !(kind.Short && n.Kind == yamltree.Scalar) {
 				k.settings(n, path, kind)
 				return
 			}
@@ -247,6 +247,9 @@ func actionFields() []schema.Field {
 		f := schema.Field{Name: kind.Name, Type: schema.Word, Words: kind.Victims, Names: true, Either: true, Meaning: kind.About}
 		if hasMap(kind) {
 			f.Type, f.Words, f.Names, f.Example = schema.Map, nil, false, mapExample(kind)
+			if kind.Short {
+				f.Short = victimKey(kind)
+			}
 			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
 		}
 		fields = append(fields, f)

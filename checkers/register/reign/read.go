@@ -319,24 +319,6 @@ func (d *reader) close(f *fault) {
 	d.r.windows = append(d.r.windows, f.window)
 }
 
-// count watches over how many primaries there are after an event of which one
-// knows only that it lies between two instants.
-func (d *reader) count(after, at int64) {
-	primaries := 0
-	for i := range d.nodes {
-		if n := &d.nodes[i]; n.role == rolePrimary && n.down == 0 {
-			primaries++
-		}
-	}
-	switch {
-	case primaries > 1 && d.double == kit.Never:
-		d.double = after
-	case primaries <= 1 && d.double != kit.Never:
-		d.window(d.double, at, "two primaries from "+units.Instant(d.double)+" to "+units.Instant(at))
-		d.double = kit.Never
-	}
-}
-
 // finish takes the end of the events.
 func (d *reader) finish() {
 	r := d.r
