@@ -93,7 +93,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		d.log.Info("image", "name", d.image)
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
-		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: faults.NeedsOf(r.plan.Faults)}
+		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
 	for _, s := range d.target.Servers {
 		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
 			spec.Programs = append(spec.Programs, path)
@@ -115,7 +115,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 
 // able refuses a schedule that the nodes' agents cannot put into effect here.
 func (d *deployment) able(ctx context.Context, schedule []faults.Planned) error {
-	for _, kind := range faults.Actions(schedule) {
+	for _, kind := range faults.Actions(schedule, false) {
 		for _, n := range d.nodes {
 			if able, ok := n.Control.(cluster.Able); ok {
 				if err := able.Can(ctx, kind); err != nil {

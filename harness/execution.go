@@ -199,7 +199,7 @@ func (e *execution) begin(background *actors) {
 	s.roles = newRoles(d.system, d.nodes, s.clock, rec.emit)
 	s.roles.refresh(background.ctx)
 	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress}
-	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.view, Here: attached.Here(e.plan), Logger: rec.log,
+	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.view, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if beside, ok := d.cluster.(cluster.Neighbours); ok {
 		s.engine.Lookup = beside.Lookup

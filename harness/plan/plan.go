@@ -66,6 +66,7 @@ type Target struct {
 	Image    string       // docker: overrides the target's own
 	Replicas int          // besides the primary
 	Memory   schema.Bytes // of each node; 0: no limit but the machine's
+	Disk     Disk         // what the data directories are on
 	Options  map[string]string
 	Failover Failover
 	Attach   attach.Attach // a deployment that somebody else runs; Replicas follows from it

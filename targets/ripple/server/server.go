@@ -122,6 +122,11 @@ func (s *Server) load() error {
 			return err
 		}
 	}
+	if s.syncsNames() {
+		if err := syncDir(s.opts.Data); err != nil {
+			return err
+		}
+	}
 	restarted := false
 	if s.meta, restarted, err = loadMeta(s.opts.Data); err != nil {
 		return err
@@ -142,6 +147,17 @@ func (s *Server) load() error {
 		s.heard = s.start // it may have granted a read lease just before it died
 	}
 	return nil
+}
+
+// syncsNames tells whether the names of files are made durable as well as what is in
+// them.
+func (s *Server) syncsNames() bool {
+	return s.opts.Fsync != FsyncNever && !s.bugs.has(bugUnsyncedNames)
+}
+
+// keepMeta saves what the node must not forget.
+func (s *Server) keepMeta(m meta) error {
+	return m.save(s.opts.Data, s.opts.Fsync != FsyncNever, s.syncsNames())
 }
 
 // loseUnsynced is the defect: it cuts the log to the records that the last
