@@ -146,7 +146,7 @@ var allowed = map[string][]string{
 	"targets/kit":                      {"schema", "targets", "cluster", "history"},
 	"targets/kit/resp":                 {"history", "payload"},
 	"targets":                          {"cluster", "history", "payload", "schema"},
-	"cluster/probe":                    {"cluster/local"},
+	"cluster/probe":                    {"cluster", "cluster/agent/volume", "cluster/local"},
 	"cluster/docker":                   {"cluster", "cluster/agent", "cluster/agent/volume", "cluster/owner"},
 	"cluster/compose":                  {"cluster", "cluster/agent", "cluster/docker", "history/usage"},
 	"cluster/compose/internal/*":       {"cluster/agent"},
