@@ -59,7 +59,7 @@ func (Target) Launch(ctx context.Context, args []string) error {
 	if real, err := filepath.EvalSymlinks(server); err == nil {
 		server = real // its tools lie beside it
 	}
-	t := tools{dir: filepath.Dir(server), run: kit.Tool, answers: answers, checkpoint: checkpoint}
+	t := tools{dir: filepath.Dir(server), run: kit.Tool, answers: answers, checkpoint: checkpoint, syncs: kit.CanLose(l.Data)}
 	if err := l.prepare(ctx, t); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
@@ -84,9 +84,13 @@ type tools struct {
 	run        func(path string, args ...string) error
 	answers    func(ctx context.Context, host string) error
 	checkpoint func(ctx context.Context, host string) error
+	syncs      bool // what they make has to be durable
 }
 
 func (t tools) call(name string, args ...string) error {
+	if !t.syncs {
+		args = append(args, "--no-sync") // it would take longer than the run
+	}
 	return t.run(filepath.Join(t.dir, name), args...)
 }
 
@@ -116,7 +120,7 @@ func (l launch) initialise(t tools) error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("remove what is left of an earlier initdb: %w", err)
 	}
-	err := t.call("initdb", "-D", fresh, "-U", operatorRole, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync",
+	err := t.call("initdb", "-D", fresh, "-U", operatorRole, "-A", "trust", "-E", "UTF8", "--no-locale",
 		fmt.Sprintf("--wal-segsize=%d", walSegment>>20))
 	if err != nil {
 		return err
@@ -139,7 +143,7 @@ func (l launch) clone(ctx context.Context, t tools) error {
 		if err := os.RemoveAll(fresh); err != nil {
 			return fmt.Errorf("remove what is left of an earlier copy: %w", err)
 		}
-		return t.call("pg_basebackup", "-D", fresh, "-d", conninfo(l.Primary, "clone of "+l.Name), "-X", "stream", "-c", "fast", "--no-sync")
+		return t.call("pg_basebackup", "-D", fresh, "-d", conninfo(l.Primary, "clone of "+l.Name), "-X", "stream", "-c", "fast")
 	})
 	if err != nil {
 		return err
@@ -191,7 +195,7 @@ func (l launch) rewind(ctx context.Context, t tools) error {
 	if err := os.WriteFile(l.path(rewindFile), nil, 0o600); err != nil {
 		return fmt.Errorf("note the begin of rewinding: %w", err)
 	}
-	err = t.call("pg_rewind", "-D", l.path(dataName), "--source-server="+conninfo(l.Primary, "rewind of "+l.Name)+" dbname=postgres", "--no-sync")
+	err = t.call("pg_rewind", "-D", l.path(dataName), "--source-server="+conninfo(l.Primary, "rewind of "+l.Name)+" dbname=postgres")
 	if err != nil {
 		return err
 	}
