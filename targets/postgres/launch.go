@@ -59,7 +59,7 @@ func (Target) Launch(ctx context.Context, args []string) error {
 	if real, err := filepath.EvalSymlinks(server); err == nil {
 		server = real // its tools lie beside it
 	}
-	t := tools{dir: filepath.Dir(server), run: kit.Tool, answers: answers, checkpoint: checkpoint, syncs: kit.CanLose(l.Data)}
+	t := tools{dir: filepath.Dir(server), run: kit.Tool, answers: answers, checkpoint: checkpoint}
 	if err := l.prepare(ctx, t); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
@@ -84,13 +84,10 @@ type tools struct {
 	run        func(path string, args ...string) error
 	answers    func(ctx context.Context, host string) error
 	checkpoint func(ctx context.Context, host string) error
-	syncs      bool // what they make has to be durable
 }
 
 func (t tools) call(name string, args ...string) error {
-	if !t.syncs {
-		args = append(args, "--no-sync") // it would take longer than the run
-	}
+	args = append(args, "--no-sync") // see kit.Settle
 	return t.run(filepath.Join(t.dir, name), args...)
 }
 
@@ -130,7 +127,10 @@ func (l launch) initialise(t tools) error {
 			return err
 		}
 	}
-	return os.Rename(fresh, l.path(dataName))
+	if err := os.Rename(fresh, l.path(dataName)); err != nil {
+		return err
+	}
+	return kit.Settle(l.Data)
 }
 
 // clone makes the data directory a copy of the primary's, and a standby's.
@@ -154,7 +154,10 @@ func (l launch) clone(ctx context.Context, t tools) error {
 	if err := os.RemoveAll(l.path(dataName)); err != nil {
 		return fmt.Errorf("remove the old data directory: %w", err)
 	}
-	return os.Rename(fresh, l.path(dataName))
+	if err := os.Rename(fresh, l.path(dataName)); err != nil {
+		return err
+	}
+	return kit.Settle(l.Data)
 }
 
 // rejoin carries an order out once: the data directory is rewound to the fork

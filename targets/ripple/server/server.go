@@ -107,7 +107,7 @@ func New(o Options) (*Server, error) {
 // load restores the log, the role and the state from the data directory.
 func (s *Server) load() error {
 	var err error
-	if s.wal, s.frames, err = openWAL(s.opts.Data); err != nil {
+	if s.wal, s.frames, err = openWAL(s.opts.Data, s.bugs.has(bugUnsyncedRename)); err != nil {
 		return err
 	}
 	var committed, synced uint64
@@ -152,7 +152,7 @@ func (s *Server) load() error {
 // syncsNames tells whether the names of files are made durable as well as what is in
 // them.
 func (s *Server) syncsNames() bool {
-	return s.opts.Fsync != FsyncNever && !s.bugs.has(bugUnsyncedNames)
+	return s.opts.Fsync != FsyncNever
 }
 
 // keepMeta saves what the node must not forget.
