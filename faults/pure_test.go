@@ -93,7 +93,7 @@ func TestKindsAreListedInTheTablesOrder(t *testing.T) {
 			t.Errorf("partition has %d shapes", len(k.Shapes))
 		}
 	}
-	if got := strings.Join(names, " "); !strings.HasPrefix(got, "kill stop pause restart partition") {
+	if got := strings.Join(names, " "); !strings.HasPrefix(got, "kill power crash stop pause restart partition") {
 		t.Error(got)
 	}
 }
