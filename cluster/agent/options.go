@@ -20,6 +20,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/root"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // Names of the environment variables that OptionsFromEnv reads. Servers do not
@@ -33,6 +34,7 @@ const (
 	EnvLimit     = "AFTERSHOCK_LIMIT"     // Options.MemoryLimit
 	EnvProcesses = "AFTERSHOCK_PROCESSES" // Options.Processes
 	EnvGuest     = "AFTERSHOCK_GUEST"     // Options.Guest
+	EnvVolume    = "AFTERSHOCK_VOLUME"    // Options.Volume, as JSON
 )
 
 // DefaultDataDir is the node's data directory where the host gives none.
@@ -64,6 +66,8 @@ type Options struct {
 	// Processes bounds the processes of the agent's user, where the host cannot
 	// bound the node's; 0: it has.
 	Processes int
+	// Volume is the file system that the data directory is on; nil: the node's own.
+	Volume *cluster.Volume
 	// Stdout gets a copy of the server's output, which CopyOutput delivers in
 	// any case; nil is nowhere. A writer that blocks holds up the server.
 	Stdout io.Writer
@@ -73,6 +77,7 @@ type Options struct {
 	server      service.Spec          // beside which a GuestOfHost lives
 	down        bool                  // that server was taken down by a guest before this one
 	controlPort uint16                // that no rule touches; 0: the listener's
+	disk        *volume.Volume        // Volume, once it is mounted
 }
 
 // Guest says what a guest shares with the server beside which it lives.
@@ -104,6 +109,12 @@ func OptionsFromEnv() (Options, error) {
 		o.Root = new(root.Root)
 		if err := json.Unmarshal([]byte(s), o.Root); err != nil {
 			return Options{}, fmt.Errorf("environment variable %s: %w", EnvRoot, err)
+		}
+	}
+	if s := os.Getenv(EnvVolume); s != "" {
+		o.Volume = new(cluster.Volume)
+		if err := json.Unmarshal([]byte(s), o.Volume); err != nil {
+			return Options{}, fmt.Errorf("environment variable %s: %w", EnvVolume, err)
 		}
 	}
 	if s := os.Getenv(EnvProcesses); s != "" {
@@ -155,11 +166,20 @@ func (o Options) Environ() []string {
 	if o.Guest != NoGuest {
 		env = append(env, EnvGuest+"="+string(o.Guest))
 	}
+	if o.Volume != nil {
+		env = append(env, EnvVolume+"="+VolumeEnv(o.Volume))
+	}
 	if o.Root != nil {
 		text, _ := json.Marshal(o.Root) // it is made of strings
 		env = append(env, EnvRoot+"="+string(text))
 	}
 	return env
+}
+
+// VolumeEnv is the value of EnvVolume for a volume.
+func VolumeEnv(v *cluster.Volume) string {
+	text, _ := json.Marshal(v) // it is made of strings
+	return string(text)
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -190,8 +210,11 @@ const secretTimeout = 10 * time.Second
 
 // Main is what the node's PID 1 does: it serves with the options of its
 // environment and the keys of its standard input until a signal, and logs to
-// stderr.
+// stderr. Started by an agent, it is the helper that serves its volume.
 func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) error {
+	if volume.HelperAsked() {
+		return volume.Helper()
+	}
 	if os.Getenv(press.EnvBallast) != "" {
 		return press.Ballast()
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // Serve runs the agent until the harness closes it, ctx ends (both return
@@ -47,6 +48,12 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	if _, err := o.Secret.server(); err != nil {
 		return err
+	}
+	if o.Volume != nil {
+		if o.disk, err = volume.Start(o.DataDir, *o.Volume); err != nil {
+			return fmt.Errorf("agent: put the data directory on a volume: %w", err)
+		}
+		defer o.disk.Close()
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
@@ -90,8 +97,12 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 		s.clocks = clock.New(s.processes, o.Logger)
 		s.presses = press.New(s.processes, press.Options{Memory: o.MemoryLimit, Logger: o.Logger})
 		s.processes.OnStart(s.clocks.Started)
-		s.actions = actionsOf(s.processes, s.firewall, s.links, s.clocks, s.presses)
+		s.actions = actionsOf(rooms{processes: s.processes, firewall: s.firewall, links: s.links, clocks: s.clocks, presses: s.presses, disk: o.disk})
 		s.meter = usage.NewReader(s.control)
+		if o.disk != nil {
+			s.processes.Spare(o.disk.PID())
+			s.meter.Spare(o.disk.PID())
+		}
 		return s
 	}
 	if o.Guest == GuestOfBoth {

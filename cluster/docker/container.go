@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // dataDir is a node's data directory, inside its container.
@@ -60,6 +61,11 @@ func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) 
 		h.AutoRemove = true // a container that ends is of no use to anybody
 		h.NetworkMode = container.NetworkMode(networkName)
 		h.CapAdd = capabilities(needs)
+		if needs.Volume != nil {
+			h.CapAdd = append(h.CapAdd, "SYS_ADMIN") // to mount it
+			h.SecurityOpt = append(h.SecurityOpt, "apparmor=unconfined")
+			h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: volume.Device, PathInContainer: volume.Device, CgroupPermissions: "rwm"})
+		}
 		h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
 		h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "2"}}
 	}

@@ -265,6 +265,9 @@ func (l *launch) request(i int) testcontainers.ContainerRequest {
 		agent.EnvData:   dataDir,
 		agent.EnvListen: netip.AddrPortFrom(addr, cluster.ControlPort).String(),
 	}
+	if v := l.spec.Needs.Volume; v != nil {
+		env[agent.EnvVolume] = agent.VolumeEnv(v)
+	}
 	if limit := l.spec.Limits.Memory; limit > 0 {
 		env[agent.EnvLimit] = strconv.FormatInt(limit, 10)
 	}

@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -60,7 +61,7 @@ func (s *Supervisor) runningProcess() (string, error) {
 		return "", err
 	}
 	for _, pid := range pids {
-		if pid == "1" && s.o.PID1 {
+		if s.o.PID1 && (pid == "1" || pid == strconv.Itoa(s.children.spared)) {
 			continue
 		}
 		state, group, err := readStat("/proc/" + pid + "/stat")
