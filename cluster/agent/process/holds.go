@@ -44,7 +44,8 @@ func (s *Supervisor) On() error {
 	return err
 }
 
-// Each lists the IDs of the node's other processes, also of those that end just now.
+// Each lists the IDs of the node's other processes, also of those that end just now, but not
+// of the one that is spared.
 func (s *Supervisor) Each() ([]int, error) {
 	groups := s.children.groups()
 	names, err := numericNames("/proc")
@@ -54,7 +55,7 @@ func (s *Supervisor) Each() ([]int, error) {
 	var pids []int
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil || pid == os.Getpid() {
+		if err != nil || pid == os.Getpid() || pid == s.children.spared {
 			continue
 		}
 		if !s.o.PID1 {
