@@ -22,6 +22,13 @@ type holds struct {
 // holds mu.
 func (h *holds) held() bool { return h.paused || h.off }
 
+// begin forgets a pause: it was of processes that are gone, however they went.
+func (h *holds) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paused = false
+}
+
 // Off stops every other process of the node until On, whether Pause holds them as
 // well or not; those too that were started since the last Off. It does not wait until
 // they stand, and tells whether there was any.
