@@ -102,6 +102,7 @@ func (s *Supervisor) launch(cmd command) error {
 	if s.closing {
 		return errClosing
 	}
+	s.holds.begin()
 	c, output, err := s.fork(cmd)
 	if err != nil {
 		return err
