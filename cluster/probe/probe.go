@@ -31,6 +31,7 @@ const (
 	NetworkNamespaces = "network namespaces"
 	NFTables          = "nftables"
 	NFQueue           = "NFQUEUE"
+	Resets            = "connection resets"
 	FUSE              = "FUSE"
 )
 
@@ -60,6 +61,7 @@ func InSandbox(out io.Writer) error {
 		{Name: NetworkNamespaces, OK: true, Detail: "a sandbox with its own network, mounts and processes was made, and a bridge in it"},
 		nftablesWorks(),
 		nfqueueWorks(),
+		resetWorks(),
 	})
 }
 
@@ -71,7 +73,7 @@ func sandboxed(ctx context.Context) []Check {
 	}
 	failed := Check{Name: NetworkNamespaces, Detail: err.Error(), Remedy: "run as root, in a container with --privileged, or see user namespaces"}
 	checks = []Check{failed}
-	for _, name := range []string{NFTables, NFQueue} {
+	for _, name := range []string{NFTables, NFQueue, Resets} {
 		checks = append(checks, Check{Name: name, Detail: "not tried: there is no network namespace to try it in", Remedy: "see " + NetworkNamespaces})
 	}
 	return checks
@@ -106,8 +108,8 @@ func parse(output []byte) ([]Check, error) {
 	if err := json.Unmarshal(output, &checks); err != nil {
 		return nil, fmt.Errorf("read the answer of the command %s: %w", Command, err)
 	}
-	if len(checks) != 3 {
-		return nil, fmt.Errorf("the command %s made %d checks, want 3", Command, len(checks))
+	if len(checks) != 4 {
+		return nil, fmt.Errorf("the command %s made %d checks, want 4", Command, len(checks))
 	}
 	return checks, nil
 }

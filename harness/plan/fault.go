@@ -272,3 +272,23 @@ func victimFields(kind faults.Kind) []schema.Field {
 	}
 	return fields
 }
+
+// checkWAN holds the plan's distances to its nodes and the regions that are known.
+func (p *Plan) checkWAN() []*Error {
+	switch {
+	case len(p.WAN) == 0:
+		return nil
+	case p.Target.Attach.Asked():
+		return []*Error{p.wrong("wan", "a deployment that somebody else runs is where it is", "take wan away, or use faults with link")}
+	}
+	var found []*Error
+	_, wrong := faults.ParseWAN(p.WAN, p.NodeNames())
+	for _, m := range wrong {
+		path := "wan"
+		if m.Key != "" {
+			path = schema.Join(path, m.Key)
+		}
+		found = append(found, p.wrong(path, m.Message, m.Remedy))
+	}
+	return found
+}
