@@ -83,6 +83,8 @@ type Kind struct {
 	Needs func(s Spec, n *cluster.Needs)
 	// VictimKey is the key of the victim in a plan's map; empty: "victim".
 	VictimKey string
+	// Short: the victim can stand alone, in place of the map.
+	Short bool
 
 	// The kind's own part of the package's functions; nil where it has none.
 	enter    func(Spec, cluster.Action) cluster.Action            // EnterOf

@@ -18,6 +18,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/operator"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/harness/preflight"
+	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/harness/settle"
 	"github.com/aftershock-chaos/aftershock/harness/watchdog"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -65,7 +66,7 @@ type live struct {
 type session struct {
 	clock    history.Clock
 	watchdog *watchdog.Watchdog
-	roles    *roles
+	roles    *roles.Roles
 	progress *progressReporter
 	engine   *engine.Engine
 }
@@ -159,7 +160,7 @@ func (e *execution) run(ctx context.Context) error {
 	e.heal(life)
 	e.phase("settle", e.now())
 	if ctx.Err() == nil && e.settled(ctx) {
-		e.session.roles.renew(ctx) // who is primary has to be known of what is read now
+		e.session.roles.Renew(ctx) // who is primary has to be known of what is read now
 		e.phase("final", e.now())
 		finals := e.finalReader()
 		finals.readNodes(ctx)
@@ -196,10 +197,10 @@ func (e *execution) begin(background *actors) {
 	d, rec := e.deployment, e.record
 	s := &session{clock: history.NewClock()}
 	s.watchdog = watchdog.New(s.clock, d.nodes, cluster.DefaultLease, rec.emit)
-	s.roles = newRoles(d.system, d.nodes, s.clock, rec.emit)
-	s.roles.refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress}
-	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.view, Here: attached.Here(e.plan), Logger: rec.log,
+	s.roles = roles.New(d.system, d.nodes, s.clock, rec.emit)
+	s.roles.Refresh(background.ctx)
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
+	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if beside, ok := d.cluster.(cluster.Neighbours); ok {
 		s.engine.Lookup = beside.Lookup
@@ -209,7 +210,7 @@ func (e *execution) begin(background *actors) {
 	background.start(
 		actor{name: "history", run: rec.watchHistory, vital: true},
 		actor{name: "watchdog", run: silent(s.watchdog.Run)},
-		actor{name: "roles", run: silent(s.roles.watch)},
+		actor{name: "roles", run: silent(s.roles.Watch)},
 		actor{name: "live line", run: silent(s.progress.run)},
 		actor{name: "what the nodes take", run: newMeter(d, s.clock, rec).Run},
 	)
@@ -269,8 +270,8 @@ func (e *execution) loadPhases(ctx context.Context, pollers *actors) error {
 	}
 	w := newLoadWindow(e.now(), e.plan)
 	e.session.progress.start.Store(w.start)
-	if a := newLagAsker(e.deployment.system, e.deployment.nodes, e.session.clock, e.record.events.Append); a != nil {
-		pollers.start(actor{name: "the system's own lag", run: a.run})
+	if a := roles.NewLagAsker(e.deployment.system, e.deployment.nodes, e.session.clock, e.record.events.Append); a != nil {
+		pollers.start(actor{name: "the system's own lag", run: a.Run})
 	}
 	var both sync.WaitGroup
 	both.Go(func() { l.run(ctx, w, pollers) })
@@ -331,12 +332,12 @@ func (e *execution) settled(ctx context.Context) bool {
 }
 
 func (e *execution) finalReader() *finalReader {
-	return &finalReader{clients: e.clients(), workloads: e.workloads, history: e.record.history, serving: e.session.roles.serving, limit: e.plan.Settle}
+	return &finalReader{clients: e.clients(), workloads: e.workloads, history: e.record.history, serving: e.session.roles.Serving, limit: e.plan.Settle}
 }
 
 func (e *execution) clients() clients {
 	r := e.session.roles
-	return clients{system: e.deployment.system, doors: e.deployment.visit.Doors(e.plan), nodes: e.deployment.nodes, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.primary, changes: &r.changes, replica: r.replica,
+	return clients{system: e.deployment.system, doors: e.deployment.visit.Doors(e.plan), nodes: e.deployment.nodes, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.Primary, changes: &r.Changes, replica: r.Replica,
 		options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: e.values()}}
 }
 

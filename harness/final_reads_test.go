@@ -9,14 +9,24 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
+
+// stating is a system whose nodes say that they have these roles.
+type stating struct {
+	targets.System
+	roles []targets.Role
+}
+
+func (s stating) ClientStatus(_ context.Context, n *cluster.Node) (targets.Status, error) {
+	return targets.Status{Role: s.roles[n.Index], Epoch: 1}, nil
+}
 
 // finalLog does the final operations of three nodes in the given roles and tells
 // what was recorded, as "kind node outcome elements", drains in their order.
@@ -31,12 +41,10 @@ func finalLog(t *testing.T, said []targets.Role, answer func(node int, op *histo
 		t.Fatal(err)
 	}
 	clock := history.NewClock()
-	roles := newRoles(system, nodes, clock, func(history.Event) {})
-	for i, role := range said {
-		roles.said[i].Store(&nodeRole{role: role, epoch: 1})
-	}
-	finals := &finalReader{history: recorder, serving: roles.serving, limit: time.Second, clients: clients{system: system, nodes: nodes, clock: clock,
-		primary: roles.primary, options: targets.ClientOptions{ConnectTimeout: time.Second, OpTimeout: time.Second}}}
+	asked := roles.New(stating{roles: said}, nodes, clock, func(history.Event) {})
+	asked.Refresh(t.Context())
+	finals := &finalReader{history: recorder, serving: asked.Serving, limit: time.Second, clients: clients{system: system, nodes: nodes, clock: clock,
+		primary: asked.Primary, options: targets.ClientOptions{ConnectTimeout: time.Second, OpTimeout: time.Second}}}
 	for _, spec := range []workloads.Spec{{Type: "set"}, {Type: "queue", Keys: 2}} {
 		w, err := workloads.New(spec)
 		if err != nil {
@@ -200,20 +208,4 @@ func TestNodesThatDifferAreReadAgain(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestServingWaitsForThePrimary(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		nodes := []*cluster.Node{{Name: "n1"}, {Name: "n2", Index: 1}}
-		r := newRoles(nil, nodes, history.NewClock(), nil)
-		time.AfterFunc(time.Second, func() { r.said[1].Store(&nodeRole{role: targets.Primary}) })
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
-		if all := r.serving(ctx); all != nil {
-			t.Errorf("%v serve before one is primary", all)
-		}
-		if all := r.serving(t.Context()); !slices.Equal(all, []int{1}) {
-			t.Errorf("%v serve", all)
-		}
-	})
 }

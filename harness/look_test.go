@@ -1,16 +1,13 @@
 package harness
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/history"
-	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
 
@@ -96,52 +93,6 @@ func TestWorkerLooksAgainAfterAFailure(t *testing.T) {
 	want = []string{"n2 read 2", "n2 write 3", "n2 read 0", "n2 write 0", "n2 read 1", "n2 write 1", "n2 read 2", "n2 write 2", "n2 write 3"}
 	if !slices.Equal(words[6:], want) {
 		t.Fatalf("after a look that was not answered: got %q, want %q", words[6:], want)
-	}
-}
-
-// changing is a system whose nodes have the roles that they are given.
-type changing struct {
-	targets.System
-	role func(call int) (targets.Status, error)
-	call int
-}
-
-func (c *changing) ClientStatus(context.Context, *cluster.Node) (targets.Status, error) {
-	c.call++
-	return c.role(c.call)
-}
-
-// TestRoleEventsTellSinceWhen: a change of role came after the node last told
-// another, and its event is stamped before anyone can act on it.
-func TestRoleEventsTellSinceWhen(t *testing.T) {
-	var r *roles
-	var events []history.Event
-	system := &changing{role: func(call int) (targets.Status, error) {
-		switch call {
-		case 1, 2:
-			return targets.Status{Role: targets.Replica}, nil
-		case 3:
-			return targets.Status{}, context.DeadlineExceeded
-		}
-		return targets.Status{Role: targets.Primary, Epoch: 2}, nil
-	}}
-	clock := history.NewClock()
-	r = newRoles(system, []*cluster.Node{{Name: "n1"}}, clock, func(e history.Event) { events = append(events, e) })
-	var asked [4]int64
-	for i := range asked {
-		asked[i] = clock.Now()
-		time.Sleep(time.Millisecond)
-		r.refresh(t.Context())
-	}
-	if len(events) != 2 {
-		t.Fatalf("%d events, want 2: %+v", len(events), events)
-	}
-	e := events[1]
-	if e.Detail != "primary" || e.Since <= asked[1] || e.Since >= asked[2] || e.At <= asked[3] {
-		t.Errorf("%+v, asked at %v", e, asked)
-	}
-	if r.asked[0].Load() != 4 {
-		t.Errorf("%d answers were counted", r.asked[0].Load())
 	}
 }
 

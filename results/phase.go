@@ -140,6 +140,7 @@ func (f *Fault) add(e *history.Event) {
 	if off := e.At - e.Planned; e.Planned != 0 && Abs(off) > Abs(f.Precision) {
 		f.Precision = off
 	}
+	f.Counts = faults.AddCounts(f.Counts, e.Counts)
 	for _, n := range victims(e) {
 		if !slices.Contains(f.Victims, n) {
 			f.Victims = append(f.Victims, n)

@@ -18,6 +18,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/root"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
@@ -29,6 +30,7 @@ const (
 	EnvListen    = "AFTERSHOCK_LISTEN"    // Options.Listen
 	EnvRoot      = "AFTERSHOCK_ROOT"      // Options.Root, as JSON
 	EnvMemory    = "AFTERSHOCK_MEMORY"    // Options.MemoryEvents
+	EnvLimit     = "AFTERSHOCK_LIMIT"     // Options.MemoryLimit
 	EnvProcesses = "AFTERSHOCK_PROCESSES" // Options.Processes
 	EnvGuest     = "AFTERSHOCK_GUEST"     // Options.Guest
 	EnvVolume    = "AFTERSHOCK_VOLUME"    // Options.Volume, as JSON
@@ -57,6 +59,9 @@ type Options struct {
 	// MemoryEvents is the file that counts the node's processes that were killed
 	// for want of memory, as its host names it; empty: where containers have it.
 	MemoryEvents string
+	// MemoryLimit is the most that the node may have, in bytes, as its host sees to; 0: as
+	// much as the machine has.
+	MemoryLimit int64
 	// Processes bounds the processes of the agent's user, where the host cannot
 	// bound the node's; 0: it has.
 	Processes int
@@ -67,8 +72,11 @@ type Options struct {
 	Stdout io.Writer
 	Logger *slog.Logger // nil discards
 
-	memory *process.MemoryEvents // of MemoryEvents, once it is open
-	disk   *volume.Volume        // Volume, once it is mounted
+	memory      *process.MemoryEvents // of MemoryEvents, once it is open
+	server      service.Spec          // beside which a GuestOfHost lives
+	down        bool                  // that server was taken down by a guest before this one
+	controlPort uint16                // that no rule touches; 0: the listener's
+	disk        *volume.Volume        // Volume, once it is mounted
 }
 
 // Guest says what a guest shares with the server beside which it lives.
@@ -78,6 +86,7 @@ const (
 	NoGuest      Guest = ""
 	GuestNetwork Guest = "network"   // its network alone
 	GuestOfBoth  Guest = "processes" // its network and its PID namespace
+	GuestOfHost  Guest = "host"      // a machine on which others live, see MainOnHost
 )
 
 // OptionsFromEnv reads the options that a host passes in the environment: all but
@@ -114,6 +123,13 @@ func OptionsFromEnv() (Options, error) {
 		}
 		o.Processes = n
 	}
+	if s := os.Getenv(EnvLimit); s != "" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 1 {
+			return Options{}, fmt.Errorf("environment variable %s: %q is no number of bytes", EnvLimit, s)
+		}
+		o.MemoryLimit = n
+	}
 	if s := os.Getenv(EnvLease); s != "" {
 		lease, err := time.ParseDuration(s)
 		if err != nil {
@@ -139,6 +155,9 @@ func (o Options) Environ() []string {
 	}
 	if o.MemoryEvents != "" {
 		env = append(env, EnvMemory+"="+o.MemoryEvents)
+	}
+	if o.MemoryLimit > 0 {
+		env = append(env, EnvLimit+"="+strconv.FormatInt(o.MemoryLimit, 10))
 	}
 	if o.Processes > 0 {
 		env = append(env, EnvProcesses+"="+strconv.Itoa(o.Processes))

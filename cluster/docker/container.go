@@ -37,9 +37,20 @@ func containerConfig(spec cluster.NodeSpec) func(*container.Config) {
 	}
 }
 
-// hostConfig attaches the container to the run's network alone, with the one
-// capability that network faults need besides the engine's default ones and those
-// that the plan's faults need, and holds it to its limits.
+// capabilities are those that a node's faults need besides the engine's default ones.
+func capabilities(needs cluster.Needs) []string {
+	all := []string{"NET_ADMIN"}
+	if needs.Trace {
+		all = append(all, "SYS_PTRACE") // the memory of another user's processes
+	}
+	if needs.Press {
+		all = append(all, "SYS_RESOURCE") // the limits of another user's processes
+	}
+	return all
+}
+
+// hostConfig attaches the container to the run's network alone, with the
+// capabilities that its faults need, and holds it to its limits.
 func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) func(*container.HostConfig) {
 	processes := int64(cmp.Or(limits.Processes, cluster.DefaultProcesses))
 	return func(h *container.HostConfig) {
@@ -49,7 +60,7 @@ func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) 
 		h.Init = &noInit
 		h.AutoRemove = true // a container that ends is of no use to anybody
 		h.NetworkMode = container.NetworkMode(networkName)
-		h.CapAdd = []string{"NET_ADMIN"}
+		h.CapAdd = capabilities(needs)
 		if needs.Volume != nil {
 			h.CapAdd = append(h.CapAdd, "SYS_ADMIN") // to mount it
 			h.SecurityOpt = append(h.SecurityOpt, "apparmor=unconfined")

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -266,6 +267,9 @@ func (l *launch) request(i int) testcontainers.ContainerRequest {
 	}
 	if v := l.spec.Needs.Volume; v != nil {
 		env[agent.EnvVolume] = agent.VolumeEnv(v)
+	}
+	if limit := l.spec.Limits.Memory; limit > 0 {
+		env[agent.EnvLimit] = strconv.FormatInt(limit, 10)
 	}
 	return testcontainers.ContainerRequest{
 		Image:                    spec.Image,

@@ -120,7 +120,7 @@ func (m *member) limit(spec cluster.Spec, options *agent.Options) error {
 	if m.groups, ok, err = makeGroups(cgroupRoot, groupOf(filepath.Dir(m.dir), m.name), limits); err != nil {
 		return err
 	}
-	options.MemoryEvents = m.groups.events
+	options.MemoryEvents, options.MemoryLimit = m.groups.events, limits.Memory
 	if !ok {
 		options.Processes = limits.Processes * len(spec.Nodes)
 	}

@@ -157,14 +157,14 @@ func (p *Plan) faultRange() string {
 // wrongClaim points into the claim's text where the file shows it as it is.
 func (p *Plan) wrongClaim(path, text string, column int, message, remedy string) *Error {
 	e := p.wrong(path, fmt.Sprintf("claim %q: %s", spelling.Short(text), message), remedy)
-	if e.Line == 0 || e.Line > len(p.source.lines) {
+	if e.Line == 0 || e.Line > len(p.source.Lines) {
 		return e
 	}
-	line := []rune(p.source.lines[e.Line-1])
+	line := []rune(p.source.Lines[e.Line-1])
 	for _, quote := range []int{0, 1} {
 		if from := e.Column - 1 + quote; from <= len(line) && strings.HasPrefix(string(line[from:]), text) {
 			e.Column += quote + column - 1
-			e.Snippet = spelling.Snippet(p.source.lines, e.Line, e.Column)
+			e.Snippet = spelling.Snippet(p.source.Lines, e.Line, e.Column)
 			break
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/schema"
 )
@@ -22,7 +23,7 @@ var notControlled = []string{"name", "about", "claims", "control", "vary", "stop
 // without a control. Errors are as those of Parse.
 func (p *Plan) ControlPlan() (*Plan, error) {
 	control, found := p.controlPlan()
-	if err := joinErrors(found); err != nil {
+	if err := yamltree.Join(found); err != nil {
 		return nil, err
 	}
 	return control, nil
@@ -37,9 +38,9 @@ func (p *Plan) controlPlan() (*Plan, []*Error) {
 		return nil, []*Error{p.wrong("control", err.Error(), "")}
 	}
 	src := *current
-	src.tree = current.tree.clone()
-	src.tree.keys = slices.DeleteFunc(src.tree.keys, func(k treeKey) bool {
-		return slices.Contains([]string{"control", "claims", "stop_on", "repeat", "find", "study"}, k.name)
+	src.tree = current.tree.Clone()
+	src.tree.Keys = slices.DeleteFunc(src.tree.Keys, func(k yamltree.Key) bool {
+		return slices.Contains([]string{"control", "claims", "stop_on", "repeat", "find", "study"}, k.Name)
 	})
 	for _, path := range sortedKeys(p.Control.Set) {
 		value := current.controlValue(path, p.Control.Set[path])
@@ -64,15 +65,15 @@ func (p *Plan) controlPlan() (*Plan, []*Error) {
 }
 
 // controlValue is what a control sets, at its place in the file.
-func (s *source) controlValue(path, text string) *treeNode {
-	if control, ok := s.tree.child("control"); ok {
-		if set, ok := control.value.child("set"); ok {
-			if key, ok := set.value.child(path); ok {
-				return key.value.clone()
+func (s *source) controlValue(path, text string) *yamltree.Node {
+	if control, ok := s.tree.Child("control"); ok {
+		if set, ok := control.Value.Child("set"); ok {
+			if key, ok := set.Value.Child(path); ok {
+				return key.Value.Clone()
 			}
 		}
 	}
-	return &treeNode{text: text}
+	return &yamltree.Node{Text: text}
 }
 
 // checkControl checks that the control can be run, and violates claims of this

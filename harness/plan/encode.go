@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/harness/question"
 	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/workloads"
@@ -28,7 +29,7 @@ func (p *Plan) YAML() ([]byte, error) {
 	}
 	full.fill()
 	if found := full.checkOwn(); len(found) > 0 {
-		return nil, fmt.Errorf("write the plan as YAML: %w", joinErrors(found))
+		return nil, fmt.Errorf("write the plan as YAML: %w", yamltree.Join(found))
 	}
 	root := blockMap(pairs(schema.Slots(planKeys(p.words()), &full)), 0)
 	return []byte(root.String() + "\n"), nil

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/harness/question"
 	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/schema"
@@ -68,7 +69,7 @@ func TestPlanRoundTrip(t *testing.T) {
 	shape := resolved(t, planWords())
 	rapid.Check(t, func(t *rapid.T) {
 		p := anyPlan(t)
-		p.source = &source{words: planWords(), tree: &treeNode{}}
+		p.source = &source{words: planWords(), tree: &yamltree.Node{}}
 		if err := p.Validate(); err != nil {
 			t.Fatalf("the generated plan is wrong: %v", err)
 		}

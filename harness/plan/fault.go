@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/schema"
 )
@@ -22,16 +23,16 @@ const (
 )
 
 // fault reads one entry of faults.
-func (d *decoder) fault(n *treeNode, path string) faults.Spec {
+func (d *decoder) fault(n *yamltree.Node, path string) faults.Spec {
 	s := faults.Spec{}
 	if !d.isEntry(n, path, "a fault", faultExample) {
 		return s
 	}
 	kinds := &faultKinds{d: d, spec: &s}
 	d.object(n, path, "a fault", faultExample, append(d.fields(schema.Slots(faultKeys(), &s)), kinds.fields()...))
-	_, at := n.child("at")
-	_, every := n.child("every")
-	pick, hasPick := n.child("pick")
+	_, at := n.Child("at")
+	_, every := n.Child("every")
+	pick, hasPick := n.Child("pick")
 	switch {
 	case !at && !every:
 		d.wrong(n, path, "the fault does not say when", "add at: 3s, or every: 5s")
@@ -40,7 +41,7 @@ func (d *decoder) fault(n *treeNode, path string) faults.Spec {
 	case every && hasPick && kinds.seen != "":
 		d.wrong(n, path, fmt.Sprintf("%s stands beside pick", kinds.seen), "move it into pick")
 	case every && !hasPick:
-	case every && pick.value.kind == treeList && len(pick.value.items) == 0, every && pick.value.kind == treeNull:
+	case every && pick.Value.Kind == yamltree.List && len(pick.Value.Items) == 0, every && pick.Value.Kind == yamltree.Null:
 		d.wrongKey(pick, schema.Join(path, "pick"), "pick is empty", "list the faults to choose from, e.g. [{kill: primary, for: 2s}]")
 	case !every && hasPick:
 		d.wrongKey(pick, schema.Join(path, "pick"), "pick is for faults that repeat", "add every: 5s in place of at")
@@ -51,7 +52,7 @@ func (d *decoder) fault(n *treeNode, path string) faults.Spec {
 }
 
 // picked reads one entry of a pick.
-func (d *decoder) picked(n *treeNode, path string) faults.Spec {
+func (d *decoder) picked(n *yamltree.Node, path string) faults.Spec {
 	s := faults.Spec{}
 	if !d.isEntry(n, path, "a pick", pickExample) {
 		return s
@@ -73,13 +74,13 @@ func (k *faultKinds) fields() []field {
 	var fields []field
 	for _, info := range faults.Kinds() {
 		kind, _ := faults.Lookup(info.Name)
-		fields = append(fields, field{kind.Name, func(n *treeNode, path string) {
+		fields = append(fields, field{kind.Name, func(n *yamltree.Node, path string) {
 			if k.seen != "" {
 				k.d.wrong(n, path, fmt.Sprintf("a fault does one thing, and this is both %s and %s", k.seen, kind.Name), "make two faults of it")
 				return
 			}
 			k.seen, k.spec.Kind = kind.Name, kind.Name
-			if hasMap(kind) && (!hasShort(kind) || n.kind == treeMap) {
+			if hasMap(kind) && !(kind.Short && n.Kind == yamltree.Scalar) {
 				k.settings(n, path, kind)
 				return
 			}
@@ -91,11 +92,6 @@ func (k *faultKinds) fields() []field {
 
 // hasMap tells whether more can be said of a kind than its victim.
 func hasMap(kind faults.Kind) bool { return kind.Shapes != nil || kind.Keys != nil }
-
-// hasShort tells whether a kind's victim can stand in the place of its map.
-func hasShort(kind faults.Kind) bool {
-	return kind.Shapes == nil && !slices.ContainsFunc(schema.Fields(kind.Keys), func(f schema.Field) bool { return f.Required }) && kind.Hold != faults.NoHold
-}
 
 func kindNames() []string {
 	var names []string
@@ -122,13 +118,13 @@ func (k *faultKinds) text(into *string, example string) reader {
 }
 
 // needed reports a fault that does nothing.
-func (k *faultKinds) needed(n *treeNode, path string) {
+func (k *faultKinds) needed(n *yamltree.Node, path string) {
 	if k.seen != "" {
 		return
 	}
 	names := kindNames()
-	for _, key := range n.keys {
-		if _, near := spelling.Nearest(key.name, names); near && key.name != "at" {
+	for _, key := range n.Keys {
+		if _, near := spelling.Nearest(key.Name, names); near && key.Name != "at" {
 			return // the unknown key has been told already
 		}
 	}
@@ -136,8 +132,8 @@ func (k *faultKinds) needed(n *treeNode, path string) {
 }
 
 // settings read the map of a kind: {shape: victim, …} or {victim: …, …}.
-func (k *faultKinds) settings(n *treeNode, path string, kind faults.Kind) {
-	if n.kind == treeFailed {
+func (k *faultKinds) settings(n *yamltree.Node, path string, kind faults.Kind) {
+	if n.Kind == yamltree.Failed {
 		return
 	}
 	holds, remedy := "its victim", "e.g. "+mapExample(kind)
@@ -145,8 +141,8 @@ func (k *faultKinds) settings(n *treeNode, path string, kind faults.Kind) {
 		holds = "a shape and its victim"
 		remedy += "; the shapes are " + strings.Join(shapeNames(kind), ", ")
 	}
-	if n.kind != treeMap {
-		k.d.wrong(n, path, fmt.Sprintf("%s wants a map of %s, not %s", kind.Name, holds, n.kind), remedy)
+	if n.Kind != yamltree.Map {
+		k.d.wrong(n, path, fmt.Sprintf("%s wants a map of %s, not %s", kind.Name, holds, n.Kind), remedy)
 		return
 	}
 	fields := []field{{victimKey(kind), k.text(&k.spec.Victim, kind.Victims[0])}}
@@ -171,13 +167,13 @@ func (k *faultKinds) settings(n *treeNode, path string, kind faults.Kind) {
 func (k *faultKinds) shapes(kind faults.Kind) []field {
 	var fields []field
 	for _, shape := range kind.Shapes {
-		fields = append(fields, field{shape.Name, func(n *treeNode, path string) {
+		fields = append(fields, field{shape.Name, func(n *yamltree.Node, path string) {
 			if k.spec.Shape != "" {
 				k.d.wrong(n, path, fmt.Sprintf("a %s has one shape, and this has both %s and %s", kind.Name, k.spec.Shape, shape.Name), "make two faults of it")
 				return
 			}
 			k.spec.Shape = shape.Name
-			if n.kind != treeNull || !shape.Optional {
+			if n.Kind != yamltree.Null || !shape.Optional {
 				k.text(&k.spec.Victim, shape.Victims[0])(n, path)
 			}
 		}})
@@ -216,7 +212,7 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	kind, _ := faults.Lookup(s.Kind)
 	switch {
 	case s.Kind == "":
-	case !hasMap(kind), hasShort(kind) && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
+	case !hasMap(kind), kind.Short && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
 		pairs = append(pairs, pair(s.Kind, scalarNode(s.Victim)))
 	default:
 		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim))}
@@ -252,10 +248,10 @@ func actionFields() []schema.Field {
 		f := schema.Field{Name: kind.Name, Type: schema.Word, Words: kind.Victims, Names: true, Either: true, Meaning: kind.About}
 		if hasMap(kind) {
 			f.Type, f.Words, f.Names, f.Example = schema.Map, nil, false, mapExample(kind)
-			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
-			if hasShort(kind) {
+			if kind.Short {
 				f.Short = victimKey(kind)
 			}
+			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
 		}
 		fields = append(fields, f)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/workloads"
@@ -57,16 +58,16 @@ func findKeys() []schema.Key[Find] {
 
 // spellFindOut writes a find of one word as the map that it stands for.
 func (s *source) spellFindOut() {
-	key, ok := s.tree.child("find")
-	if !ok || key.value.kind != treeScalar {
+	key, ok := s.tree.Child("find")
+	if !ok || key.Value.Kind != yamltree.Scalar {
 		return
 	}
-	of, short := strings.CutPrefix(key.value.text, "max-")
+	of, short := strings.CutPrefix(key.Value.Text, "max-")
 	if !short {
 		return // the decoder says what is wrong
 	}
-	at := key.value.place
-	key.value = &treeNode{place: at, kind: treeMap, keys: []treeKey{{place: at, name: "max", value: &treeNode{place: at, text: of}}}}
+	at := key.Value.Place
+	key.Value = &yamltree.Node{Place: at, Kind: yamltree.Map, Keys: []yamltree.Key{{Place: at, Name: "max", Value: &yamltree.Node{Place: at, Text: of}}}}
 }
 
 // Asked tells whether something is searched for.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 )
 
@@ -67,7 +68,7 @@ func checkRefusal(t *testing.T, err error) {
 	if first.Line > 0 && first.Column < 1 {
 		t.Fatalf("line %d has no column", first.Line)
 	}
-	if lines := strings.Count(err.Error(), "\n"); lines > 3*maxErrors {
+	if lines := strings.Count(err.Error(), "\n"); lines > 3*yamltree.MaxErrors {
 		t.Fatalf("%d lines of errors", lines)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/workloads"
@@ -163,7 +164,7 @@ func (p *Plan) wrongPhase(path, what string, err error) *Error {
 }
 
 // loadPhase reads one phase of a load.
-func (d *decoder) loadPhase(n *treeNode, path string) pace.Phase {
+func (d *decoder) loadPhase(n *yamltree.Node, path string) pace.Phase {
 	p := pace.Phase{}
 	const example = "{name: steady, rate: 500/s, for: 30s}"
 	if !d.isEntry(n, path, "a phase of the load", example) {
@@ -171,7 +172,7 @@ func (d *decoder) loadPhase(n *treeNode, path string) pace.Phase {
 	}
 	d.object(n, path, "a phase of the load", example, d.fields(schema.Slots(workloads.PhaseKeys(), &p)))
 	for _, key := range []string{"rate", "for"} {
-		if _, ok := n.child(key); !ok {
+		if _, ok := n.Child(key); !ok {
 			d.wrong(n, path, fmt.Sprintf("the phase has no %s", key), "e.g. "+example)
 		}
 	}

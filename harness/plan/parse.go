@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/schema"
 )
@@ -27,7 +28,7 @@ func Load(path string, overrides []Override, words Words) ([]*Plan, error) {
 	}
 	defer f.Close()
 	// One byte more than is allowed tells a file that is too big.
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, yamltree.MaxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: read the plan: %w; name a readable file", failure.ErrInput, err)
 	}
@@ -41,16 +42,16 @@ func Load(path string, overrides []Override, words Words) ([]*Plan, error) {
 // path ends its varying. Errors are *Error, at most ten of them joined and
 // in the order of the lines, and wrap ErrInput.
 func Parse(name string, data []byte, overrides []Override, words Words) ([]*Plan, error) {
-	data = unixText(data)
-	file := source{file: name, lines: strings.Split(string(data), "\n"), words: words}
-	trees, found := file.parseTrees(data)
+	data = yamltree.UnixText(data)
+	file := source{File: yamltree.File{Name: name, Lines: strings.Split(string(data), "\n")}, words: words}
+	trees, found := file.Parse(data)
 	if len(trees) == 0 && len(found) == 0 {
-		found = append(found, file.at(place{}, "", "the file holds no plan", "write one, or see plans/quickstart.yaml"))
+		found = append(found, file.At(yamltree.Place{}, "", "the file holds no plan", "write one, or see plans/quickstart.yaml"))
 	}
 	var plans []*Plan
 	for i, tree := range trees {
 		src := file
-		src.tree, src.torn, src.defaultName = tree.root, tree.torn, fileName(name)
+		src.tree, src.torn, src.defaultName = tree.Root, tree.Torn, fileName(name)
 		if len(trees) > 1 && src.defaultName != "" {
 			src.defaultName = fmt.Sprintf("%s-%d", src.defaultName, i+1)
 		}
@@ -64,10 +65,20 @@ func Parse(name string, data []byte, overrides []Override, words Words) ([]*Plan
 		}
 		plans = append(plans, p)
 	}
-	if err := joinErrors(found); err != nil {
+	if err := yamltree.Join(found); err != nil {
 		return nil, err
 	}
 	return plans, nil
+}
+
+// source is the file that plans were read from, and what is needed to read
+// them again with other values.
+type source struct {
+	yamltree.File
+	defaultName string
+	tree        *yamltree.Node // of one plan, with the overrides applied
+	torn        bool           // parts of the tree could not be read
+	words       Words
 }
 
 // build decodes and checks the source's plan with overrides.
@@ -75,19 +86,19 @@ func (s *source) build(overrides []Override) (*Plan, []*Error) {
 	var found []*Error
 	s.spellFindOut()
 	for _, o := range overrides {
-		if s.tree.kind != treeMap && s.tree.kind != treeNull {
+		if s.tree.Kind != yamltree.Map && s.tree.Kind != yamltree.Null {
 			break // the decoder says what is wrong
 		}
-		if vary, ok := s.tree.child("vary"); ok {
+		if vary, ok := s.tree.Child("vary"); ok {
 			path := canonical(s.tree, o.Path)
-			vary.value.without(func(name string) bool { return canonical(s.tree, name) == path })
-			if zip, ok := vary.value.child(zipKey); ok {
-				if zip.value.without(func(name string) bool { return canonical(s.tree, name) == path }); len(zip.value.keys) == 0 && zip.value.kind == treeMap {
-					vary.value.without(func(name string) bool { return name == zipKey })
+			vary.Value.Without(func(name string) bool { return canonical(s.tree, name) == path })
+			if zip, ok := vary.Value.Child(zipKey); ok {
+				if zip.Value.Without(func(name string) bool { return canonical(s.tree, name) == path }); len(zip.Value.Keys) == 0 && zip.Value.Kind == yamltree.Map {
+					vary.Value.Without(func(name string) bool { return name == zipKey })
 				}
 			}
 		}
-		value := &treeNode{place: place{set: o.label()}, text: o.Value}
+		value := &yamltree.Node{Place: yamltree.Place{Set: o.label()}, Text: o.Value}
 		if e := s.set(s.tree, o.Path, value); e != nil {
 			found = append(found, e)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attach"
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/harness/question"
 	"github.com/aftershock-chaos/aftershock/schema"
 	"github.com/aftershock-chaos/aftershock/targets"
@@ -169,3 +170,7 @@ func cloneFaults(list []faults.Spec) []faults.Spec {
 	}
 	return list
 }
+
+// Error is one mistake in a plan: where it is, what is wrong and how to mend it. It
+// wraps failure.ErrInput.
+type Error = yamltree.Error

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/workloads"
 	"github.com/aftershock-chaos/aftershock/workloads/keys"
@@ -260,7 +261,7 @@ func TestShippedPlans(t *testing.T) {
 func TestLoadPlans(t *testing.T) {
 	dir := t.TempDir()
 	big := dir + "/big.yaml"
-	if err := os.WriteFile(big, []byte(strings.Repeat("# a comment\n", maxFile/12+1)), 0o600); err != nil {
+	if err := os.WriteFile(big, []byte(strings.Repeat("# a comment\n", yamltree.MaxFile/12+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
@@ -277,7 +278,7 @@ func TestLoadPlans(t *testing.T) {
 
 func TestValidatePlanMadeInGo(t *testing.T) {
 	p := &Plan{Name: "mine", Target: Target{Name: "postgres", Replicas: None}, Warmup: None,
-		Workloads: []workloads.Spec{{Name: "register"}}, source: &source{words: planWords(), tree: &treeNode{}}}
+		Workloads: []workloads.Spec{{Name: "register"}}, source: &source{words: planWords(), tree: &yamltree.Node{}}}
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
@@ -61,45 +62,45 @@ func splitPath(path string) []string {
 
 // set puts a value into the tree at a path, and adds the maps on the way that
 // are not there. Keys that a plan does not have are left to the decoder.
-func (s *source) set(tree *treeNode, path string, value *treeNode) *Error {
-	wrong := func(message, remedy string) *Error { return s.at(value.place, path, message, remedy) }
+func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Error {
+	wrong := func(message, remedy string) *Error { return s.At(value.Place, path, message, remedy) }
 	parts := splitPath(path)
 	if parts[0] == "vary" {
 		return wrong("vary itself cannot be set", "set the path that it varies, which ends the varying")
 	}
 	node := tree
 	for i, part := range parts {
-		if node.kind == treeNull {
+		if node.Kind == yamltree.Null {
 			if _, err := strconv.Atoi(part); err == nil {
 				return wrong(fmt.Sprintf("%s has no entry %s", strings.Join(parts[:i], "."), part), "only what the plan lists can be set")
 			}
-			*node = treeNode{place: value.place, kind: treeMap}
+			*node = yamltree.Node{Place: value.Place, Kind: yamltree.Map}
 		}
-		if short := shortOf(parts[:i]); short != "" && node.kind == treeScalar {
+		if short := shortOf(parts[:i]); short != "" && node.Kind == yamltree.Scalar {
 			single := *node // the word that stands for a map becomes one
-			*node = treeNode{place: single.place, kind: treeMap, keys: []treeKey{{place: single.place, name: short, value: &single}}}
+			*node = yamltree.Node{Place: single.Place, Kind: yamltree.Map, Keys: []yamltree.Key{{Place: single.Place, Name: short, Value: &single}}}
 		}
-		switch node.kind {
-		case treeMap:
-			key, ok := node.child(part)
+		switch node.Kind {
+		case yamltree.Map:
+			key, ok := node.Child(part)
 			if !ok {
-				node.keys = append(node.keys, treeKey{place: value.place, name: part, value: &treeNode{place: value.place, kind: treeNull}})
-				key = &node.keys[len(node.keys)-1]
+				node.Keys = append(node.Keys, yamltree.Key{Place: value.Place, Name: part, Value: &yamltree.Node{Place: value.Place, Kind: yamltree.Null}})
+				key = &node.Keys[len(node.Keys)-1]
 			}
-			node = key.value
-		case treeList:
-			at, ok := node.index(part)
+			node = key.Value
+		case yamltree.List:
+			at, ok := node.Index(part)
 			if !ok {
-				return wrong(fmt.Sprintf("%s has no entry %s", strings.Join(parts[:i], "."), part), node.entries())
+				return wrong(fmt.Sprintf("%s has no entry %s", strings.Join(parts[:i], "."), part), node.Entries())
 			}
-			node = node.items[at]
+			node = node.Items[at]
 		default:
 			return wrong(fmt.Sprintf("%s is a single value and has no part %q", strings.Join(parts[:i], "."), part),
 				"leave out what follows "+parts[i-1])
 		}
 	}
-	if node.kind == treeMap && shortOf(parts) == "" || node.kind == treeList {
-		return wrong(fmt.Sprintf("%s is %s; only a single value can be set", path, node.kind), "set one of its parts, like "+path+"."+node.part())
+	if node.Kind == yamltree.Map && shortOf(parts) == "" || node.Kind == yamltree.List {
+		return wrong(fmt.Sprintf("%s is %s; only a single value can be set", path, node.Kind), "set one of its parts, like "+path+"."+node.Part())
 	}
 	*node = *value
 	return nil
@@ -121,54 +122,17 @@ func shortOf(parts []string) string {
 	return ""
 }
 
-// index finds a list's entry by number, or by its name, which is its type where
-// it has none.
-func (n *treeNode) index(part string) (int, bool) {
-	if i, err := strconv.Atoi(part); err == nil {
-		return i, i >= 0 && i < len(n.items)
-	}
-	for i, item := range n.items {
-		name, ok := item.child("name")
-		if !ok {
-			name, ok = item.child("type")
-		}
-		if ok && name.value.text == part {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
-// entries tells what a list's entries can be called.
-func (n *treeNode) entries() string {
-	switch len(n.items) {
-	case 0:
-		return "the list is empty"
-	case 1:
-		return "it has the entry 0"
-	}
-	return fmt.Sprintf("it has the entries 0 to %d", len(n.items)-1)
-}
-
-// part is the name of one part, as an example.
-func (n *treeNode) part() string {
-	if n.kind == treeMap && len(n.keys) > 0 {
-		return n.keys[0].name
-	}
-	return "0"
-}
-
 // canonical is a path with lists' entries named by their numbers.
-func canonical(tree *treeNode, path string) string {
+func canonical(tree *yamltree.Node, path string) string {
 	parts, node := splitPath(path), tree
 	for i, part := range parts {
 		if node == nil {
 			break
 		}
-		if at, ok := node.index(part); ok && node.kind == treeList {
-			parts[i], node = strconv.Itoa(at), node.items[at]
-		} else if key, ok := node.child(part); ok {
-			node = key.value
+		if at, ok := node.Index(part); ok && node.Kind == yamltree.List {
+			parts[i], node = strconv.Itoa(at), node.Items[at]
+		} else if key, ok := node.Child(part); ok {
+			node = key.Value
 		} else {
 			node = nil
 		}
@@ -177,13 +141,13 @@ func canonical(tree *treeNode, path string) string {
 }
 
 // find is the value at a path, or the deepest one on the way to it.
-func (s *source) find(path string) *treeNode {
+func (s *source) find(path string) *yamltree.Node {
 	node := s.tree
 	for _, part := range splitPath(path) {
-		if key, ok := node.child(part); ok {
-			node = key.value
-		} else if at, ok := node.index(part); ok && node.kind == treeList {
-			node = node.items[at]
+		if key, ok := node.Child(part); ok {
+			node = key.Value
+		} else if at, ok := node.Index(part); ok && node.Kind == yamltree.List {
+			node = node.Items[at]
 		} else {
 			break
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"strconv"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/harness/question"
 	"github.com/aftershock-chaos/aftershock/results/claims"
 	"github.com/aftershock-chaos/aftershock/schema"
@@ -16,9 +17,9 @@ func (p *Plan) With(overrides []Override) (*Plan, error) {
 		return nil, err
 	}
 	src := *current
-	src.tree = current.tree.clone()
+	src.tree = current.tree.Clone()
 	with, found := src.build(overrides)
-	return with, joinErrors(found)
+	return with, yamltree.Join(found)
 }
 
 // checkStudy checks that the study can be decided, and that its runs have the facts.
@@ -57,7 +58,7 @@ func (p *Plan) checkStudied(path, fact string) []*Error {
 }
 
 // decision reads one entry of decide.
-func (d *decoder) decision(n *treeNode, path string) question.Decision {
+func (d *decoder) decision(n *yamltree.Node, path string) question.Decision {
 	var one question.Decision
 	const example = "{claim: writes.lost == 0, expect: always}"
 	if d.isEntry(n, path, "a decision", example) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/payload"
@@ -23,7 +24,7 @@ import (
 // wrap ErrInput.
 func (p *Plan) Validate() error {
 	p.fill()
-	return joinErrors(p.check())
+	return yamltree.Join(p.check())
 }
 
 // wrong makes an error about the value at a path, at its place in the file.
@@ -31,7 +32,7 @@ func (p *Plan) wrong(path, message, remedy string) *Error {
 	if p.source == nil {
 		return &Error{Path: path, Message: message, Remedy: remedy}
 	}
-	return p.source.at(p.source.find(path).place, path, message, remedy)
+	return p.source.At(p.source.find(path).Place, path, message, remedy)
 }
 
 // check finds the mistakes of a plan that has its defaults.
@@ -193,6 +194,9 @@ func (p *Plan) checkWorkloads() []*Error {
 
 func (p *Plan) checkFaults() []*Error {
 	var found []*Error
+	if faults.NeedsOf(p.Faults).Memory && p.Target.Memory == 0 && !p.Target.Attach.Asked() {
+		found = append(found, p.wrong("target.memory", "an oom fills the memory of its victim, which has no limit", "give the nodes one, e.g. memory: 512MB"))
+	}
 	for i, s := range p.Faults {
 		err := faults.Validate(s, p.NodeNames(), p.Duration)
 		if err != nil {

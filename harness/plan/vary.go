@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/schema"
 )
@@ -29,7 +30,7 @@ func (p *Plan) Expand() ([]Variant, error) {
 		return nil, err
 	}
 	variants, found := src.variants(p.Vary)
-	if err := joinErrors(found); err != nil {
+	if err := yamltree.Join(found); err != nil {
 		return nil, err
 	}
 	return variants, nil
@@ -50,12 +51,12 @@ func (p *Plan) currentSource() (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := &source{lines: strings.Split(string(text), "\n"), defaultName: p.Name, words: p.words()}
-	trees, found := src.parseTrees(text)
-	if err := joinErrors(found); err != nil {
+	src := &source{File: yamltree.File{Lines: strings.Split(string(text), "\n")}, defaultName: p.Name, words: p.words()}
+	trees, found := src.Parse(text)
+	if err := yamltree.Join(found); err != nil {
 		return nil, err
 	}
-	src.tree = trees[0].root
+	src.tree = trees[0].Root
 	return src, nil
 }
 
@@ -66,8 +67,8 @@ func (s *source) variants(vary []Vary) ([]Variant, []*Error) {
 	seen := variantErrors{varied: canonicalPaths(s.tree, vary), count: map[Error]int{}, first: map[Error]string{}}
 	for _, choice := range combinations(vary) {
 		src := *s
-		src.tree = s.tree.clone()
-		src.tree.keys = slices.DeleteFunc(src.tree.keys, func(k treeKey) bool { return k.name == "vary" || k.name == "study" })
+		src.tree = s.tree.Clone()
+		src.tree.Keys = slices.DeleteFunc(src.tree.Keys, func(k yamltree.Key) bool { return k.Name == "vary" || k.Name == "study" })
 		v := Variant{}
 		var wrong []*Error
 		for i, c := range choice {
@@ -83,7 +84,7 @@ func (s *source) variants(vary []Vary) ([]Variant, []*Error) {
 		}
 		seen.add(v, wrong)
 		all = append(all, v)
-		if len(seen.order) > maxErrors {
+		if len(seen.order) > yamltree.MaxErrors {
 			break // more than will be told
 		}
 	}
@@ -119,7 +120,7 @@ func (s *variantErrors) errors(variants int) []*Error {
 	return found
 }
 
-func canonicalPaths(tree *treeNode, vary []Vary) []string {
+func canonicalPaths(tree *yamltree.Node, vary []Vary) []string {
 	paths := make([]string, len(vary))
 	for i, v := range vary {
 		paths[i] = canonical(tree, v.Path)
@@ -128,17 +129,17 @@ func canonicalPaths(tree *treeNode, vary []Vary) []string {
 }
 
 // variedValue is one value of a varied path, at its place in the file.
-func (s *source) variedValue(path string, i int, text string) *treeNode {
-	if vary, ok := s.tree.child("vary"); ok {
-		key, ok := vary.value.child(path)
-		if zip, together := vary.value.child(zipKey); together && !ok {
-			key, ok = zip.value.child(path)
+func (s *source) variedValue(path string, i int, text string) *yamltree.Node {
+	if vary, ok := s.tree.Child("vary"); ok {
+		key, ok := vary.Value.Child(path)
+		if zip, together := vary.Value.Child(zipKey); together && !ok {
+			key, ok = zip.Value.Child(path)
 		}
-		if ok && i < len(key.value.items) {
-			return key.value.items[i].clone()
+		if ok && i < len(key.Value.Items) {
+			return key.Value.Items[i].Clone()
 		}
 	}
-	return &treeNode{text: text}
+	return &yamltree.Node{Text: text}
 }
 
 // combinations lists the indexes of the values of every combination, the last
@@ -179,20 +180,20 @@ func bare(p *Plan) Plan {
 const zipKey = "zip"
 
 // vary reads the varied paths; whether they exist is seen when they are set.
-func (d *decoder) vary(n *treeNode, path string, f schema.Field) []Vary {
+func (d *decoder) vary(n *yamltree.Node, path string, f schema.Field) []Vary {
 	if !d.isMap(n, path, f.Name, f.Example) {
 		return nil
 	}
 	var all []Vary
-	for i := range n.keys {
-		k := &n.keys[i]
-		if k.name == zipKey {
+	for i := range n.Keys {
+		k := &n.Keys[i]
+		if k.Name == zipKey {
 			all = append(all, d.zip(k, schema.Join(path, zipKey))...)
 		} else if v, ok := d.values(k, path); ok {
 			all = append(all, v)
 		}
 		if variants(all) > maxVariants {
-			d.wrongKey(k, schema.Join(path, k.name), fmt.Sprintf("vary makes more than %d runs of this plan", maxVariants), "vary fewer paths or values")
+			d.wrongKey(k, schema.Join(path, k.Name), fmt.Sprintf("vary makes more than %d runs of this plan", maxVariants), "vary fewer paths or values")
 			return nil
 		}
 	}
@@ -200,23 +201,23 @@ func (d *decoder) vary(n *treeNode, path string, f schema.Field) []Vary {
 }
 
 // zip reads the paths that are walked together.
-func (d *decoder) zip(key *treeKey, path string) []Vary {
-	if key.value.kind == treeNull || !d.isMap(key.value, path, zipKey, "{target.replicas: [1, 2], target.options.apply: [serial, parallel]}") {
-		if key.value.kind == treeNull {
+func (d *decoder) zip(key *yamltree.Key, path string) []Vary {
+	if key.Value.Kind == yamltree.Null || !d.isMap(key.Value, path, zipKey, "{target.replicas: [1, 2], target.options.apply: [serial, parallel]}") {
+		if key.Value.Kind == yamltree.Null {
 			d.wrongKey(key, path, "zip has no paths", "e.g. {target.replicas: [1, 2], target.options.apply: [serial, parallel]}")
 		}
 		return nil
 	}
 	var all []Vary
-	for i := range key.value.keys {
-		k := &key.value.keys[i]
+	for i := range key.Value.Keys {
+		k := &key.Value.Keys[i]
 		v, ok := d.values(k, path)
 		if !ok {
 			continue
 		}
 		v.Zip = true
 		if wrong := unequal(append(all, v)); wrong != "" {
-			d.wrongKey(k, schema.Join(path, k.name), wrong, "give each path of zip as many values")
+			d.wrongKey(k, schema.Join(path, k.Name), wrong, "give each path of zip as many values")
 			continue
 		}
 		all = append(all, v)
@@ -251,19 +252,19 @@ func variants(vary []Vary) int {
 }
 
 // values reads one varied path.
-func (d *decoder) values(k *treeKey, path string) (Vary, bool) {
-	v := Vary{Path: k.name}
-	at := schema.Join(path, k.name)
-	if k.value.kind == treeScalar || k.value.kind == treeNull || k.value.kind == treeList && len(k.value.items) == 0 {
-		d.wrongKey(k, at, fmt.Sprintf("vary %s has no list of values", spelling.Short(k.name)), "e.g. target.replicas: [1, 2, 4]")
+func (d *decoder) values(k *yamltree.Key, path string) (Vary, bool) {
+	v := Vary{Path: k.Name}
+	at := schema.Join(path, k.Name)
+	if k.Value.Kind == yamltree.Scalar || k.Value.Kind == yamltree.Null || k.Value.Kind == yamltree.List && len(k.Value.Items) == 0 {
+		d.wrongKey(k, at, fmt.Sprintf("vary %s has no list of values", spelling.Short(k.Name)), "e.g. target.replicas: [1, 2, 4]")
 		return v, false
 	}
-	values := schema.Slot{Field: schema.Field{Name: k.name, Type: schema.List, Max: maxVariants, Example: "[1, 2, 4]"}}
-	d.list(values, func(n *treeNode, path string) { d.varied(&v, n, path) })(k.value, at)
+	values := schema.Slot{Field: schema.Field{Name: k.Name, Type: schema.List, Max: maxVariants, Example: "[1, 2, 4]"}}
+	d.list(values, func(n *yamltree.Node, path string) { d.varied(&v, n, path) })(k.Value, at)
 	return v, true
 }
 
-func (d *decoder) varied(v *Vary, n *treeNode, path string) {
+func (d *decoder) varied(v *Vary, n *yamltree.Node, path string) {
 	text, ok := d.scalar(n, path, "single values", "[1, 2, 4]")
 	if !ok {
 		return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aftershock-chaos/aftershock/harness/plan/yamltree"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 )
 
@@ -22,7 +23,7 @@ func TestYAMLBounds(t *testing.T) {
 	}
 	tests := map[string]struct{ text, want string }{
 		"alias bomb":                {bomb, "more than 20000 values, counting each use of an alias"},
-		"brackets":                  {strings.Repeat("[", maxTokens+1), "the file has more than 20000 words"},
+		"brackets":                  {strings.Repeat("[", yamltree.MaxTokens+1), "the file has more than 20000 words"},
 		"some brackets":             {strings.Repeat("[", 5000), "nested deeper than 32 levels"},
 		"braces":                    {strings.Repeat("{a: ", 5000), "nested deeper than 32 levels"},
 		"dashes":                    {strings.Repeat("- ", 5000), "nested deeper than 32 levels"},
@@ -30,8 +31,8 @@ func TestYAMLBounds(t *testing.T) {
 		"anchors":                   {strings.Repeat("&a ", 5000), "nested deeper than 32 levels"},
 		"tags":                      {strings.Repeat("!a ", 5000), "nested deeper than 32 levels"},
 		"stairs":                    {stairs.String(), "nested deeper than 32 levels"},
-		"keys":                      {strings.Repeat("a: 1\n", maxTokens/3+1), "the file has more than 20000 words"},
-		"documents":                 {strings.Repeat("---\na: 1\n", maxTokens/4+1), "the file has more than 20000 words"},
+		"keys":                      {strings.Repeat("a: 1\n", yamltree.MaxTokens/3+1), "the file has more than 20000 words"},
+		"documents":                 {strings.Repeat("---\na: 1\n", yamltree.MaxTokens/4+1), "the file has more than 20000 words"},
 		"not text":                  {"a: 1\nab\xffc: 2\n", "x.yaml:2:3: the file is not UTF-8 text"},
 		"alias in its own":          {"a: &a [*a]\n", "alias *a has no anchor &a before it"},
 		"alias of another document": {"a: &a 1\n---\nb: *a\n", "x.yaml:3:4: alias *a has no anchor &a before it in this document"},
@@ -111,7 +112,7 @@ func TestPositions(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			lines := strings.Split(string(unixText([]byte(whole))), "\n")
+			lines := strings.Split(string(yamltree.UnixText([]byte(whole))), "\n")
 			if e.Line < 1 || e.Line > len(lines) || e.Column < 1 || !strings.HasPrefix(string([]rune(lines[e.Line-1])[e.Column-1:]), "wrnog") {
 				t.Errorf("%s, %q: shown at %d:%d\n%v", name, wrong, e.Line, e.Column, err)
 			}
