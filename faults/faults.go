@@ -43,16 +43,15 @@ type Spec struct {
 	Sick    cluster.Sick `json:",omitzero"`  // disk; its chance is in percent here
 	Bits    cluster.Bits `json:",omitzero"`  // flip
 
-	From      string   // partition, link, reset: nodes, clients, all
-	Also      []string `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
-	Direction string   // partition one-way: out (default) or in, seen from the victim; link: both (default), in, out
-	Link      Link     `json:",omitzero"` // link
-
-	By     time.Duration `json:",omitempty"` // clock: how far it jumps
-	Strobe time.Duration `json:",omitempty"` // clock: how often it jumps to and fro
-	Drift  string        `json:",omitempty"` // clock: what it gains in a second, such as 100ms/s
-	CPU    float64       `json:",omitempty"` // press: percent of the time that its victims may run
-	Files  int           `json:",omitempty"` // press: descriptors that each process may have
+	From      string        // partition, link, reset: nodes, clients, all
+	Also      []string      `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
+	Direction string        // partition one-way: out (default) or in, seen from the victim; link: both (default), in, out
+	Link      Link          `json:",omitzero"`  // link
+	By        time.Duration `json:",omitempty"` // clock: how far it jumps
+	Strobe    time.Duration `json:",omitempty"` // clock: how often it jumps to and fro
+	Drift     string        `json:",omitempty"` // clock: what it gains in a second, such as 100ms/s
+	CPU       float64       `json:",omitempty"` // press: percent of the time that its victims may run
+	Files     int           `json:",omitempty"` // press: descriptors that each process may have
 }
 
 // Planned is one fault of a schedule. Resolved victims are filled in when it

@@ -19,6 +19,7 @@ func powerKind() Kind {
 		Outage: true,
 		Hold:   Down,
 		Enter:  cluster.Action{Kind: cluster.Power, Loss: &cluster.Loss{}},
+		Short:  true,
 		Keys:   []schema.Key[Spec]{surviveKey()},
 		Needs:  needVolume,
 		enter:  losing(false),

@@ -80,7 +80,7 @@ func (k *faultKinds) fields() []field {
 				return
 			}
 			k.seen, k.spec.Kind = kind.Name, kind.Name
-			if hasMap(kind) && (!hasShort(kind) || n.Kind == yamltree.Map) {
+			if hasMap(kind) && !(kind.Short && n.Kind == yamltree.Scalar) {
 				k.settings(n, path, kind)
 				return
 			}
@@ -92,11 +92,6 @@ func (k *faultKinds) fields() []field {
 
 // hasMap tells whether more can be said of a kind than its victim.
 func hasMap(kind faults.Kind) bool { return kind.Shapes != nil || kind.Keys != nil }
-
-// hasShort tells whether a kind's victim can stand in the place of its map.
-func hasShort(kind faults.Kind) bool {
-	return kind.Short || kind.Shapes == nil && !slices.ContainsFunc(schema.Fields(kind.Keys), func(f schema.Field) bool { return f.Required }) && kind.Hold != faults.NoHold
-}
 
 func kindNames() []string {
 	var names []string
@@ -217,7 +212,7 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	kind, _ := faults.Lookup(s.Kind)
 	switch {
 	case s.Kind == "":
-	case !hasMap(kind), hasShort(kind) && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
+	case !hasMap(kind), kind.Short && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
 		pairs = append(pairs, pair(s.Kind, scalarNode(s.Victim)))
 	default:
 		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim))}
@@ -254,9 +249,6 @@ func actionFields() []schema.Field {
 		if hasMap(kind) {
 			f.Type, f.Words, f.Names, f.Example = schema.Map, nil, false, mapExample(kind)
 			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
-			if hasShort(kind) {
-				f.Short = victimKey(kind)
-			}
 		}
 		fields = append(fields, f)
 	}
