@@ -101,7 +101,6 @@ type Needs struct {
 	Volume *Volume // the data directory is on a file system that can lose and spoil what is on it; nil: it is a plain folder
 	Trace  bool    // the agent may look into, and write, the memory of the servers' processes whoever their user is
 	Shape  bool    // the agent may hold the node's packets
-	Press  bool    // the agent may take resources of the servers' processes whoever their user is
 	Memory bool    // the node has a limit of memory, Limits.Memory, which can be used up
 }
 

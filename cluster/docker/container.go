@@ -43,9 +43,6 @@ func capabilities(needs cluster.Needs) []string {
 	if needs.Trace {
 		all = append(all, "SYS_PTRACE") // the memory of another user's processes
 	}
-	if needs.Press {
-		all = append(all, "SYS_RESOURCE") // the limits of another user's processes
-	}
 	return all
 }
 
