@@ -205,7 +205,7 @@ func (e *execution) begin(background *actors) {
 	s.watchdog = watchdog.New(s.clock, d.nodes, cluster.DefaultLease, rec.emit)
 	s.roles = roles.New(d.system, d.nodes, s.clock, rec.emit)
 	s.roles.Refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress}
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
 	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if beside, ok := d.cluster.(cluster.Neighbours); ok {

@@ -28,7 +28,7 @@ func TestVerdictOfClaims(t *testing.T) {
 		{[]string{"writes.lost > 0", "failover.max < 10s"}, Unproven, 2},
 		{[]string{"failover.max < 10s", "faults.count == 3", "writes.lost > 0"}, Violated, 1},
 		{[]string{"writes.lost ==", "writes.lost > 0"}, Unproven, 2},
-		{nil, Holds, 0},
+		{nil, OnlyMeasured, 0},
 	} {
 		in := sampleInput()
 		in.Claims = tc.claims
@@ -252,6 +252,12 @@ func TestWorst(t *testing.T) {
 		t.Error(got)
 	}
 	if got := Worst(of(Holds)...); got != Holds {
+		t.Error(got)
+	}
+	if got := Worst(of(OnlyMeasured, Holds, OnlyMeasured)...); got != Holds {
+		t.Error(got)
+	}
+	if got := Worst(of(OnlyMeasured)...); got != OnlyMeasured {
 		t.Error(got)
 	}
 	if got := Worst(); got != Unproven {

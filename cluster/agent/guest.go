@@ -41,13 +41,19 @@ func guestActions(processes *victim.Processes, firewall *network.Firewall, links
 
 // guestHandlers routes what is otherwise in a guest.
 func (s *server) guestHandlers(mux *http.ServeMux) {
-	// A guest sees no exits; the end of the stream is that of the guest.
-	mux.HandleFunc("POST "+pathExits, func(w http.ResponseWriter, r *http.Request) {
-		if http.NewResponseController(w).Flush() == nil {
-			<-r.Context().Done()
-		}
-	})
-	refused := []string{pathStart, pathRun, pathOutput}
+	refused := []string{pathStart, pathOutput}
+	if s.service != nil {
+		mux.HandleFunc("POST "+pathExits, s.lives)
+		mux.HandleFunc("POST "+pathRun, handle(s.runBeside))
+	} else {
+		// A guest sees no exits; the end of the stream is that of the guest.
+		mux.HandleFunc("POST "+pathExits, func(w http.ResponseWriter, r *http.Request) {
+			if http.NewResponseController(w).Flush() == nil {
+				<-r.Context().Done()
+			}
+		})
+		refused = append(refused, pathRun)
+	}
 	if s.meter != nil {
 		mux.HandleFunc("POST "+pathUsage, handle(s.usage))
 	} else {
@@ -62,7 +68,7 @@ func (s *server) guestHandlers(mux *http.ServeMux) {
 
 // whyNot says why a guest does not do something.
 func (s *server) whyNot(kind cluster.ActionKind) error {
-	if s.victim == nil && slices.Contains([]cluster.ActionKind{cluster.Pause, cluster.Resume, cluster.Crash}, kind) {
+	if s.victim == nil && s.service == nil && slices.Contains([]cluster.ActionKind{cluster.Pause, cluster.Resume, cluster.Crash}, kind) {
 		return errors.New("the guest does not share the server's PID namespace")
 	}
 	return fmt.Errorf("%w: %q is not for it to do", errGuest, kind)
@@ -87,6 +93,22 @@ func (c *Client) noteLapse(r clockReply) {
 	until, _ := c.clock.toHarness(r.Until)
 	select {
 	case c.lapses <- Lapse{from, until}:
+	default:
+	}
+}
+
+// Start is a start of the server that a guest watches, on the harness's clock.
+type Start struct {
+	At      time.Time
+	Planned bool // the harness asked for it (Restart)
+}
+
+// Starts delivers them. It is never closed; what nobody takes is lost.
+func (c *Client) Starts() <-chan Start { return c.starts }
+
+func (c *Client) noteStart(s Start) {
+	select {
+	case c.starts <- s:
 	default:
 	}
 }

@@ -207,10 +207,18 @@ func Clean(ctx context.Context, p *plan.Plan, target targets.Target) (removed []
 		v := &Visit{found, system}
 		return errors.Join(do(v), v.closeAll(context.WithoutCancel(ctx)))
 	}
+	// First what cleans hosts: what a guest holds may keep the rest from being reached.
+	if place, ok := Place(p).(interface {
+		Clean(context.Context) ([]string, error)
+	}); ok {
+		if removed, err = place.Clean(ctx); err != nil {
+			return removed, err
+		}
+	}
 	var left []string
 	err = look(ObjectsOf("doctor"), func(v *Visit) (err error) { left, err = v.System.Left(ctx, v.Nodes()); return err })
 	if err != nil {
-		return nil, err
+		return removed, err
 	}
 	for _, objects := range runsOf(left) {
 		if err := look(objects, func(v *Visit) error { return v.System.Remove(ctx, v.Nodes()) }); err != nil {

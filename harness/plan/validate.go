@@ -191,6 +191,9 @@ func (p *Plan) checkWorkloads() []*Error {
 
 func (p *Plan) checkFaults() []*Error {
 	var found []*Error
+	if faults.NeedsOf(p.Faults).Memory && p.Target.Memory == 0 && !p.Target.Attach.Asked() {
+		found = append(found, p.wrong("target.memory", "an oom fills the memory of its victim, which has no limit", "give the nodes one, e.g. memory: 512MB"))
+	}
 	for i, s := range p.Faults {
 		err := faults.Validate(s, p.NodeNames(), p.Duration)
 		if err != nil {
