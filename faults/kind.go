@@ -35,6 +35,7 @@ const (
 	Replica = "replica"
 	Random  = "random"
 	All     = "all"
+	Spare   = "spare" // a node that does not belong to the cluster now
 )
 
 // anyVictim are the words for the victims of a fault that can hit any node.
@@ -77,6 +78,14 @@ type Kind struct {
 	Process bool
 	// Does are the kinds of actions by which Steps put it into effect and undo it.
 	Does []cluster.ActionKind
+	// Members is the change of the cluster's members by which Steps, or the end of a
+	// Hold, put it into effect, which the target has to know how to do: Join, Leave or
+	// Upgrade; empty: it changes none.
+	Members cluster.ActionKind
+	// Joins: its victims are nodes that do not belong to the cluster.
+	Joins bool
+	// InTurn: its victims are hit one after the other, each when the one before is done.
+	InTurn bool
 	// Needs adds to what the nodes have to be launched with for a fault of this
 	// kind; nil: nothing.
 	Needs func(s Spec, n *cluster.Needs)
@@ -88,7 +97,7 @@ type Kind struct {
 	// The kind's own part of the package's functions; nil where it has none.
 	fill     func(s *Spec)                                        // Defaults; nil: those of Keys
 	validate func(s Spec, nodes []string) error                   // Validate: what shape, victim and Keys can be together
-	choose   func(p Planned, nodes int, c chooser) ([]int, error) // Resolve
+	choose   func(p Planned, view View, c chooser) ([]int, error) // Resolve
 	verify   func(Evidence) (string, bool)                        // Verify
 	brief    func(title string) string                            // Brief
 }

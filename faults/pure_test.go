@@ -185,7 +185,7 @@ func TestScheduleIsBounded(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	view := View{Nodes: []NodeView{
-		{"n1", Primary, 3, true}, {"n2", Primary, 4, true}, {"n3", Replica, 4, true}, {"n4", Replica, 4, false}, {"n5", "", 0, true}}}
+		{"n1", Primary, 3, true, false}, {"n2", Primary, 4, true, false}, {"n3", Replica, 4, true, false}, {"n4", Replica, 4, false, false}, {"n5", "", 0, true, false}}}
 	resolve := func(p Planned) string {
 		victims, err := Resolve(p, view)
 		if err != nil {

@@ -67,6 +67,7 @@ type Target struct {
 	Version  string       // "17", "3.10"; empty: on docker the newest that is tested, else what is installed
 	Image    string       // docker: overrides the target's own
 	Replicas int          // besides the primary
+	Spares   int          // nodes that are launched and are no members until they join
 	Memory   schema.Bytes // of each node; 0: no limit but the machine's
 	Options  map[string]string
 	Failover Failover
@@ -125,12 +126,12 @@ type Control struct {
 }
 
 // NodeNames are the nodes that the plan's run will have: n1, n2, … of those that
-// are launched.
+// are launched, the spares last.
 func (p *Plan) NodeNames() []string {
 	if p.Target.Attach.Asked() {
 		return p.Target.Attach.NodeNames(nodeName)
 	}
-	names := make([]string, 1+p.Target.Replicas)
+	names := make([]string, 1+p.Target.Replicas+p.Target.Spares)
 	for i := range names {
 		names[i] = nodeName(i)
 	}

@@ -255,10 +255,11 @@ func (p *Plan) checkOptions(t targets.Target, info targets.Info) []*Error {
 	if p.Target.Attach.Asked() {
 		return p.checkAttached(t, config, names)
 	}
-	if _, err := t.Configure(config); err != nil {
-		found = append(found, p.wrong("target.options"+optionNamed(err, names), fmt.Sprintf("target %s: %s", info.Name, err), ""))
+	system, err := t.Configure(config)
+	if err != nil {
+		return append(found, p.wrong("target.options"+optionNamed(err, names), fmt.Sprintf("target %s: %s", info.Name, err), ""))
 	}
-	return found
+	return p.checkMembers(system)
 }
 
 // optionNamed is the path's last part of the option that an error begins with.

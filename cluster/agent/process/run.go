@@ -44,6 +44,20 @@ func (s *Supervisor) Run(ctx context.Context, spec cluster.ServerSpec) ([]byte, 
 	return output, err
 }
 
+// Aside starts a command beside the server, of whose output nothing is kept. stop kills it and
+// waits for its end; it may be called more than once.
+func (s *Supervisor) Aside(spec cluster.ServerSpec) (pid int, stop func(), err error) {
+	c, pipe, err := s.startBeside(spec)
+	if err != nil {
+		return 0, nil, err
+	}
+	return c.pid, func() {
+		_, _ = s.children.signalOne(c, syscall.SIGKILL) // an error means that it has ended
+		<-c.done
+		_ = pipe.Close()
+	}, nil
+}
+
 // startBeside makes everything ready for a command and starts it.
 func (s *Supervisor) startBeside(spec cluster.ServerSpec) (*child, *os.File, error) {
 	s.mu.Lock()
