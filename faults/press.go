@@ -37,9 +37,6 @@ func pressKind() Kind {
 			return onVictims(victims, cluster.Action{Kind: cluster.Press, Squeeze: squeeze}, cluster.Action{Kind: cluster.Unpress}), describePress(p.Spec)
 		},
 		Does: []cluster.ActionKind{cluster.Press, cluster.Unpress},
-		Needs: func(s Spec, n *cluster.Needs) {
-			n.Press = n.Press || s.Files > 0
-		},
 		validate: func(s Spec, nodes []string) error {
 			if s.CPU == 0 && s.Files == 0 {
 				return errors.New("it does not say what is taken: use e.g. cpu: 10%, or files: 12")

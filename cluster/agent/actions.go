@@ -52,6 +52,7 @@ func actionsOf(r rooms) map[cluster.ActionKind]action {
 		cluster.Pause:   {do: processes.Pause},
 		cluster.Resume:  {do: processes.Resume},
 		cluster.Restart: {do: p.restart},
+		cluster.Wipe:    {do: processes.Wipe},
 		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
 		cluster.Shape:   {can: links.Can, prepare: links.Can, do: links.Shape},

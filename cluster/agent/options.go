@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/root"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
@@ -213,6 +214,9 @@ const secretTimeout = 10 * time.Second
 func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) error {
 	if volume.HelperAsked() {
 		return volume.Helper()
+	}
+	if os.Getenv(press.EnvBallast) != "" {
+		return press.Ballast()
 	}
 	o, err := OptionsFromEnv()
 	if err != nil {

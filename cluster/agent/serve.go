@@ -95,7 +95,7 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 	if o.Guest == NoGuest {
 		s.processes = process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger})
 		s.clocks = clock.New(s.processes, o.Logger)
-		s.presses = press.New(s.processes, press.Options{Memory: o.MemoryLimit, Urgently: urgently, Logger: o.Logger})
+		s.presses = press.New(s.processes, press.Options{Memory: o.MemoryLimit, Logger: o.Logger})
 		s.processes.OnStart(s.clocks.Started)
 		s.actions = actionsOf(rooms{processes: s.processes, firewall: s.firewall, links: s.links, clocks: s.clocks, presses: s.presses, disk: o.disk})
 		s.meter = usage.NewReader(s.control)

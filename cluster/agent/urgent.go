@@ -19,8 +19,3 @@ func runUrgently[T any](f func() (T, error)) (value T, err error) {
 	<-done
 	return value, err
 }
-
-// urgently is runUrgently for what has no result.
-func urgently(f func()) {
-	_, _ = runUrgently(func() (struct{}, error) { f(); return struct{}{}, nil })
-}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -101,7 +103,7 @@ func (p *Press) limit() error {
 func (p *Press) limitOne(pid int) error {
 	l := p.limits
 	var now unix.Rlimit
-	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &now); err != nil {
+	if err := prlimit(pid, nil, &now); err != nil {
 		return explain(pid, err)
 	}
 	_, known := l.before[pid]
@@ -109,7 +111,7 @@ func (p *Press) limitOne(pid int) error {
 	switch {
 	case now.Cur > files:
 		next := unix.Rlimit{Cur: files, Max: now.Max}
-		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &next, nil); err != nil {
+		if err := prlimit(pid, &next, nil); err != nil {
 			return explain(pid, err)
 		}
 		if !known || now.Cur > l.before[pid] {
@@ -119,7 +121,7 @@ func (p *Press) limitOne(pid int) error {
 		l.before[pid] = min(l.typical, now.Max)
 	case known && now.Cur < files: // another fault has ended, which limited it more
 		next := unix.Rlimit{Cur: min(files, l.before[pid]), Max: now.Max}
-		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &next, nil); err != nil {
+		if err := prlimit(pid, &next, nil); err != nil {
 			return explain(pid, err)
 		}
 	case !known:
@@ -139,14 +141,44 @@ func (p *Press) giveBack(l *limits) error {
 	var errs []error
 	for pid, cur := range l.before {
 		var now unix.Rlimit
-		err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &now)
+		err := prlimit(pid, nil, &now)
 		if err == nil {
 			next := unix.Rlimit{Cur: min(cur, now.Max), Max: now.Max}
-			err = unix.Prlimit(pid, unix.RLIMIT_NOFILE, &next, nil)
+			err = prlimit(pid, &next, nil)
 		}
 		errs = append(errs, explain(pid, err))
 	}
 	return errors.Join(errs...)
+}
+
+// prlimit is that of the process's descriptors. Without the capability SYS_RESOURCE only a
+// process's own user may ask and set it: then a thread of this process becomes that user.
+func prlimit(pid int, next, old *unix.Rlimit) error {
+	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, next, old)
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	info, statErr := os.Stat(fmt.Sprintf("/proc/%d/task", pid))
+	if statErr != nil {
+		return unix.ESRCH
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with its user
+		// The system calls themselves change one thread; those of package syscall, all.
+		uid, gid := uintptr(owner.Uid), uintptr(owner.Gid)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, gid, gid, gid); errno != 0 {
+			done <- errno
+			return
+		}
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
+			done <- errno
+			return
+		}
+		done <- unix.Prlimit(pid, unix.RLIMIT_NOFILE, next, old)
+	}()
+	return <-done
 }
 
 // explain adds the remedy; that a process has ended is no error.
@@ -155,7 +187,7 @@ func explain(pid int, err error) error {
 	case err == nil, errors.Is(err, unix.ESRCH):
 		return nil
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("limit the descriptors of process %d: %w: the agent must be of the server's user or have SYS_RESOURCE", pid, err)
+		return fmt.Errorf("limit the descriptors of process %d: %w: the agent must be of the server's user, root of the node, or have SYS_RESOURCE", pid, err)
 	}
 	return fmt.Errorf("limit the descriptors of process %d: %w", pid, err)
 }

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/internal/nodetest"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
@@ -62,7 +60,7 @@ func TestMemory(t *testing.T) {
 func TestFilesOfNode(t *testing.T) {
 	n := nodetest.Launch(t, 1).Nodes()[0]
 	server := nodetest.ServerSpec
-	if nodetest.CanSwitchUsers() && resourceful() {
+	if nodetest.CanSwitchUsers() {
 		server.User = "65534:65534"
 	}
 	if err := n.Start(t.Context(), server); err != nil {
@@ -80,13 +78,6 @@ func TestFilesOfNode(t *testing.T) {
 	nodetest.Do(t, n, cluster.Action{Kind: cluster.Kill}) // it ended for it, perhaps
 	nodetest.Do(t, n, cluster.Action{Kind: cluster.Restart})
 	nodetest.WaitAnswers(t, n)
-}
-
-// resourceful tells whether this process has the capability SYS_RESOURCE.
-func resourceful() bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_RESOURCE) != 0
 }
 
 func TestTimeOfNode(t *testing.T) {

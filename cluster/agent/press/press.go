@@ -28,6 +28,8 @@ type Processes interface {
 	// Expect marks the end of the server as an action's and returns its ID, 0 if none runs,
 	// and what is closed when it has ended.
 	Expect(by string) (pid int, ended <-chan struct{})
+	// Aside starts a command beside the server, which stop ends; it may be called again.
+	Aside(cluster.ServerSpec) (pid int, stop func(), err error)
 	// MemoryKills is how many processes of the node the kernel has killed for want of memory.
 	MemoryKills() int
 }
@@ -35,10 +37,7 @@ type Processes interface {
 // Options set up a Press.
 type Options struct {
 	Memory int64 // the node's limit in bytes; 0: it has none
-	// Urgently calls a function on a thread of its own that is woken before the servers'; nil:
-	// on any.
-	Urgently func(func())
-	Logger   *slog.Logger
+	Logger *slog.Logger
 }
 
 // Press is what is taken from a node's processes.
@@ -64,9 +63,6 @@ type fault struct {
 
 // New does no I/O.
 func New(processes Processes, o Options) *Press {
-	if o.Urgently == nil {
-		o.Urgently = func(f func()) { f() }
-	}
 	return &Press{processes: processes, o: o, faults: map[string]*fault{}}
 }
 

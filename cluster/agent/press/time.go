@@ -2,9 +2,12 @@ package press
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/aftershock-chaos/aftershock/cluster/agent/urgent"
 )
 
 // period is how often the processes are stopped: often enough that a request waits for
@@ -43,10 +46,12 @@ func (p *Press) followTime(share float64) error {
 	}
 	s := &cycle{share: share, stop: make(chan struct{}), stopped: make(chan struct{})}
 	p.cycle = s
-	go p.o.Urgently(func() {
+	go func() {
 		defer close(s.stopped)
+		runtime.LockOSThread() // never unlocked: no other goroutine shall inherit the class
+		urgent.Thread()
 		p.turn(s)
-	})
+	}()
 	return nil
 }
 
