@@ -176,7 +176,7 @@ func TestBrokenSession(t *testing.T) {
 	}
 	n := d.Nodes()[0]
 	do(t, n, cluster.Action{Kind: cluster.Pause, ID: "p"})
-	first := d.(*deployment).nodes[0].guest
+	first := guestOf(d.(*deployment).nodes[0])
 	_ = first.in.Close()
 	next(t, d, cluster.Gone)
 	if c := next(t, d, cluster.Lapsed); c.Node != 0 {

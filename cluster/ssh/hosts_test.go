@@ -120,7 +120,7 @@ func TestLease(t *testing.T) {
 	do(t, nodes[1], cluster.Action{Kind: cluster.Pause, ID: "p"})
 	do(t, nodes[2], cluster.Action{Kind: cluster.Kill, ID: "k"})
 	for _, n := range d.(*deployment).nodes {
-		p := n.guest.ssh.Process
+		p := guestOf(n).ssh.Process
 		if err := p.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}

@@ -193,6 +193,13 @@ func (w *world) left() string {
 	return strings.TrimSpace(all.String())
 }
 
+// guestOf is the guest of a node.
+func guestOf(n *node) *guest {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.guest
+}
+
 // serves tells whether a host's server answers.
 func serves(i int) bool {
 	_, err := asks(netip.MustParseAddr(fmt.Sprintf("10.97.0.%d", i+1)), 300*time.Millisecond)
