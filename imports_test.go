@@ -162,7 +162,7 @@ var allowed = map[string][]string{
 	"targets/kit":                      {"schema", "targets", "cluster", "history"},
 	"targets/kit/resp":                 {"history", "payload"},
 	"targets":                          {"cluster", "history", "payload", "schema"},
-	"cluster/probe":                    {"cluster/local", "cluster", "cluster/agent/link", "cluster/agent/network"},
+	"cluster/probe":                    {"cluster/local", "cluster", "cluster/agent/link", "cluster/agent/network", "cluster/agent/volume"},
 	"cluster/docker":                   {"cluster", "cluster/agent", "cluster/agent/volume", "cluster/owner"},
 	"cluster/compose":                  {"cluster", "cluster/agent", "cluster/docker", "history/usage"},
 	"cluster/ssh":                      {"cluster", "cluster/agent", "cluster/agent/service"},

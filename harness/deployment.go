@@ -96,7 +96,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		d.log.Info("image", "name", d.image)
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
-		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: faults.NeedsOf(r.plan.Faults)}
+		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
 	spec.Needs.Shape = spec.Needs.Shape || len(r.plan.WAN) > 0
 	for _, s := range d.target.Servers {
 		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
@@ -114,7 +114,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		return failure.Infrastructure("launch the nodes on host "+d.host.Name, err)
 	}
 	d.nodes = d.cluster.Nodes()
-	asked := faults.Actions(r.schedule)
+	asked := faults.Actions(r.schedule, false)
 	if len(r.plan.WAN) > 0 {
 		asked = append(asked, cluster.Shape)
 	}

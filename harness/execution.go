@@ -210,7 +210,7 @@ func (e *execution) begin(background *actors) {
 	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
 	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
-	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
+	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {
 		s.engine.Members = s.members

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 
@@ -65,6 +66,7 @@ func (p *power) cut(a cluster.Action) (cluster.Effect, error) {
 	}
 	counts[cluster.PagesLost], counts[cluster.PagesKept] = uint64(lost.Pages), uint64(lost.Kept)
 	counts[cluster.NamesLost], counts[cluster.BytesLost] = uint64(lost.Names), uint64(lost.Bytes)
+	maps.DeleteFunc(counts, func(_ string, n uint64) bool { return n == 0 })
 	effect.Changed = effect.Changed || lost.Pages+lost.Names > 0
 	effect.Counts = counts
 	return effect, nil

@@ -47,8 +47,7 @@ const sandboxTimeout = 20 * time.Second
 // command probe-sandbox (Command), which the running program must have.
 func All(ctx context.Context) []Check {
 	checks := []Check{userNamespaces()}
-	checks = append(checks, sandboxed(ctx)...)
-	return append(checks, fuse("/dev/fuse"))
+	return append(checks, sandboxed(ctx)...)
 }
 
 // InSandbox makes the checks that need a sandbox, in the one that this process
@@ -62,6 +61,7 @@ func InSandbox(out io.Writer) error {
 		nftablesWorks(),
 		nfqueueWorks(),
 		resetWorks(),
+		volumeWorks(),
 	})
 }
 
@@ -73,7 +73,7 @@ func sandboxed(ctx context.Context) []Check {
 	}
 	failed := Check{Name: NetworkNamespaces, Detail: err.Error(), Remedy: "run as root, in a container with --privileged, or see user namespaces"}
 	checks = []Check{failed}
-	for _, name := range []string{NFTables, NFQueue, Resets} {
+	for _, name := range []string{NFTables, NFQueue, Resets, FUSE} {
 		checks = append(checks, Check{Name: name, Detail: "not tried: there is no network namespace to try it in", Remedy: "see " + NetworkNamespaces})
 	}
 	return checks

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -211,7 +212,7 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	kind, _ := faults.Lookup(s.Kind)
 	switch {
 	case s.Kind == "":
-	case !hasMap(kind):
+	case !hasMap(kind), kind.Short && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
 		pairs = append(pairs, pair(s.Kind, scalarNode(s.Victim)))
 	default:
 		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim))}
@@ -247,9 +248,6 @@ func actionFields() []schema.Field {
 		f := schema.Field{Name: kind.Name, Type: schema.Word, Words: kind.Victims, Names: true, Either: true, Meaning: kind.About}
 		if hasMap(kind) {
 			f.Type, f.Words, f.Names, f.Example = schema.Map, nil, false, mapExample(kind)
-			if kind.Short {
-				f.Short = victimKey(kind)
-			}
 			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
 		}
 		fields = append(fields, f)

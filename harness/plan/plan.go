@@ -69,6 +69,7 @@ type Target struct {
 	Replicas int          // besides the primary
 	Spares   int          // nodes that are launched and are no members until they join
 	Memory   schema.Bytes // of each node; 0: no limit but the machine's
+	Disk     Disk         // what the data directories are on
 	Options  map[string]string
 	Failover Failover
 	Attach   attach.Attach // a deployment that somebody else runs; Replicas follows from it

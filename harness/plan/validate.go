@@ -123,6 +123,9 @@ func (p *Plan) checkKey(path string, s schema.Slot) []*Error {
 			}
 			break
 		}
+		if s.Type == schema.Word && s.Absent != "" && s.Empty() {
+			break // it need not be one of its words
+		}
 		note(path, s.Check(lastPart(path)))
 	}
 	return found

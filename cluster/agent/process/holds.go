@@ -22,6 +22,13 @@ type holds struct {
 // holds mu.
 func (h *holds) held() bool { return h.paused || h.off }
 
+// begin forgets a pause: it was of processes that are gone, however they went.
+func (h *holds) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.paused = false
+}
+
 // Off stops every other process of the node until On, whether Pause holds them as
 // well or not; those too that were started since the last Off. It does not wait until
 // they stand, and tells whether there was any.
@@ -44,7 +51,8 @@ func (s *Supervisor) On() error {
 	return err
 }
 
-// Each lists the IDs of the node's other processes, also of those that end just now.
+// Each lists the IDs of the node's other processes, also of those that end just now, but not
+// of the one that is spared.
 func (s *Supervisor) Each() ([]int, error) {
 	groups := s.children.groups()
 	names, err := numericNames("/proc")
@@ -54,7 +62,7 @@ func (s *Supervisor) Each() ([]int, error) {
 	var pids []int
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil || pid == os.Getpid() {
+		if err != nil || pid == os.Getpid() || pid == s.children.spared {
 			continue
 		}
 		if !s.o.PID1 {

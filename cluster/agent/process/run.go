@@ -69,7 +69,7 @@ func (s *Supervisor) startBeside(spec cluster.ServerSpec) (*child, *os.File, err
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := writeFiles(spec, s.o.DataDir); err != nil {
+	if err := writeFiles(spec, s.o.DataDir, s.children.spared != 0); err != nil {
 		return nil, nil, err
 	}
 	return s.fork(cmd)

@@ -87,7 +87,7 @@ func (s *Supervisor) Start(spec cluster.ServerSpec) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFiles(spec, s.o.DataDir); err != nil {
+	if err := writeFiles(spec, s.o.DataDir, s.children.spared != 0); err != nil {
 		return err
 	}
 	if err := s.launch(cmd); err != nil {
@@ -102,6 +102,7 @@ func (s *Supervisor) launch(cmd command) error {
 	if s.closing {
 		return errClosing
 	}
+	s.holds.begin()
 	c, output, err := s.fork(cmd)
 	if err != nil {
 		return err

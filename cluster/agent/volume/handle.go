@@ -75,14 +75,10 @@ func (h *handle) Fsync(context.Context, uint32) syscall.Errno { return h.sync() 
 
 func (h *handle) sync() syscall.Errno {
 	failed := h.d.sick.meet(opSync, h.path)
-	if !h.d.store.Enter() {
-		return syscall.EIO
-	}
 	on, err := h.st.Sync(failed != 0)
 	if !on {
 		return syscall.EIO // whoever waits for it is dead
 	}
-	h.d.leave()
 	if failed != 0 {
 		return failed
 	}

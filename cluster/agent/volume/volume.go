@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -170,6 +171,7 @@ func (v *Volume) Heal(a cluster.Action) (cluster.Effect, error) {
 	effect := cluster.Effect{At: time.Now(), Changed: b.Changed}
 	if b.Changed {
 		effect.Counts = map[string]uint64{cluster.CallsFailed: b.Failed, cluster.CallsDelayed: b.Delayed}
+		maps.DeleteFunc(effect.Counts, func(_ string, n uint64) bool { return n == 0 })
 	}
 	return effect, err
 }

@@ -170,13 +170,21 @@ func (f *File) Allocate(fd int, mode uint32, off, size int64) error {
 }
 
 // Sync makes durable what was written before it, and what names go with it. It
-// is called within the gate, and leaves it while the disk is waited for; false:
-// the power went meanwhile, and nobody may be told that it was done. fails: the
+// enters the gate by itself, and leaves it while the disk is waited for; false:
+// the power went before or meanwhile, and nobody may be told that it was done. fails: the
 // disk fails, and as with ext4 and XFS the pages count as written from then on
 // though they never were.
-func (f *File) Sync(fails bool) (bool, error) {
-	f.syncing.Lock()
+func (f *File) Sync(fails bool) (on bool, err error) {
+	f.syncing.Lock() // before the gate, which the one that has it may wait for
 	defer f.syncing.Unlock()
+	if !f.s.Enter() {
+		return false, nil
+	}
+	defer func() {
+		if on {
+			f.s.Leave()
+		}
+	}()
 	f.s.syncs.Add(1)
 	if !fails {
 		f.s.names.syncFile()
@@ -208,7 +216,7 @@ func (f *File) Sync(fails bool) (bool, error) {
 	fd := f.fd
 	f.mu.Unlock()
 
-	on := true
+	on = true
 	if f.s.real {
 		f.s.Leave()
 		err = unix.Fdatasync(fd)

@@ -395,9 +395,7 @@ func (b *both) file() {
 		}
 	case 5:
 		b.say("sync %s", f.f.Name())
-		b.s.Enter()
 		on, err := f.st.Sync(false)
-		b.s.Leave()
 		b.must(err)
 		if !on {
 			b.t.Fatal("the power is on")
