@@ -10,7 +10,7 @@ import "time"
 // Keys set has a place in Spec.
 func table() []Kind {
 	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(), crashKind(), execKind(),
-		joinKind(), leaveKind(), replaceKind(), upgradeKind()}
+		joinKind(), leaveKind(), replaceKind()}
 }
 
 // Spec is one entry of a plan's `faults`.
@@ -32,7 +32,6 @@ type Spec struct {
 
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
-	To      string   `json:",omitempty"` // upgrade: a name of the plan's versions
 
 	From      string   // partition, link, reset: nodes, clients, all
 	Also      []string `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
