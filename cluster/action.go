@@ -32,10 +32,9 @@ const (
 	Wipe    ActionKind = "wipe"    // Kill, and the data directory is emptied: the node's machine is replaced by a new one
 
 	// These no agent does: they are the target's way to change who belongs to its
-	// cluster, and what the members run.
-	Join    ActionKind = "join"    // the node, with an empty data directory, becomes a member
-	Leave   ActionKind = "leave"   // the node is no member any more, and its server stops
-	Upgrade ActionKind = "upgrade" // the node's server ends, and goes on in the version To on the same data
+	// cluster.
+	Join  ActionKind = "join"  // the node, with an empty data directory, becomes a member
+	Leave ActionKind = "leave" // the node is no member any more, and its server stops
 )
 
 // Rule drops packets between this node and a peer.
@@ -65,7 +64,6 @@ type Action struct {
 	Seed    uint64   `json:"seed,omitempty"`    // of the action's own random choices
 
 	Command []string `json:"-"` // Exec
-	To      string   `json:"-"` // Upgrade: a name of the plan's versions; empty: the one that was formed
 	Here    bool     `json:"-"` // Exec: on the harness's machine
 }
 

@@ -15,7 +15,7 @@ import (
 func table() []Kind {
 	return []Kind{killKind(), powerKind(), crashKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
 		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(),
-		joinKind(), leaveKind(), replaceKind(), upgradeKind()}
+		joinKind(), leaveKind(), replaceKind()}
 }
 
 // Spec is one entry of a plan's `faults`.
@@ -37,7 +37,6 @@ type Spec struct {
 
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
-	To      string   `json:",omitempty"` // upgrade: a name of the plan's versions
 
 	Survive float64      `json:",omitempty"` // power: percent
 	Sick    cluster.Sick `json:",omitzero"`  // disk; its chance is in percent here

@@ -80,13 +80,11 @@ type Kind struct {
 	// Does are the kinds of actions by which Steps put it into effect and undo it.
 	Does []cluster.ActionKind
 	// Members is the change of the cluster's members by which Steps, or the end of a
-	// Hold, put it into effect, which the target has to know how to do: Join, Leave or
-	// Upgrade; empty: it changes none.
+	// Hold, put it into effect, which the target has to know how to do: Join or Leave;
+	// empty: it changes none.
 	Members cluster.ActionKind
 	// Joins: its victims are nodes that do not belong to the cluster.
 	Joins bool
-	// InTurn: its victims are hit one after the other, each when the one before is done.
-	InTurn bool
 	// Needs adds to what the nodes have to be launched with for a fault of this
 	// kind; nil: nothing.
 	Needs func(s Spec, n *cluster.Needs)

@@ -5,11 +5,10 @@ import (
 	"slices"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/schema"
 )
 
 // Faults of who belongs to the cluster. What each takes is the target's to do
-// (targets.Joiner, Leaver, Upgrader); none fits a deployment that somebody else runs.
+// (targets.Joiner, Leaver); none fits a deployment that somebody else runs.
 
 // joinKind: a node with an empty disk becomes a member of the living cluster.
 func joinKind() Kind {
@@ -73,64 +72,17 @@ func replaceKind() Kind {
 	}
 }
 
-// upgradeKind: a member goes on in another version on the same data.
-func upgradeKind() Kind {
-	return Kind{
-		KindInfo: KindInfo{Name: "upgrade", Victims: upgradeVictims(),
-			About: "the server ends gracefully and goes on in another version on the same data; all: one member after the other, the primary last; with `for` it goes back at the end"},
-		Keys: []schema.Key[Spec]{
-			{Field: schema.Field{Name: "to", Type: schema.Text, Required: true, Example: "b",
-				Meaning: "which of target.versions, or a, the one that was formed"},
-				At: func(s *Spec) any { return &s.To }},
-		},
-		VictimKey: "of",
-		Done:      "upgraded",
-		Outage:    true,
-		Instant:   true,
-		InTurn:    true,
-		Members:   cluster.Upgrade,
-		Steps: func(p Planned, victims []int, c Cluster) ([]Step, string) {
-			steps, _ := change(cluster.Action{Kind: cluster.Upgrade, To: p.Spec.To}, cluster.Action{Kind: cluster.Upgrade, To: First})(p, victims, c)
-			return steps, "to " + p.Spec.To
-		},
-		validate: func(s Spec, nodes []string) error {
-			if s.To == First && s.For > 0 {
-				return fmt.Errorf("it goes to %s, which is where its end would go back to: leave for out", First)
-			}
-			return validateVictim(s.Victim, upgradeVictims(), nodes)
-		},
-		choose: func(p Planned, view View, c chooser) ([]int, error) {
-			victims, err := c(p.Spec.Victim)
-			if err != nil || len(victims) < 2 {
-				return victims, err
-			}
-			primary, err := c(Primary)
-			if err != nil {
-				return nil, err
-			}
-			return append(without(victims, primary), primary...), nil
-		},
-	}
-}
-
-func upgradeVictims() []string { return []string{Replica, Primary, Random, All} }
-
-// First is the name of the version that a cluster is formed in.
-const First = "a"
-
 // CheckMembers refuses a change of members that a target cannot do. can tells
 // whether it can do one kind of change.
 func CheckMembers(s Spec, target string, can func(cluster.ActionKind) bool) error {
 	for _, one := range append(slices.Clone(s.Pick), s) {
 		k, _ := Lookup(one.Kind)
-		needed := []cluster.ActionKind{k.Members}
-		switch k.Members {
-		case "":
+		if k.Members == "" {
 			continue
-		case cluster.Join, cluster.Leave:
-			if one.For > 0 || s.For > 0 || k.Hold == Down { // the end undoes it, or a lost member is told off first
-				needed = []cluster.ActionKind{cluster.Leave, cluster.Join}
-			}
+		}
+		needed := []cluster.ActionKind{k.Members}
+		if one.For > 0 || s.For > 0 || k.Hold == Down { // the end undoes it, or a lost member is taken out first
+			needed = []cluster.ActionKind{cluster.Leave, cluster.Join}
 		}
 		for _, kind := range needed {
 			if !can(kind) {

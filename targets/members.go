@@ -4,11 +4,10 @@ import (
 	"context"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/internal/version"
 )
 
-// Membership is a living cluster at the moment at which one node comes, goes or
-// changes. Who is a member is known by the harness's book, not by asking: a system
+// Membership is a living cluster at the moment at which one node comes or
+// goes. Who is a member is known by the harness's book, not by asking: a system
 // may know it otherwise, or only later.
 type Membership struct {
 	Nodes   []*cluster.Node // all that were launched, in the cluster's order
@@ -47,18 +46,4 @@ type Leaver interface {
 	// says, and ends its server. The node may be healthy, or the primary, or down, or
 	// have lost its disk, and may come back by a Join under the same name.
 	Leave(ctx context.Context, m Membership) error
-}
-
-// Upgrader is implemented by Systems whose servers can be of several versions at a
-// time.
-type Upgrader interface {
-	// Mixes tells whether servers of two versions may make one cluster for as long as
-	// a rolling upgrade from one to the other takes: nil, or why not, in the
-	// documentation's words. back is the way back, of a cluster that has been
-	// upgraded in part or as a whole.
-	Mixes(from, to version.Version, back bool) error
-	// Upgrade ends the node's server, whatever its role, and starts it again on the
-	// same data as spec, which is Server's with the programs of another version. It
-	// returns when the node has taken its place again.
-	Upgrade(ctx context.Context, m Membership, spec func(cluster.ServerSpec) cluster.ServerSpec) error
 }

@@ -38,7 +38,7 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	switch a.Kind {
 	case cluster.Exec:
 		limit = commandTimeout
-	case cluster.Join, cluster.Leave, cluster.Upgrade:
+	case cluster.Join, cluster.Leave:
 		limit = memberTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait+a.Grace+limit)
@@ -46,7 +46,7 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	switch a.Kind {
 	case cluster.Exec:
 		return e.command(ctx, i, a)
-	case cluster.Join, cluster.Leave, cluster.Upgrade:
+	case cluster.Join, cluster.Leave:
 		return e.change(ctx, i, a)
 	}
 	effect, err := e.Nodes[i].Do(ctx, a)

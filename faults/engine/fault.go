@@ -64,7 +64,7 @@ func (e *Engine) activate(p faults.Planned, victims []int, also []netip.Addr) *a
 // An instant fault is undone on each node without waiting for the others.
 func (e *Engine) begin(ctx context.Context, f *activeFault) {
 	at := e.instant(f.planned.At)
-	outcomes := f.each(func(i int) outcome {
+	outcomes := onAll(f.nodes, func(i int) outcome {
 		if f.kind.Steps != nil {
 			return e.beginStep(ctx, f, i, at)
 		}
@@ -89,7 +89,7 @@ func (e *Engine) begin(ctx context.Context, f *activeFault) {
 // unplanned. What could not be undone is returned; while f is in effect
 // anywhere it stays in force.
 func (e *Engine) end(ctx context.Context, f *activeFault, at int64) error {
-	outcomes := f.each(func(i int) outcome {
+	outcomes := onAll(f.nodes, func(i int) outcome {
 		if f.kind.Steps != nil {
 			return e.endStep(ctx, f, i, at)
 		}
@@ -113,22 +113,6 @@ func (e *Engine) end(ctx context.Context, f *activeFault, at int64) error {
 		e.mu.Unlock()
 	}
 	return errors.Join(errs...)
-}
-
-// each does something on all of the fault's nodes, at once or one after the other;
-// the first failure then spares the rest.
-func (f *activeFault) each(do func(i int) outcome) []outcome {
-	if !f.kind.InTurn {
-		return onAll(f.nodes, do)
-	}
-	var outcomes []outcome
-	for _, i := range f.nodes {
-		o := do(i)
-		if outcomes = append(outcomes, o); o.err != nil {
-			break
-		}
-	}
-	return outcomes
 }
 
 func (e *Engine) beginStep(ctx context.Context, f *activeFault, i int, at int64) outcome {

@@ -7,9 +7,9 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 )
 
-// Members changes who belongs to the cluster, and what the members run.
+// Members changes who belongs to the cluster.
 type Members interface {
-	// Change puts an action of the kind Join, Leave or Upgrade into effect on a node
+	// Change puts an action of the kind Join or Leave into effect on a node
 	// and returns, within ctx, when that is done, with words about it for people. A
 	// node that is a member and joins was replaced: its former self is taken out
 	// first.

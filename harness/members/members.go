@@ -26,8 +26,6 @@ type Members struct {
 	emit   func(history.Event)
 	in     []atomic.Bool
 	turn   chan struct{} // of capacity one: changes come one at a time
-	// Run makes of a server the same in the version that a plan's name means; nil: there is none.
-	Run func(version string) (func(cluster.ServerSpec) cluster.ServerSpec, error)
 }
 
 // New is the book of a cluster of which the first nodes are members; of the others
@@ -110,13 +108,10 @@ func (m *Members) Change(ctx context.Context, a cluster.Action, node int) (words
 		err = m.join(ctx, node)
 	case cluster.Leave:
 		err = m.leave(ctx, node)
-	case cluster.Upgrade:
-		words = "to " + a.To + ", "
-		err = m.upgrade(ctx, node, a.To)
 	default:
 		err = fmt.Errorf("%s is no change of members", a.Kind)
 	}
-	return fmt.Sprintf("%sdone after %s", words, time.Since(began).Round(time.Millisecond)), err
+	return fmt.Sprintf("done after %s", time.Since(began).Round(time.Millisecond)), err
 }
 
 // membership is the cluster as a change of a node finds it.
@@ -163,18 +158,6 @@ func (m *Members) leave(ctx context.Context, node int) error {
 	}
 	m.tell(node, false)
 	return leaver.Leave(ctx, m.membership(node))
-}
-
-func (m *Members) upgrade(ctx context.Context, node int, to string) error {
-	upgrader, ok := m.system.(targets.Upgrader)
-	if !ok || m.Run == nil {
-		return errors.New("this target runs in one version at a time")
-	}
-	spec, err := m.Run(to)
-	if err != nil {
-		return err
-	}
-	return upgrader.Upgrade(ctx, m.membership(node), spec)
 }
 
 // wipe ends what runs on a node and empties its disk.

@@ -20,8 +20,7 @@ func (p *Plan) ChangesMembers() bool {
 func (p *Plan) checkMembers(system targets.System) []*Error {
 	_, joins := system.(targets.Joiner)
 	_, leaves := system.(targets.Leaver)
-	_, upgrades := system.(targets.Upgrader)
-	can := map[cluster.ActionKind]bool{cluster.Join: joins, cluster.Leave: leaves, cluster.Upgrade: upgrades}
+	can := map[cluster.ActionKind]bool{cluster.Join: joins, cluster.Leave: leaves}
 	if p.Target.Attach.Asked() {
 		can = nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
@@ -53,6 +54,7 @@ func (s *System) Join(ctx context.Context, m targets.Membership) error {
 	if err != nil {
 		return err
 	}
+	s.spread(ctx, m, id)
 	spec := s.Server(m.Nodes, m.Node)
 	for i, arg := range spec.Command {
 		if strings.HasPrefix(arg, "--initial-cluster=") {
@@ -82,6 +84,29 @@ func (s *System) Join(ctx context.Context, m targets.Membership) error {
 		return err
 	}
 	return kit.Healthy(ctx, s, n)
+}
+
+// spreadTimeout bounds the wait for members that do not answer.
+const spreadTimeout = 5 * time.Second
+
+// spread waits until every member knows of a new one, as far as it answers: a server
+// that starts into a cluster asks any of them for the members, and ends if these are
+// not those that it was told ("member count is unequal").
+func (s *System) spread(ctx context.Context, m targets.Membership, id uint64) {
+	ctx, cancel := context.WithTimeout(ctx, spreadTimeout)
+	defer cancel()
+	others := m.Others()
+	_ = kit.Each(others, func(i int) error { // one that does not answer now will not answer the server either
+		return kit.Retry(ctx, retryEvery, "wait until "+others[i].Name+" knows of the new member", func() error {
+			return s.operators.Use(ctx, others[i], func(c *conn) error {
+				list, err := c.members.MemberList(ctx, &pb.MemberListRequest{})
+				if err == nil && !slices.ContainsFunc(list.Members, func(of *pb.Member) bool { return of.ID == id }) {
+					err = errors.New("it does not yet")
+				}
+				return err
+			})
+		})
+	})
 }
 
 // Leave removes a member. Its server is stopped before where the others are a
