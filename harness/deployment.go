@@ -96,7 +96,8 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		d.log.Info("image", "name", d.image)
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
-		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: faults.NeedsOf(r.plan.Faults)}
+		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
+	spec.Needs.Shape = spec.Needs.Shape || len(r.plan.WAN) > 0
 	for _, s := range d.target.Servers {
 		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
 			spec.Programs = append(spec.Programs, path)
@@ -113,12 +114,16 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		return failure.Infrastructure("launch the nodes on host "+d.host.Name, err)
 	}
 	d.nodes = d.cluster.Nodes()
-	return d.able(ctx, r.schedule)
+	asked := faults.Actions(r.schedule, false)
+	if len(r.plan.WAN) > 0 {
+		asked = append(asked, cluster.Shape)
+	}
+	return d.able(ctx, asked)
 }
 
-// able refuses a schedule that the nodes' agents cannot put into effect here.
-func (d *deployment) able(ctx context.Context, schedule []faults.Planned) error {
-	for _, kind := range faults.Actions(schedule) {
+// able refuses actions that the nodes' agents cannot put into effect here.
+func (d *deployment) able(ctx context.Context, asked []cluster.ActionKind) error {
+	for _, kind := range asked {
 		for _, n := range d.nodes {
 			if able, ok := n.Control.(cluster.Able); ok {
 				if err := able.Can(ctx, kind); err != nil {

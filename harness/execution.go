@@ -14,13 +14,13 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/livewatch"
 	"github.com/aftershock-chaos/aftershock/harness/members"
-	"github.com/aftershock-chaos/aftershock/harness/meter"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
 	"github.com/aftershock-chaos/aftershock/harness/operator"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/harness/preflight"
 	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/harness/settle"
+	"github.com/aftershock-chaos/aftershock/harness/wan"
 	"github.com/aftershock-chaos/aftershock/harness/watchdog"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -145,6 +145,10 @@ func (e *execution) run(ctx context.Context) error {
 		return err
 	}
 	e.begin(background)
+	distances, err := wan.Put(ctx, e.plan, e.deployment.nodes, e.deployment.cluster.HarnessAddr(), e.session.clock, e.record.emit)
+	if err != nil {
+		return failure.Infrastructure("before the load", err)
+	}
 	e.askPermission()
 
 	loadCtx, stopLoad := context.WithCancel(ctx)
@@ -168,6 +172,7 @@ func (e *execution) run(ctx context.Context) error {
 		finals.readNodes(ctx)
 		finals.drainQueues(ctx)
 	}
+	distances.Lift(life)
 	e.phase("end", e.now())
 	return context.Cause(ctx)
 }
@@ -204,7 +209,7 @@ func (e *execution) begin(background *actors) {
 	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
 	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
-	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
+	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {
 		s.engine.Members = s.members
@@ -241,15 +246,6 @@ func (e *execution) askPermission() {
 	}
 	e.gateFailed(fmt.Sprintf("the plan's faults were left out: nobody allowed that %s is broken: run it with --break %[1]s, or write allow: %[1]s into target.attach", v.Called()))
 	e.schedule, e.executed = nil, nil
-}
-
-// newMeter asks what the nodes take, and servers that count them for their syncs.
-func newMeter(d *deployment, clock history.Clock, rec *record) *meter.Meter {
-	m := &meter.Meter{Nodes: d.nodes, Clock: clock, Record: rec.usage.Append}
-	if teller, ok := d.system.(targets.SyncTeller); ok {
-		m.Syncs = teller.Syncs
-	}
-	return m
 }
 
 // notLinearizable takes the first contradiction that the watch finds.
@@ -337,10 +333,6 @@ func (e *execution) settled(ctx context.Context) bool {
 		e.gateFailed(fmt.Sprintf("the cluster did not settle in %s: %s; see what the nodes said in the run's folder nodes, or give it longer (settle)", e.plan.Settle, s.Missing))
 	}
 	return s.Missing == "" || s.Gone
-}
-
-func (e *execution) finalReader() *finalReader {
-	return &finalReader{clients: e.clients(), workloads: e.workloads, history: e.record.history, serving: e.session.roles.Serving, limit: e.plan.Settle}
 }
 
 func (e *execution) clients() clients {

@@ -71,6 +71,9 @@ func (s *server) whyNot(kind cluster.ActionKind) error {
 	if s.victim == nil && s.service == nil && slices.Contains([]cluster.ActionKind{cluster.Pause, cluster.Resume, cluster.Crash}, kind) {
 		return errors.New("the guest does not share the server's PID namespace")
 	}
+	if slices.Contains([]cluster.ActionKind{cluster.Power, cluster.Disk, cluster.Flip}, kind) {
+		return fmt.Errorf("%w, and whose data is on its own disk: have the plan launch the nodes", errGuest)
+	}
 	return fmt.Errorf("%w: %q is not for it to do", errGuest, kind)
 }
 

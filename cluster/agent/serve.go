@@ -16,12 +16,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // Serve runs the agent until the harness closes it, ctx ends (both return
@@ -46,6 +49,12 @@ func Serve(ctx context.Context, o Options) error {
 	if _, err := o.Secret.server(); err != nil {
 		return err
 	}
+	if o.Volume != nil {
+		if o.disk, err = volume.Start(o.DataDir, *o.Volume); err != nil {
+			return fmt.Errorf("agent: put the data directory on a volume: %w", err)
+		}
+		defer o.disk.Close()
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
 		return fmt.Errorf("agent: open the control channel: %w: is another agent or server on this port of the node?", err)
@@ -62,6 +71,8 @@ type server struct {
 	service      *service.Service    // the server of somebody else's machine; nil elsewhere
 	firewall     *network.Firewall
 	links        *link.Shaper
+	clocks       *clock.Clocks // of the server's processes; nil in a guest
+	presses      *press.Press  // likewise
 	actions      map[cluster.ActionKind]action
 	control      *usage.Meter // what goes over the control channel
 	meter        *usage.Reader
@@ -83,8 +94,15 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 	s.control = &usage.Meter{}
 	if o.Guest == NoGuest {
 		s.processes = process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger})
-		s.actions = actionsOf(s.processes, s.firewall, s.links)
+		s.clocks = clock.New(s.processes, o.Logger)
+		s.presses = press.New(s.processes, press.Options{Memory: o.MemoryLimit, Logger: o.Logger})
+		s.processes.OnStart(s.clocks.Started)
+		s.actions = actionsOf(rooms{processes: s.processes, firewall: s.firewall, links: s.links, clocks: s.clocks, presses: s.presses, disk: o.disk})
 		s.meter = usage.NewReader(s.control)
+		if o.disk != nil {
+			s.processes.Spare(o.disk.PID())
+			s.meter.Spare(o.disk.PID())
+		}
 		return s
 	}
 	if o.Guest == GuestOfBoth {
@@ -176,7 +194,7 @@ func (s *server) reap(ctx context.Context) (stop func()) {
 func (s *server) letGo() error {
 	var err error
 	if s.processes != nil {
-		err = s.processes.Close()
+		err = errors.Join(s.processes.Close(), s.clocks.Close(), s.presses.Close())
 	}
 	if s.victim != nil {
 		s.victim.Close()

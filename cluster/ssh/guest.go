@@ -83,8 +83,8 @@ const (
 	mostNoise   = 64 << 10         // that a login shell may say before the script does, in bytes
 )
 
-// meet brings a guest to a host.
-func (t Target) meet(ctx context.Context, host string, p *packed, authority *agent.Authority, i agent.Invitation) (*guest, error) {
+// meet brings a guest to a host; key is what its secret is for.
+func (t Target) meet(ctx context.Context, host, key string, p *packed, authority *agent.Authority, i agent.Invitation) (*guest, error) {
 	ctx, cancel := context.WithTimeout(ctx, meetTimeout)
 	defer cancel()
 	script := strings.NewReplacer("SIZE", strconv.Itoa(len(p.bytes)), "SUM", p.sum).Replace(guestScript)
@@ -103,7 +103,7 @@ func (t Target) meet(ctx context.Context, host string, p *packed, authority *age
 	g := &guest{ssh: c, in: in, errors: words, ended: make(chan struct{})}
 	// Who takes too long is ended, so that no read waits for ever.
 	stop := context.AfterFunc(ctx, g.kill)
-	err = g.greet(ctx, t, host, p, authority, i, in, out)
+	err = g.greet(ctx, host, key, p, authority, i, in, out)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -130,7 +130,7 @@ func (t Target) meet(ctx context.Context, host string, p *packed, authority *age
 var errRefused = errors.New("no guest can live there")
 
 // greet sends the binary and the invitation, and opens the control channel.
-func (g *guest) greet(ctx context.Context, t Target, host string, p *packed, authority *agent.Authority, i agent.Invitation, in io.WriteCloser, out io.ReadCloser) error {
+func (g *guest) greet(ctx context.Context, host, key string, p *packed, authority *agent.Authority, i agent.Invitation, in io.WriteCloser, out io.ReadCloser) error {
 	line, err := json.Marshal(i)
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func (g *guest) greet(ctx context.Context, t Target, host string, p *packed, aut
 		_ = in.Close()
 		_ = g.ssh.Wait()
 	}()
-	g.client, err = authority.DialBy(ctx, g.session.Dial, host, host, i.Lease)
+	g.client, err = authority.DialBy(ctx, g.session.Dial, host, key, i.Lease)
 	return err
 }
 

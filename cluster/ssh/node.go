@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -73,14 +74,14 @@ var errUninvited = errors.New("no guest was invited")
 
 // bring brings a guest and gives it the rules that are to be in force.
 func (n *node) bring(ctx context.Context) error {
-	secret, err := n.d.authority.Secret(n.host)
+	secret, err := n.d.authority.Secret(n.key())
 	if err != nil {
 		return err
 	}
 	n.mu.Lock()
 	down := n.down
 	n.mu.Unlock()
-	g, err := n.d.target.meet(ctx, n.host, n.d.packed, n.d.authority, agent.Invitation{
+	g, err := n.d.target.meet(ctx, n.host, n.key(), n.d.packed, n.d.authority, agent.Invitation{
 		Secret: secret, Server: n.d.target.Server, Lease: n.d.spec.Lease, Port: n.seen.port, Down: down,
 	})
 	if err != nil {
@@ -101,6 +102,10 @@ func (n *node) bring(ctx context.Context) error {
 	n.d.background.Go(func() { n.watch(g) })
 	return nil
 }
+
+// key is by what name the two ends of the control channel know the node: an address,
+// as a host may be named, is none to TLS.
+func (n *node) key() string { return "guest" + strconv.Itoa(n.index) }
 
 // apply gives a guest the rules that are to be in force.
 func (n *node) apply(ctx context.Context, g *guest) error {

@@ -54,6 +54,8 @@ type Engine struct {
 	// Base is the measured phase's start on the clock, in nanoseconds; set
 	// before Run.
 	Base int64
+	// Attached: somebody else runs the nodes.
+	Attached bool
 	// View describes Nodes, in their order, as they are now.
 	View func() faults.View
 	// Emit takes what happened; it is never called twice at once.

@@ -38,7 +38,8 @@ func (e *Engine) activate(p faults.Planned, victims []int, also []netip.Addr) *a
 	n := len(e.Nodes)
 	f := &activeFault{planned: p, nodes: victims, steps: make([]*faults.Step, n),
 		inEffect: make([]bool, n), ends: make([]*ticket, n), healed: make([]outcome, n)}
-	f.kind, _ = faults.Lookup(p.Spec.Kind)
+	kind, _ := faults.Lookup(p.Spec.Kind)
+	f.kind = kind.On(e.Attached)
 	for _, v := range victims {
 		f.victims = append(f.victims, e.Nodes[v].Name)
 	}

@@ -33,7 +33,7 @@ func (e *Engine) hold(ctx context.Context, f *activeFault, i int, at int64) outc
 	}
 	defer p.release(turn)
 	f.inEffect[i] = true
-	enter := e.actionOf(f, f.kind.Enter, at)
+	enter := e.actionOf(f, f.kind.EnterOf(f.planned.Spec), at)
 	enter.Process = f.planned.Spec.Process
 	if f.kind.Hold == faults.Paused {
 		p.wantPaused++

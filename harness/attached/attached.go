@@ -132,7 +132,7 @@ type Visit struct {
 // Missing says why the schedule's actions cannot be done there; nil: they can.
 func (v *Visit) Missing(ctx context.Context, schedule []faults.Planned) error {
 	var errs []error
-	for _, k := range faults.Actions(schedule) {
+	for _, k := range faults.Actions(schedule, true) {
 		errs = append(errs, v.Can(ctx, k))
 	}
 	return errors.Join(errs...)

@@ -171,7 +171,7 @@ func (v *Visit) lookAtFaults(ctx context.Context) []Fault {
 	for _, info := range faults.Kinds() {
 		kind, _ := faults.Lookup(info.Name)
 		f := Fault{Kind: info.Name}
-		for _, action := range kind.Actions() {
+		for _, action := range kind.On(true).Actions() {
 			if err := v.Can(ctx, action); err != nil {
 				f.Why = err.Error()
 				break

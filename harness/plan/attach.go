@@ -54,8 +54,8 @@ func (p *Plan) checkReach() []*Error {
 				continue
 			}
 			if !p.Target.Attach.Asked() {
-				if kind.Attached || s.Process != "" || len(s.Also) > 0 {
-					found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s is for deployments that somebody else runs", cmp.Or(map[bool]string{true: s.Kind}[kind.Attached], map[bool]string{true: "process"}[s.Process != ""], "also")), "use kill or pause alone, or attach to one"))
+				if s.Process != "" || len(s.Also) > 0 {
+					found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s is for deployments that somebody else runs", cmp.Or(map[bool]string{true: "process"}[s.Process != ""], "also")), "leave it out, or attach to one"))
 				}
 				continue
 			}

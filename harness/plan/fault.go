@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -211,7 +212,7 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	kind, _ := faults.Lookup(s.Kind)
 	switch {
 	case s.Kind == "":
-	case !hasMap(kind):
+	case !hasMap(kind), kind.Short && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
 		pairs = append(pairs, pair(s.Kind, scalarNode(s.Victim)))
 	default:
 		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim))}
@@ -247,9 +248,6 @@ func actionFields() []schema.Field {
 		f := schema.Field{Name: kind.Name, Type: schema.Word, Words: kind.Victims, Names: true, Either: true, Meaning: kind.About}
 		if hasMap(kind) {
 			f.Type, f.Words, f.Names, f.Example = schema.Map, nil, false, mapExample(kind)
-			if kind.Short {
-				f.Short = victimKey(kind)
-			}
 			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
 		}
 		fields = append(fields, f)
@@ -271,4 +269,24 @@ func victimFields(kind faults.Kind) []schema.Field {
 		fields = append(fields, f)
 	}
 	return fields
+}
+
+// checkWAN holds the plan's distances to its nodes and the regions that are known.
+func (p *Plan) checkWAN() []*Error {
+	switch {
+	case len(p.WAN) == 0:
+		return nil
+	case p.Target.Attach.Asked():
+		return []*Error{p.wrong("wan", "a deployment that somebody else runs is where it is", "take wan away, or use faults with link")}
+	}
+	var found []*Error
+	_, wrong := faults.ParseWAN(p.WAN, p.NodeNames())
+	for _, m := range wrong {
+		path := "wan"
+		if m.Key != "" {
+			path = schema.Join(path, m.Key)
+		}
+		found = append(found, p.wrong(path, m.Message, m.Remedy))
+	}
+	return found
 }

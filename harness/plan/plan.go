@@ -40,6 +40,7 @@ type Plan struct {
 	Duration  time.Duration // of the measured phase
 	Settle    time.Duration // at most this long until the healed cluster is healthy
 	Faults    []faults.Spec
+	WAN       map[string]string // see faults.ParseWAN; empty: all are side by side
 	Claims    []string
 	StopOn    string // never, violated
 	Gates     Gates
@@ -68,6 +69,7 @@ type Target struct {
 	Replicas int          // besides the primary
 	Spares   int          // nodes that are launched and are no members until they join
 	Memory   schema.Bytes // of each node; 0: no limit but the machine's
+	Disk     Disk         // what the data directories are on
 	Options  map[string]string
 	Failover Failover
 	Attach   attach.Attach // a deployment that somebody else runs; Replicas follows from it
@@ -152,7 +154,7 @@ func (p *Plan) Clone() *Plan {
 	}
 	c.Load = slices.Clone(p.Load)
 	c.Faults = cloneFaults(p.Faults)
-	c.Prices = maps.Clone(p.Prices)
+	c.Prices, c.WAN = maps.Clone(p.Prices), maps.Clone(p.WAN)
 	c.Claims = slices.Clone(p.Claims)
 	c.Vary = slices.Clone(p.Vary)
 	for i := range c.Vary {

@@ -8,9 +8,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets"
 )
 
-// untold tells whether there are Raft groups that the servers do not tell of:
-// those before 2.10.17 have no /raftz, and some that have it name no group in a
-// stream's info.
+// untold tells whether there are Raft groups that the servers do not tell of: those
+// of 2.9 have no /raftz, and name no group in a stream's info.
 func (l *layout) untold() bool { return l.copies > 1 && l.group == "" }
 
 // streamStatus reads /jsz of a server that tells no Raft groups. The role is by

@@ -192,6 +192,9 @@ type raftGroup struct {
 // have a leader and lag behind nothing that they know of.
 func raftStatus(code int, body []byte, group string) (targets.Status, error) {
 	var accounts map[string]map[string]raftGroup
+	if code == http.StatusNotFound { // "No Raft nodes found": the account has no stream here
+		return targets.Status{}, fmt.Errorf("%w: %.200s", targets.ErrGone, body)
+	}
 	if err := decode(code, body, &accounts); err != nil {
 		return targets.Status{}, err
 	}

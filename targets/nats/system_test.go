@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -99,8 +100,8 @@ func TestStatus(t *testing.T) {
 		{"behind", grouped("S-R3F-kv"), 200, raftz, targets.Status{Role: targets.Primary, Epoch: 4, LogEpoch: 4, Position: 18}, false},
 		{"leaderless", grouped("S-R3F-queue"), 200, strings.Replace(well, `"leader":"bbb"`, `"leader":""`, 1),
 			targets.Status{Role: targets.Replica, Epoch: 9, LogEpoch: 9, Position: 20}, false},
-		{"other group", grouped("S-R3F-x"), 200, well, targets.Status{}, true},
-		{"no groups", grouped("S-R3F-kv"), 404, "No Raft nodes", targets.Status{}, true},
+		{"other group: ours is gone", grouped("S-R3F-x"), 200, well, targets.Status{}, true},
+		{"no groups: ours is gone", grouped("S-R3F-kv"), 404, "No Raft nodes", targets.Status{}, true},
 		{"no JSON", grouped("S-R3F-kv"), 200, "{", targets.Status{}, true},
 		{"alone", layout{nodes: 1, copies: 1}, 200, `{"status":"ok"}`, targets.Status{Role: targets.Primary, Healthy: true, Eligible: true}, false},
 		{"alone, not ready", layout{nodes: 1, copies: 1}, 503, `{"status":"unavailable"}`, targets.Status{Role: targets.Primary}, false},
@@ -110,7 +111,7 @@ func TestStatus(t *testing.T) {
 		{"no groups told, leads", streams("queue"), 200, older, targets.Status{Role: targets.Primary, Position: 11, Healthy: true, Eligible: true}, false},
 		{"no groups told, follows", streams("KV_aftershock"), 200, older, targets.Status{Role: targets.Replica, Position: 11, Healthy: true, Eligible: true}, false},
 		{"no groups told, leaderless", streams("queue"), 200, strings.Replace(older, `"n2"`, `""`, 1), targets.Status{Role: targets.Primary, Position: 11}, false},
-		{"no groups told, no such stream", streams("other"), 200, older, targets.Status{}, true},
+		{"no groups told, the stream is gone", streams("other"), 200, older, targets.Status{}, true},
 		{"no groups told, no JSON", streams("queue"), 503, older, targets.Status{}, true},
 	} {
 		_, read := c.layout.question("n1")
@@ -118,6 +119,9 @@ func TestStatus(t *testing.T) {
 		got.Detail = ""
 		if (err != nil) != c.wrong || got != c.want {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
+		}
+		if gone := strings.HasSuffix(c.name, "is gone"); errors.Is(err, targets.ErrGone) != gone {
+			t.Errorf("%s: that it is gone is told wrong: %v", c.name, err)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func (s *Server) forget(name string) error {
 	if s.isMember(name) {
 		m := s.meta
 		m.Members = slices.DeleteFunc(slices.Clone(m.Members), func(member string) bool { return member == name })
-		if err := m.save(s.opts.Data, s.opts.Fsync != FsyncNever); err != nil {
+		if err := m.save(s.opts.Data, s.opts.Fsync != FsyncNever, s.syncsNames()); err != nil {
 			return err
 		}
 		s.meta = m

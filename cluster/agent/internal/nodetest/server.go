@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 )
@@ -20,7 +21,7 @@ const ServerPort = 9000
 
 // testServer answers lines over TCP: "ping"; "send ADDR" sends a datagram to
 // port 9000 there; "got ADDR" tells how many datagrams came from there; "take N" reads
-// N bytes and tells how many came.
+// N bytes and tells how many came; "time" tells the server's clock in nanoseconds.
 func testServer() error {
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", ServerPort))
 	if err != nil {
@@ -58,6 +59,8 @@ func testServer() error {
 				case "send":
 					_, err := packets.WriteTo([]byte("x"), &net.UDPAddr{IP: net.ParseIP(addr), Port: ServerPort})
 					answer = fmt.Sprint(err)
+				case "time":
+					answer = fmt.Sprint(time.Now().UnixNano())
 				case "got":
 					answer = fmt.Sprint(got[net.ParseIP(addr).To4()[3]].Load())
 				case "take":
