@@ -14,7 +14,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/livewatch"
 	"github.com/aftershock-chaos/aftershock/harness/members"
-	"github.com/aftershock-chaos/aftershock/harness/meter"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
 	"github.com/aftershock-chaos/aftershock/harness/operator"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
@@ -249,15 +248,6 @@ func (e *execution) askPermission() {
 	e.schedule, e.executed = nil, nil
 }
 
-// newMeter asks what the nodes take, and servers that count them for their syncs.
-func newMeter(d *deployment, clock history.Clock, rec *record) *meter.Meter {
-	m := &meter.Meter{Nodes: d.nodes, Clock: clock, Record: rec.usage.Append}
-	if teller, ok := d.system.(targets.SyncTeller); ok {
-		m.Syncs = teller.Syncs
-	}
-	return m
-}
-
 // notLinearizable takes the first contradiction that the watch finds.
 func (e *execution) notLinearizable(stopLoad func()) func(stream.Violation) {
 	return func(v stream.Violation) {
@@ -343,10 +333,6 @@ func (e *execution) settled(ctx context.Context) bool {
 		e.gateFailed(fmt.Sprintf("the cluster did not settle in %s: %s; see what the nodes said in the run's folder nodes, or give it longer (settle)", e.plan.Settle, s.Missing))
 	}
 	return s.Missing == "" || s.Gone
-}
-
-func (e *execution) finalReader() *finalReader {
-	return &finalReader{clients: e.clients(), workloads: e.workloads, history: e.record.history, serving: e.session.roles.Serving, limit: e.plan.Settle}
 }
 
 func (e *execution) clients() clients {

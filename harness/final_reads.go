@@ -32,6 +32,10 @@ type finalReader struct {
 	limit     time.Duration
 }
 
+func (e *execution) finalReader() *finalReader {
+	return &finalReader{clients: e.clients(), workloads: e.workloads, history: e.record.history, serving: e.session.roles.Serving, limit: e.plan.Settle}
+}
+
 // readNodes makes the final reads on all nodes at once. What the nodes answered
 // differently is read again a few times: a late answer is no divergence, and
 // the last of each node counts.

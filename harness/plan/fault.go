@@ -248,6 +248,9 @@ func actionFields() []schema.Field {
 		f := schema.Field{Name: kind.Name, Type: schema.Word, Words: kind.Victims, Names: true, Either: true, Meaning: kind.About}
 		if hasMap(kind) {
 			f.Type, f.Words, f.Names, f.Example = schema.Map, nil, false, mapExample(kind)
+			if kind.Short {
+				f.Short = victimKey(kind)
+			}
 			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
 		}
 		fields = append(fields, f)
