@@ -88,9 +88,9 @@ func typeSchema(f schema.Field) *jsonschema.Schema {
 		}
 		return s
 	case f.Type == schema.Duration && f.Min > 0:
-		return &jsonschema.Schema{Type: "string", Pattern: durationPattern}
+		return &jsonschema.Schema{Type: "string", Pattern: durations(f)}
 	case f.Type == schema.Duration:
-		return &jsonschema.Schema{Types: []string{"string", "integer"}, Pattern: durationPattern, Minimum: jsonschema.Ptr(0.), Maximum: jsonschema.Ptr(0.)}
+		return &jsonschema.Schema{Types: []string{"string", "integer"}, Pattern: durations(f), Minimum: jsonschema.Ptr(0.), Maximum: jsonschema.Ptr(0.)}
 	case f.Type == schema.Rate && len(f.Words) > 0:
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{wordSchema(f), typeSchema(schema.Field{Type: f.Type, Min: f.Min, Max: f.Max})}}
 	case f.Type == schema.Rate:
@@ -111,6 +111,7 @@ func typeSchema(f schema.Field) *jsonschema.Schema {
 
 // The patterns are ECMA's and Go's alike, and do not look at bounds.
 const (
+	signedPattern    = `^[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$|^[+-]?0$` // of durations that can be negative
 	durationPattern  = `^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$|^[+-]?0$`
 	ratePattern      = `^\s*\+?[0-9.]+([eE][+-]?[0-9]+)?\s*(/\s*[sm]\s*)?$`
 	sizePattern      = `^[0-9]+(\.[0-9]*)?\s*[kKmMgGtTpP]?[iI]?[bB]?$`
@@ -156,4 +157,12 @@ func defaultJSON(f schema.Field) json.RawMessage {
 	}
 	text, _ := json.Marshal(f.Default) // a string can always be written
 	return text
+}
+
+// durations is the pattern of a field's durations.
+func durations(f schema.Field) string {
+	if f.Min < 0 {
+		return signedPattern
+	}
+	return durationPattern
 }
