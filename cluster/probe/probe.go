@@ -65,6 +65,9 @@ func InSandbox(out io.Writer) error {
 	})
 }
 
+// tried are the names of what is tried in a sandbox.
+var tried = []string{NFTables, NFQueue, Resets, FUSE}
+
 // sandboxed runs the checks of InSandbox.
 func sandboxed(ctx context.Context) []Check {
 	checks, err := runSandbox(ctx)
@@ -73,7 +76,7 @@ func sandboxed(ctx context.Context) []Check {
 	}
 	failed := Check{Name: NetworkNamespaces, Detail: err.Error(), Remedy: "run as root, in a container with --privileged, or see user namespaces"}
 	checks = []Check{failed}
-	for _, name := range []string{NFTables, NFQueue, Resets, FUSE} {
+	for _, name := range tried {
 		checks = append(checks, Check{Name: name, Detail: "not tried: there is no network namespace to try it in", Remedy: "see " + NetworkNamespaces})
 	}
 	return checks
@@ -108,8 +111,8 @@ func parse(output []byte) ([]Check, error) {
 	if err := json.Unmarshal(output, &checks); err != nil {
 		return nil, fmt.Errorf("read the answer of the command %s: %w", Command, err)
 	}
-	if len(checks) != 4 {
-		return nil, fmt.Errorf("the command %s made %d checks, want 4", Command, len(checks))
+	if want := 1 + len(tried); len(checks) != want { // the namespaces themselves come first
+		return nil, fmt.Errorf("the command %s made %d checks, want %d", Command, len(checks), want)
 	}
 	return checks, nil
 }
