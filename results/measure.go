@@ -53,6 +53,9 @@ type LagRow struct {
 	P99    *int64 `json:"p99_ns"`
 	Max    *int64 `json:"max_ns"`
 	Unseen int64  `json:"unseen"` // acknowledged markers that never became visible
+	// Before is the greatest lag before the first fault took effect, as far as it had
+	// grown then, or of the whole measured phase where there was none; nil: no marker tells.
+	Before *int64 `json:"max_before_ns,omitempty"`
 }
 
 // Measure runs every checker on the log and adds the facts of latency and of
@@ -148,6 +151,7 @@ func (t *tally) measured(log *history.Log, found checkers.Result) *Measured {
 	distrust(m.Values, log)
 	slices.SortStableFunc(m.Values, func(a, b checkers.Value) int { return strings.Compare(a.Name, b.Name) })
 	m.Lag = lagRows(log.Meta.Nodes, m.ByName())
+	m.addLagBefore(log)
 	m.addServerLag(log)
 	return m
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/checkers/lag"
@@ -79,6 +80,7 @@ func lagNotes(log *history.Log, spans []lag.LagSpan, answers []lag.ServerLagAnsw
 	if !ok {
 		return nil
 	}
+	step := wholeSeconds(answers)
 	for i, node := range log.Meta.Nodes {
 		worst := worstSpan(spans, i, log.End())
 		var most *lag.ServerLagAnswer // the worst that was told while measuring
@@ -87,15 +89,28 @@ func lagNotes(log *history.Log, spans []lag.LagSpan, answers []lag.ServerLagAnsw
 				most = answer
 			}
 		}
-		if note := unseenByTheSystem(node, i, worst, answers); note != "" {
+		if note := unseenByTheSystem(node, i, worst, answers, step); note != "" {
 			notes = append(notes, note)
 		}
-		if most != nil && most.Time >= int64(noteLag) && most.Time > 2*seenAround(spans, i, most.At, log.End()) {
+		if most != nil && most.Time >= int64(noteLag) && most.Time-step > 2*seenAround(spans, i, most.At, log.End()) {
 			notes = append(notes, fmt.Sprintf("%s: the system told %s (%s) at %s, when clients saw a lag of at most %s.", node,
 				units.Nanos(most.Time), most.Source, units.Instant(most.At), units.Nanos(seenAround(spans, i, most.At, log.End()))))
 		}
 	}
 	return notes
+}
+
+// wholeSeconds is by how much a time that the system told may be off because it tells
+// whole seconds: one, unless some answer is of another length. Answers of nothing but 0
+// may be such as well.
+func wholeSeconds(answers []lag.ServerLagAnswer) int64 {
+	const second = int64(time.Second)
+	for i := range answers {
+		if answers[i].Time%second != 0 && answers[i].Time > 0 {
+			return 0
+		}
+	}
+	return second
 }
 
 // worstSpan is a node's longest span of a marker of the measured phase; one
@@ -112,8 +127,8 @@ func worstSpan(spans []lag.LagSpan, node int, last int64) lag.LagSpan {
 }
 
 // unseenByTheSystem tells when the system knew less than half of a lag that
-// clients saw, or nothing.
-func unseenByTheSystem(node string, i int, worst lag.LagSpan, answers []lag.ServerLagAnswer) string {
+// clients saw, or nothing. A time that it told may be greater by step.
+func unseenByTheSystem(node string, i int, worst lag.LagSpan, answers []lag.ServerLagAnswer, step int64) string {
 	lag := worst.Visible - worst.Acked
 	if lag < int64(noteLag) {
 		return ""
@@ -125,7 +140,7 @@ func unseenByTheSystem(node string, i int, worst lag.LagSpan, answers []lag.Serv
 			most, bytes = max(most, answer.Time), max(bytes, answer.Bytes)
 		}
 	}
-	if most > lag/2 {
+	if most > lag/2 || most >= 0 && most+step > lag/2 {
 		return ""
 	}
 	said := ""

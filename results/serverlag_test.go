@@ -56,6 +56,33 @@ func TestLagNotes(t *testing.T) {
 	}
 }
 
+// TestWholeSecondsAreNoContradiction: a system that tells whole seconds tells 1 s of a
+// lag of milliseconds, and 0 s of one of nearly a second.
+func TestWholeSecondsAreNoContradiction(t *testing.T) {
+	log := resultstest.LaggingLog()
+	for i := range log.Events {
+		if e := &log.Events[i]; e.Kind == history.EventLag {
+			whole := int64(0)
+			if *e.Lag > sec || e.At%sec == 0 {
+				whole = sec
+			}
+			e.Lag = &whole
+		}
+	}
+	if m := Measure(context.Background(), log, checkers.DefaultLimits, 0); m.LagNotes != nil {
+		t.Errorf("notes are %q", m.LagNotes)
+	}
+	for i := range log.Events {
+		if e := &log.Events[i]; e.Kind == history.EventLag && e.Node == "n2" && e.At == 2*sec {
+			four := 4 * sec
+			e.Lag = &four
+		}
+	}
+	if m := Measure(context.Background(), log, checkers.DefaultLimits, 0); len(m.LagNotes) != 1 || !strings.HasPrefix(m.LagNotes[0], "n2: the system told 4s") {
+		t.Errorf("notes are %q", m.LagNotes)
+	}
+}
+
 func TestLagColumns(t *testing.T) {
 	_, m := laggingVerdict()
 	seen, told := m.Series.LagSeen, m.Series.ServerLag
