@@ -19,8 +19,8 @@ type Measured struct {
 	Latency   []checkers.LatencyRow
 	Lag       []LagRow
 	ServerLag []ServerLagRow
-	LagNotes  []string // where told and seen lag differ
-	Series    Series
+	LagNotes  []string        // where told and seen lag differ
+	Lost      []checkers.Loss // acknowledged writes that are gone, as far as it is known which
 
 	Stale     []checkers.StaleSample // every stale read, in order of the log
 	Staleness []checkers.StaleReads
@@ -94,14 +94,13 @@ type tally struct {
 	line   *timeline
 	load   bool // the log has load
 	counts Counts
-	series *seriesTally
 	asked  asked
 	unmet  []*Fault // of which more is to be known, by At
 }
 
 func newTally(log *history.Log) *tally {
 	line := newTimeline(log)
-	t := &tally{line: line, load: hasLoad(log), counts: Counts{Torn: log.Torn}, series: newSeriesTally(log, line)}
+	t := &tally{line: line, load: hasLoad(log), counts: Counts{Torn: log.Torn}}
 	for i := range line.faults {
 		t.unmet = append(t.unmet, &line.faults[i])
 	}
@@ -112,7 +111,6 @@ func newTally(log *history.Log) *tally {
 func (t *tally) add(op *history.Op) {
 	phase := t.line.Phase(op)
 	t.counts.add(op, phase, t.load)
-	t.series.add(op)
 	t.asked.add(op)
 	if IsLoad(op) == t.load {
 		t.touch(op)
@@ -135,13 +133,10 @@ func (t *tally) touch(op *history.Op) {
 
 func (t *tally) measured(log *history.Log, found checkers.Result) *Measured {
 	m := &Measured{
-		Stale: found.Stale, Staleness: found.Staleness, Isolation: found.Isolation,
+		Lost: found.Lost, Stale: found.Stale, Staleness: found.Staleness, Isolation: found.Isolation,
 		Faults: t.line.faults, Phases: t.line.spans, Counts: t.counts, begin: t.line.begin, end: t.line.end,
 	}
 	m.Latency = found.Latency
-	if m.Series = (Series{Width: FineWidth}); log.Doubts.Times == "" {
-		m.Series = t.series.series(log, found.Stale)
-	}
 	m.Findings = found.Findings
 	m.Values = append(m.Values, found.Values...)
 	for i := range m.Values {
