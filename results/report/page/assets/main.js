@@ -84,6 +84,7 @@ R.start = () => {
   matchMedia("print").addEventListener("change", e => print(e.matches));
   addEventListener("beforeprint", () => print(true));
   addEventListener("afterprint", () => print(false));
+  R.readyAt = performance.now(); // since the page was asked for
   document.documentElement.dataset.ready = "yes";
 };
 R.start();
