@@ -26,7 +26,7 @@ var classes = map[checkers.Class]ClassWords{
 	checkers.WriteAfterRead:    {"write before what it followed", "writes before what they followed", "sessions.writes_follow_reads"},
 	checkers.OrderFlip:         {"order on which readers disagree", "orders on which readers disagree", "reads.order_flips"},
 	checkers.LostElement:       {"lost element", "lost elements", "set.lost"},
-	checkers.Duplicate:         {"element twice in one answer", "elements twice in one answer", "set.duplicated"},
+	checkers.Duplicate:         {"element returned twice in one answer", "elements returned twice in one answer", "set.duplicated"},
 	checkers.StaleSet:          {"stale read of a set", "stale reads of sets", "set.stale"},
 	checkers.Flapping:          {"element that came and went", "elements that came and went", "set.flapping"},
 	checkers.Diverged:          {"difference between settled nodes", "differences between settled nodes", ""},

@@ -43,7 +43,7 @@ func TestHeadline(t *testing.T) {
 		{"unknown", results.Verdict{Values: []results.FactValue{unknown}}, "Whether acknowledged writes were lost is not known."},
 		{"isolation", results.Verdict{Isolation: &checkers.Isolation{Not: "serializable"}}, "Transactions were not serializable."},
 		{"duplicates", results.Verdict{Values: []results.FactValue{known("set.duplicated", 16), known("set.lost", 0)}, Findings: []results.Finding{{Class: checkers.Duplicate}}},
-			"No acknowledged write was lost; 16 elements twice in one answer."},
+			"No acknowledged write was lost; 16 elements returned twice in one answer."},
 		{"nothing", results.Verdict{}, "Nothing was measured."},
 	} {
 		if got := Headline(&tc.v); got != tc.want {

@@ -44,7 +44,8 @@ type evidence struct {
 	Drawing string // porcupine's view, a path from the report; empty: none
 	Drawn   bool   // it is there
 	Logs    []nodeLog
-	at      int64 // when it happened
+	At      string // when it happened, in words
+	at      int64  // when it happened
 }
 
 // step is one transaction of a cycle.
@@ -141,7 +142,7 @@ func evidenceOf(in *Input, index int) *evidence {
 	if in.Drawing != nil {
 		e.Drawing, e.Drawn = in.Drawing(index)
 	}
-	e.Logs = in.logsAround(e.at)
+	e.Logs, e.At = in.logsAround(e.at), units.Instant(e.at)
 	return e
 }
 

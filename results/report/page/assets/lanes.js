@@ -1,8 +1,8 @@
 // The lanes: what nodes and clients were like, and ticks of what contradicts itself.
 R.states = {
   primary: ["primary", "on-dark"], replica: ["replica", "on-light"], peer: ["peer", "on-light"],
-  thought: ["thought it was primary", "on-light"], paused: ["paused", "on-light"], down: ["down", "white"], cut: ["cut off", "on-light"], catching: ["catching up", "on-light"],
-  served: ["clients served", "on-light"], some: ["some operations failed", "on-light"], refused: ["none acknowledged", "on-dark"],
+  thought: ["thought it was primary", "on-light", "old primary"], paused: ["paused", "on-light"], down: ["down", "white"], cut: ["cut off", "on-light"], catching: ["catching up", "on-light", "back"],
+  served: ["clients served", "on-light"], some: ["some operations failed", "on-light"], refused: ["none acknowledged", "on-dark", "none"],
 };
 
 // Each state has a pattern of its own besides its colour.
@@ -51,7 +51,7 @@ R.drawLanes = u => {
       if (s.to < u.scales.x.min || s.from > u.scales.x.max) continue;
       const a = x(s.from), w = Math.max(x(s.to) - a, p);
       R.paint(ctx, s.state, a, top, w, high);
-      const text = [s.label, (R.states[s.state] || [""])[0], s.label.split(",")[0], s.label.split(" ")[0]].find(t => t && ctx.measureText(t).width + 8 * p < w);
+      const text = [s.label, (R.states[s.state] || [""])[0], s.label.split(",")[0], (R.states[s.state] || [])[2]].find(t => t && ctx.measureText(t).width + 8 * p < w);
       if (!text || s.state === "served") continue;
       const wide = ctx.measureText(text).width;
       const on = R.states[s.state] ? R.states[s.state][1] : "ink";
