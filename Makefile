@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs soak calm kills ab plans table study reference images deployment deployments servers test-targets same clean
+.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments servers test-targets same clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -45,6 +45,10 @@ bench-peers: ## our clients beside redis-benchmark, pgbench and sysbench on the 
 
 bugs: build ## every plan of plans/bugs must find its defect as what it is, RUNS times; SOUND=1 switches the defects off, PIPELINE=16 has each client of the first workload so many operations under way
 	$(GO) run ./scripts/bugs -runs $(or $(RUNS),1) $(if $(SOUND),-sound) $(if $(PIPELINE),-pipeline $(PIPELINE))
+
+museum: build ## the defects of released versions (docs/museum.md): each is found in a run of its version, within 20 minutes, and held off in the version without it; RUNS=5 counts, PLAN=etcd-13766 is one alone
+	scripts/images museum postgres:15
+	$(GO) run ./scripts/museum $(if $(RUNS),-runs $(RUNS)) $(PLAN)
 
 soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)

@@ -29,6 +29,13 @@ const (
 	Unskew  ActionKind = "unskew"  // give them the true time again
 	Press   ActionKind = "press"   // take a resource from the node's processes, see Squeeze, under ID
 	Unpress ActionKind = "unpress" // give it back
+	Wipe    ActionKind = "wipe"    // Kill, and the data directory is emptied: the node's machine is replaced by a new one
+
+	// These no agent does: they are the target's way to change who belongs to its
+	// cluster, and what the members run.
+	Join    ActionKind = "join"    // the node, with an empty data directory, becomes a member
+	Leave   ActionKind = "leave"   // the node is no member any more, and its server stops
+	Upgrade ActionKind = "upgrade" // the node's server ends, and goes on in the version To on the same data
 )
 
 // Rule drops packets between this node and a peer.
@@ -58,6 +65,7 @@ type Action struct {
 	Seed    uint64   `json:"seed,omitempty"`    // of the action's own random choices
 
 	Command []string `json:"-"` // Exec
+	To      string   `json:"-"` // Upgrade: a name of the plan's versions; empty: the one that was formed
 	Here    bool     `json:"-"` // Exec: on the harness's machine
 }
 
@@ -74,6 +82,19 @@ type Effect struct {
 	Counts map[string]uint64
 }
 
+// Words of Effect.Counts.
+const (
+	PagesLost    = "pages lost"     // Power: that were written and not synced
+	PagesKept    = "pages survived" // Power: likewise, and survived by Loss.Survive
+	NamesLost    = "names lost"     // Power: creations, renames and removals
+	BytesLost    = "bytes lost"     // Power: that files had grown by
+	Writes       = "writes"         // Power: on the volume since the last cut, or its first mount
+	Syncs        = "syncs"          // Power: likewise
+	CallsFailed  = "calls failed"   // Undisk
+	CallsDelayed = "calls delayed"  // Undisk
+	BitsFlipped  = "bits flipped"   // Flip
+)
+
 // Needs are what nodes have to be launched with for some faults. A host that cannot give it says
 // so, with the remedy, in Launch; what only the node can tell, its agent tells by Can.
 type Needs struct {
@@ -81,6 +102,7 @@ type Needs struct {
 	Trace  bool    // the agent may look into, and write, the memory of the servers' processes whoever their user is
 	Shape  bool    // the agent may hold the node's packets
 	Press  bool    // the agent may take resources of the servers' processes whoever their user is
+	Memory bool    // the node has a limit of memory, Limits.Memory, which can be used up
 }
 
 // Volume is the file system under a node's data directory.
@@ -154,7 +176,9 @@ type Clock struct {
 
 // Squeeze is what is taken from a node's processes.
 type Squeeze struct {
-	CPU    float64 `json:"cpu,omitempty"`    // the share of one processor that is left to it; 0: not touched
-	Memory bool    `json:"memory,omitempty"` // memory is filled until the kernel kills the server
-	Files  int     `json:"files,omitempty"`  // descriptors that each process may have; 0: not touched
+	CPU float64 `json:"cpu,omitempty"` // the share of the time for which they may run; 0: not touched
+	// Memory is filled until the kernel kills the server, and given back at once: there is
+	// nothing to undo but that the server is down.
+	Memory bool `json:"memory,omitempty"`
+	Files  int  `json:"files,omitempty"` // descriptors that each process may have; 0: not touched
 }

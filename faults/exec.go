@@ -47,7 +47,7 @@ func execKind() Kind {
 			}
 			return validateVictim(spec.Victim, append([]string{Here}, anyVictim()...), nodes)
 		},
-		choose: func(p Planned, _ int, c chooser) ([]int, error) {
+		choose: func(p Planned, _ View, c chooser) ([]int, error) {
 			if p.Spec.Victim == Here {
 				return nil, nil
 			}

@@ -4,12 +4,18 @@
 // a schedule through the agents.
 package faults
 
-import "time"
+import (
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
 
 // table lists the kinds of faults. A kind is a file and a line here; what its
 // Keys set has a place in Spec.
 func table() []Kind {
-	return []Kind{killKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), crashKind(), execKind()}
+	return []Kind{killKind(), powerKind(), crashKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
+		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(),
+		joinKind(), leaveKind(), replaceKind(), upgradeKind()}
 }
 
 // Spec is one entry of a plan's `faults`.
@@ -31,10 +37,21 @@ type Spec struct {
 
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
+	To      string   `json:",omitempty"` // upgrade: a name of the plan's versions
 
-	From      string   // partition: nodes (default), clients, all
-	Also      []string `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
-	Direction string   // partition one-way: out (default) or in, seen from the victim
+	Survive float64      `json:",omitempty"` // power: percent
+	Sick    cluster.Sick `json:",omitzero"`  // disk; its chance is in percent here
+	Bits    cluster.Bits `json:",omitzero"`  // flip
+
+	From      string        // partition, link, reset: nodes, clients, all
+	Also      []string      `json:",omitempty"` // partition isolate, one-way: what is no node, of an attached deployment
+	Direction string        // partition one-way: out (default) or in, seen from the victim; link: both (default), in, out
+	Link      Link          `json:",omitzero"`  // link
+	By        time.Duration `json:",omitempty"` // clock: how far it jumps
+	Strobe    time.Duration `json:",omitempty"` // clock: how often it jumps to and fro
+	Drift     string        `json:",omitempty"` // clock: what it gains in a second, such as 100ms/s
+	CPU       float64       `json:",omitempty"` // press: percent of the time that its victims may run
+	Files     int           `json:",omitempty"` // press: descriptors that each process may have
 }
 
 // Planned is one fault of a schedule. Resolved victims are filled in when it

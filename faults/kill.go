@@ -7,7 +7,7 @@ import "github.com/aftershock-chaos/aftershock/cluster"
 func killKind() Kind {
 	return Kind{
 		KindInfo: KindInfo{Name: "kill", Victims: anyVictim(),
-			About: "SIGKILL to every process of the node; its end starts the server again on the same data"},
+			About: "SIGKILL to every process of the node; its end starts the server again on the same data. The kernel lives: what was written but not synced is kept, and what was sent goes out: see power, crash"},
 		Done:   "killed",
 		Outage: true,
 		Hold:   Down,

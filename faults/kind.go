@@ -35,6 +35,7 @@ const (
 	Replica = "replica"
 	Random  = "random"
 	All     = "all"
+	Spare   = "spare" // a node that does not belong to the cluster now
 )
 
 // anyVictim are the words for the victims of a fault that can hit any node.
@@ -71,22 +72,34 @@ type Kind struct {
 	// Anywhere: it needs no guest beside the server of a deployment that somebody
 	// else runs.
 	Anywhere bool
-	// Attached: it is for deployments that somebody else runs alone.
-	Attached bool
+	// There makes of it what it is on deployments that somebody else runs, where that
+	// is another thing; nil: it is the same.
+	There func(Kind) Kind
 	// Process: it can hit one process of an attached node.
 	Process bool
 	// Does are the kinds of actions by which Steps put it into effect and undo it.
 	Does []cluster.ActionKind
+	// Members is the change of the cluster's members by which Steps, or the end of a
+	// Hold, put it into effect, which the target has to know how to do: Join, Leave or
+	// Upgrade; empty: it changes none.
+	Members cluster.ActionKind
+	// Joins: its victims are nodes that do not belong to the cluster.
+	Joins bool
+	// InTurn: its victims are hit one after the other, each when the one before is done.
+	InTurn bool
 	// Needs adds to what the nodes have to be launched with for a fault of this
 	// kind; nil: nothing.
 	Needs func(s Spec, n *cluster.Needs)
 	// VictimKey is the key of the victim in a plan's map; empty: "victim".
 	VictimKey string
+	// Short: the victim can stand alone, in place of the map.
+	Short bool
 
 	// The kind's own part of the package's functions; nil where it has none.
+	enter    func(Spec, cluster.Action) cluster.Action            // EnterOf
 	fill     func(s *Spec)                                        // Defaults; nil: those of Keys
 	validate func(s Spec, nodes []string) error                   // Validate: what shape, victim and Keys can be together
-	choose   func(p Planned, nodes int, c chooser) ([]int, error) // Resolve
+	choose   func(p Planned, view View, c chooser) ([]int, error) // Resolve
 	verify   func(Evidence) (string, bool)                        // Verify
 	brief    func(title string) string                            // Brief
 }
@@ -138,13 +151,28 @@ func AddCounts(to, more map[string]uint64) map[string]uint64 {
 	return to
 }
 
+// On is the kind as it is on nodes that the plan launches, or on those of a
+// deployment that somebody else runs.
+func (k Kind) On(attached bool) Kind {
+	if attached && k.There != nil {
+		return k.There(k)
+	}
+	return k
+}
+
+// EnterOf is Enter for a fault of the kind.
+func (k Kind) EnterOf(s Spec) cluster.Action {
+	if k.enter == nil {
+		return k.Enter
+	}
+	return k.enter(s, k.Enter)
+}
+
 // Actions are the kinds of actions by which it is put into effect and undone.
 func (k Kind) Actions() []cluster.ActionKind {
 	switch {
 	case k.Anywhere:
 		return nil
-	case k.Attached:
-		return []cluster.ActionKind{cluster.Crash}
 	case k.Steps != nil:
 		return k.Does
 	case k.Hold == Paused:
@@ -153,12 +181,13 @@ func (k Kind) Actions() []cluster.ActionKind {
 	return []cluster.ActionKind{k.Enter.Kind, cluster.Restart}
 }
 
-// Actions are the kinds of actions that a schedule asks of the nodes, in order.
-func Actions(schedule []Planned) []cluster.ActionKind {
+// Actions are the kinds of actions that a schedule asks of the nodes, in order;
+// attached: of those of a deployment that somebody else runs.
+func Actions(schedule []Planned, attached bool) []cluster.ActionKind {
 	var all []cluster.ActionKind
 	for _, p := range schedule {
 		kind, _ := Lookup(p.Spec.Kind)
-		all = append(all, kind.Actions()...)
+		all = append(all, kind.On(attached).Actions()...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -33,7 +33,7 @@ func TestKinds(t *testing.T) {
 }
 
 func TestOutages(t *testing.T) {
-	for name, want := range map[string]bool{"kill": true, "stop": true, "pause": true, "partition": true, "crash": true, "exec": true, "restart": false, "melt": false} {
+	for name, want := range map[string]bool{"kill": true, "stop": true, "pause": true, "partition": true, "crash": true, "exec": true, "power": true, "disk": true, "flip": false, "restart": false, "melt": false} {
 		if k, _ := Lookup(name); k.Outage != want {
 			t.Errorf("%s is an outage: %v", name, k.Outage)
 		}
@@ -49,6 +49,17 @@ func TestVerify(t *testing.T) {
 	}{
 		{"kill", Evidence{}, true, ""},
 		{"melt", Evidence{}, true, ""},
+		{"power", Evidence{Counts: map[string]uint64{"pages lost": 2, "names lost": 1, "writes": 9}}, true, "lost 2 pages and 1 name that had not been synced"},
+		{"power", Evidence{Counts: map[string]uint64{"writes": 9, "syncs": 9}}, true, "lost nothing: all of the 9 writes to disk before it had been synced"},
+		{"power", Evidence{Counts: map[string]uint64{"writes": 9, "pages survived": 1}}, true, "lost nothing: what had not been synced survived"},
+		{"power", Evidence{}, false, "nothing was written to the data directory before it"},
+		{"crash", Evidence{Counts: map[string]uint64{"names lost": 1}}, true, "lost 1 name that had not been synced"},
+		{"crash", Evidence{}, true, ""},
+		{"disk", Evidence{Healed: true, Counts: map[string]uint64{"calls failed": 1, "calls delayed": 2}}, true, "held up 2 calls and failed 1 call"},
+		{"disk", Evidence{Healed: true, Counts: map[string]uint64{"calls failed": 0}}, false, "no call was touched by it"},
+		{"disk", Evidence{}, false, "it was not seen to touch a call"},
+		{"flip", Evidence{Counts: map[string]uint64{"bits flipped": 1}}, true, "flipped 1 bit"},
+		{"flip", Evidence{}, false, "it flipped no bit"},
 		{"partition", Evidence{Healed: true, Dropped: 1}, true, "dropped 1 packet"},
 		{"partition", Evidence{Healed: true}, false, "it dropped no packet, so nobody can have noticed it"},
 		{"partition", Evidence{}, false, "it was not seen to drop a packet: its heal was not recorded"},

@@ -136,7 +136,7 @@ func validatePartition(spec Spec, nodes []string) error {
 
 // choosePartition takes the shape's victim where none is named, and for halves
 // the whole side.
-func choosePartition(p Planned, nodes int, choose chooser) ([]int, error) {
+func choosePartition(p Planned, view View, choose chooser) ([]int, error) {
 	s, _ := findShape(p.Spec.Shape)
 	victim := p.Spec.Victim
 	switch {
@@ -149,7 +149,7 @@ func choosePartition(p Planned, nodes int, choose chooser) ([]int, error) {
 	if err != nil || s.side == nil {
 		return victims, err
 	}
-	return s.side(victims, permutation(p.Seed, streamMembers, nodes)), nil
+	return s.side(victims, view.members(permutation(p.Seed, streamMembers, len(view.Nodes)))), nil
 }
 
 // verifyPartition wants packets to have been dropped.

@@ -17,7 +17,9 @@ import (
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/machine"
+	"github.com/aftershock-chaos/aftershock/harness/members"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/lastwords"
 	"github.com/aftershock-chaos/aftershock/internal/version"
@@ -53,6 +55,7 @@ type deployment struct {
 	machine *results.Machine // that it all runs on; nil until the replica set is formed
 	cluster cluster.Cluster  // nil until the nodes are launched
 	nodes   []*cluster.Node
+	spares  int // the last so many nodes
 }
 
 // configure makes the target of a plan ready to be launched on a host, and
@@ -62,7 +65,7 @@ func configure(ctx context.Context, p *plan.Plan, launch string, host Host) (*de
 	if err != nil {
 		return nil, err
 	}
-	d := &deployment{host: host, target: known.Info()}
+	d := &deployment{host: host, target: known.Info(), spares: p.Target.Spares}
 	if d.wanted, d.about, err = p.Versions(); err != nil {
 		return nil, fmt.Errorf("%w: %w", failure.ErrInput, err)
 	}
@@ -93,7 +96,8 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		d.log.Info("image", "name", d.image)
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
-		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: faults.NeedsOf(r.plan.Faults)}
+		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
+	spec.Needs.Shape = spec.Needs.Shape || len(r.plan.WAN) > 0
 	for _, s := range d.target.Servers {
 		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
 			spec.Programs = append(spec.Programs, path)
@@ -110,12 +114,16 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		return failure.Infrastructure("launch the nodes on host "+d.host.Name, err)
 	}
 	d.nodes = d.cluster.Nodes()
-	return d.able(ctx, r.schedule)
+	asked := faults.Actions(r.schedule, false)
+	if len(r.plan.WAN) > 0 {
+		asked = append(asked, cluster.Shape)
+	}
+	return d.able(ctx, asked)
 }
 
-// able refuses a schedule that the nodes' agents cannot put into effect here.
-func (d *deployment) able(ctx context.Context, schedule []faults.Planned) error {
-	for _, kind := range faults.Actions(schedule) {
+// able refuses actions that the nodes' agents cannot put into effect here.
+func (d *deployment) able(ctx context.Context, asked []cluster.ActionKind) error {
+	for _, kind := range asked {
 		for _, n := range d.nodes {
 			if able, ok := n.Control.(cluster.Able); ok {
 				if err := able.Can(ctx, kind); err != nil {
@@ -257,7 +265,7 @@ func (d *deployment) start(ctx context.Context) error {
 	starting, startCtx := errgroup.WithContext(ctx)
 	for i, n := range d.launched() {
 		starting.Go(func() error {
-			if err := n.Start(startCtx, d.system.Server(d.nodes, i)); err != nil {
+			if err := n.Start(startCtx, d.system.Server(d.first(), i)); err != nil {
 				return fmt.Errorf("start the server of %s: %w", n.Name, err)
 			}
 			return nil
@@ -270,7 +278,7 @@ func (d *deployment) start(ctx context.Context) error {
 	if d.visit != nil {
 		what = "make the run's own objects in " + d.visit.Called()
 	}
-	err := d.system.Form(ctx, d.nodes)
+	err := d.system.Form(ctx, d.first())
 	if errors.Is(err, targets.ErrVersion) {
 		return fmt.Errorf("%w: target %s: %w", failure.ErrInput, d.target.Name, err)
 	}
@@ -282,8 +290,19 @@ func (d *deployment) launched() []*cluster.Node {
 	if d.visit != nil {
 		return nil
 	}
-	return d.nodes
+	return d.first()
 }
+
+// book is that of who belongs to the cluster; nil where nothing changes that.
+func (e *execution) book(clock history.Clock) *members.Members {
+	if d := e.deployment; e.plan.ChangesMembers() {
+		return members.New(d.system, d.nodes, len(d.first()), clock, e.record.emit)
+	}
+	return nil
+}
+
+// first are the nodes that belong to the cluster from the start.
+func (d *deployment) first() []*cluster.Node { return d.nodes[:len(d.nodes)-d.spares] }
 
 // askVersion asks the first server which version it is, and refuses one that the
 // plan does not mean.

@@ -13,6 +13,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/faults/engine"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/livewatch"
+	"github.com/aftershock-chaos/aftershock/harness/members"
 	"github.com/aftershock-chaos/aftershock/harness/meter"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
 	"github.com/aftershock-chaos/aftershock/harness/operator"
@@ -20,6 +21,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/preflight"
 	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/harness/settle"
+	"github.com/aftershock-chaos/aftershock/harness/wan"
 	"github.com/aftershock-chaos/aftershock/harness/watchdog"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -67,6 +69,7 @@ type session struct {
 	clock    history.Clock
 	watchdog *watchdog.Watchdog
 	roles    *roles.Roles
+	members  *members.Members // nil: all nodes, for ever
 	progress *progressReporter
 	engine   *engine.Engine
 }
@@ -90,7 +93,7 @@ func (e *execution) prepare(ctx context.Context, host Host) (err error) {
 	if e.deployment, err = configure(ctx, e.plan, e.request.launch, host); err != nil {
 		return err
 	}
-	measured, need := []bool{}, preflight.Need{Nodes: 1 + e.plan.Target.Replicas}
+	measured, need := []bool{}, preflight.Need{Nodes: len(e.plan.NodeNames())}
 	for _, spec := range e.plan.Loads() {
 		w, err := workloads.New(spec)
 		if err != nil {
@@ -143,6 +146,10 @@ func (e *execution) run(ctx context.Context) error {
 		return err
 	}
 	e.begin(background)
+	distances, err := wan.Put(ctx, e.plan, e.deployment.nodes, e.deployment.cluster.HarnessAddr(), e.session.clock, e.record.emit)
+	if err != nil {
+		return failure.Infrastructure("before the load", err)
+	}
 	e.askPermission()
 
 	loadCtx, stopLoad := context.WithCancel(ctx)
@@ -166,6 +173,7 @@ func (e *execution) run(ctx context.Context) error {
 		finals.readNodes(ctx)
 		finals.drainQueues(ctx)
 	}
+	distances.Lift(life)
 	e.phase("end", e.now())
 	return context.Cause(ctx)
 }
@@ -198,10 +206,15 @@ func (e *execution) begin(background *actors) {
 	s := &session{clock: history.NewClock()}
 	s.watchdog = watchdog.New(s.clock, d.nodes, cluster.DefaultLease, rec.emit)
 	s.roles = roles.New(d.system, d.nodes, s.clock, rec.emit)
+	s.members = e.book(s.clock)
+	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress}
-	s.engine = &engine.Engine{Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
+	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
+	if s.members != nil {
+		s.engine.Members = s.members
+	}
 	if beside, ok := d.cluster.(cluster.Neighbours); ok {
 		s.engine.Lookup = beside.Lookup
 	}
@@ -220,6 +233,7 @@ func (e *execution) begin(background *actors) {
 			actor{name: "what stands beside the nodes", run: silent(func(ctx context.Context) { attached.Watch(ctx, e.plan, s.clock, rec.emit) })})
 	}
 	if o := operator.New(d.system, d.nodes, e.plan.Target.Failover, e.plan.Seed, s.clock, s.watchdog, rec.emit, rec.log); o != nil {
+		o.Members = s.members.Has
 		background.start(actor{name: "operator", run: silent(o.Run)})
 	}
 }
@@ -309,7 +323,7 @@ func (e *execution) heal(ctx context.Context) {
 // cluster all nodes of which say that what holds the data is gone is settled
 // enough to be read: that there is nothing is what the reads will be answered.
 func (e *execution) settled(ctx context.Context) bool {
-	nodes := e.deployment.nodes
+	nodes := e.session.members.Nodes(e.deployment.nodes)
 	s := settle.Wait(ctx, e.deployment.system, nodes, e.session.clock, e.plan.Settle)
 	if ctx.Err() != nil {
 		return s.Missing == ""
@@ -337,7 +351,7 @@ func (e *execution) finalReader() *finalReader {
 
 func (e *execution) clients() clients {
 	r := e.session.roles
-	return clients{system: e.deployment.system, doors: e.deployment.visit.Doors(e.plan), nodes: e.deployment.nodes, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.Primary, changes: &r.Changes, replica: r.Replica,
+	return clients{system: e.deployment.system, doors: e.deployment.visit.Doors(e.plan), nodes: e.deployment.nodes, members: e.session.members, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.Primary, changes: &r.Changes, replica: r.Replica,
 		options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: e.values()}}
 }
 
@@ -381,6 +395,7 @@ type clients struct {
 	system   targets.System
 	doors    *attached.Doors // nil: straight to the nodes
 	nodes    []*cluster.Node
+	members  *members.Members // of them; nil: all
 	clock    history.Clock
 	watchdog *watchdog.Watchdog  // nil: nobody watches
 	primary  func() int          // the clients' belief, asked only when connecting

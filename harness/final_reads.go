@@ -42,6 +42,9 @@ func (f *finalReader) readNodes(ctx context.Context) {
 	for round := range finalRounds {
 		var readers sync.WaitGroup
 		for node := range f.nodes {
+			if !f.members.Has(node) {
+				continue
+			}
 			buffer := f.history.Buffer()
 			readers.Go(func() {
 				defer buffer.Flush()

@@ -12,6 +12,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
+	"github.com/aftershock-chaos/aftershock/cluster/ssh"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -77,6 +78,9 @@ func places() []Host {
 	return []Host{
 		{Name: "compose", Available: dockerEngine, Clean: docker.Clean,
 			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return docker.Reap(ctx, o.Launch) }},
+		// A guest on a host ends with the session that its harness held: there is nothing to reap.
+		{Name: "ssh", Available: ssh.Available, Clean: func(context.Context) ([]string, error) { return nil, nil },
+			reap: func(context.Context, reaper.Order) (bool, error) { return false, nil }},
 		{Name: addresses.Place{}.Name(), Available: func(context.Context) (string, error) { return "servers that somebody else runs", nil },
 			Clean: func(context.Context) ([]string, error) { return nil, nil }},
 	}

@@ -35,6 +35,14 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// NodeMoment is what one node is at a moment of a run.
+type NodeMoment struct {
+	Name    string   `json:"name"`
+	Role    string   `json:"role"`              // primary or replica, as clients see it; empty: it does not answer
+	Primary bool     `json:"primary,omitempty"` // of the greatest epoch
+	Faults  []string `json:"faults,omitempty"`  // that hit it now
+}
+
 // Progress is a moment of a run, for a live line.
 type Progress struct {
 	Plan     string        `json:"plan"`
@@ -48,6 +56,11 @@ type Progress struct {
 	WriteP99 time.Duration `json:"write_p99"` // of the last second
 	Primary  string        `json:"primary"`
 	Faults   []string      `json:"faults"` // in force now
+	Nodes    []NodeMoment  `json:"nodes"`
+	// NextFault is the next one of the schedule, and Next how long it is until then;
+	// empty: there is none.
+	NextFault string        `json:"next_fault,omitempty"`
+	Next      time.Duration `json:"next,omitempty"`
 	// Linearizable is what is known of the registers so far; Unknown without any.
 	Linearizable checkers.Truth    `json:"linearizable"`
 	Metrics      *metrics.Snapshot `json:"metrics,omitempty"` // nil unless Options ask for it

@@ -9,6 +9,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -75,8 +76,11 @@ type progressReporter struct {
 	phase atomic.Pointer[string]
 	start atomic.Int64 // the load's start on the clock
 
-	mu     sync.Mutex
-	faults []string
+	mu       sync.Mutex
+	faults   []string
+	hit      map[string][]string // by node: the faults in force that hit it
+	begun    map[string]bool     // the faults of the schedule that have begun
+	schedule []faults.Planned
 }
 
 // note keeps the list of faults in force.
@@ -85,11 +89,37 @@ func (r *progressReporter) note(e history.Event) {
 	defer r.mu.Unlock()
 	switch e.Kind {
 	case history.EventFault:
+		r.begun[e.Fault] = true
 		if !e.Failed {
 			r.faults = append(r.faults, e.Fault+" "+e.Name)
+			for _, n := range e.Nodes {
+				r.hit[n] = append(r.hit[n], e.Name)
+			}
 		}
 	case history.EventHeal:
 		r.faults = slices.DeleteFunc(r.faults, func(f string) bool { return f == e.Fault+" "+e.Name })
+		for _, n := range e.Nodes {
+			if at := slices.Index(r.hit[n], e.Name); at >= 0 {
+				r.hit[n] = slices.Delete(r.hit[n], at, at+1)
+			}
+		}
+	}
+}
+
+// fill tells of the nodes and of the schedule.
+func (r *progressReporter) fill(p *Progress) {
+	view := r.roles.View()
+	primary := r.roles.Primary()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.Faults = slices.Clone(r.faults)
+	for i, n := range view.Nodes {
+		p.Nodes = append(p.Nodes, NodeMoment{Name: n.Name, Role: n.Role, Primary: i == primary, Faults: slices.Clone(r.hit[n.Name])})
+	}
+	for _, f := range r.schedule {
+		if at := r.plan.Warmup + f.At; !r.begun[f.ID] && at >= p.Elapsed && (p.NextFault == "" || at-p.Elapsed < p.Next) {
+			p.NextFault, p.Next = f.Spec.Title(), at-p.Elapsed
+		}
 	}
 }
 
@@ -118,9 +148,7 @@ func (r *progressReporter) run(ctx context.Context) {
 		if n := r.roles.Primary(); n >= 0 {
 			p.Primary = r.roles.Nodes[n].Name
 		}
-		r.mu.Lock()
-		p.Faults = slices.Clone(r.faults)
-		r.mu.Unlock()
+		r.fill(&p)
 		r.call(p)
 		last = p
 	}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -161,4 +163,26 @@ func (r *record) release() {
 func (r *record) remove() {
 	r.release()
 	_ = os.RemoveAll(r.dir.Path())
+}
+
+// Running tells whether a harness is at work on a run's directory, or on a run of a
+// group's, now.
+func Running(path string) bool {
+	locks, err := filepath.Glob(filepath.Join(globbed(path), "*", lockName))
+	if err != nil {
+		return true // nobody can tell
+	}
+	return slices.ContainsFunc(append(locks, filepath.Join(path, lockName)), func(lock string) bool {
+		file, err := os.Open(lock)
+		if err != nil {
+			return false
+		}
+		defer file.Close()
+		return !owner.Free(file)
+	})
+}
+
+// globbed is a path as filepath.Glob takes it literally.
+func globbed(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }

@@ -298,22 +298,22 @@ func (w *worker) notice() {
 // that takes its operations, also when another one has been promoted, for as long
 // as it does not say itself that it is a replica.
 func (w *worker) route(r *workloads.Request) int {
-	if r.Route == workloads.ToNode {
-		return int(r.Pick) % len(w.nodes)
-	}
-	if r.Route == workloads.ToAny {
-		return int(r.Pick) % len(w.nodes)
+	n, pick := len(w.nodes), int(r.Pick)
+	switch {
+	case r.Route == workloads.ToNode && !w.members.Has(pick%n):
+		return -1
+	case r.Route == workloads.ToNode:
+		return pick % n
+	case r.Route == workloads.ToAny:
+		return w.members.Next(n, -1, pick)
 	}
 	if w.sticky < 0 {
 		w.sticky = w.primary()
 	}
-	if r.Route == workloads.ToPrimary || len(w.nodes) == 1 {
+	if r.Route == workloads.ToPrimary || n == 1 {
 		return w.sticky
 	}
-	if w.sticky < 0 {
-		return int(r.Pick) % len(w.nodes)
-	}
-	return (w.sticky + 1 + int(r.Pick)%(len(w.nodes)-1)) % len(w.nodes)
+	return w.members.Next(n, w.sticky, pick) // -1: any
 }
 
 // react draws the consequences of an outcome: a broken connection is closed,

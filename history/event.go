@@ -22,7 +22,15 @@ const (
 	EventSettled    EventKind = "settled"     // what came of the wait for a settled cluster; Failed, and Detail says why, if it did not settle
 	EventAway       EventKind = "away"        // Node is out of the harness's reach for good, though no plan asked for it; Detail says why
 	EventPlace      EventKind = "place"       // what the place of a deployment that somebody else runs did to Node, or somebody with it: Name is restarted, moved, gone, lapsed or unguarded (until Until), or says, of who stands beside the nodes
+	EventMember     EventKind = "member"      // who belongs to the cluster: Node is a spare, has joined or has left, as Name says; nodes of which nothing is said are members
 	EventEnd        EventKind = "end"         // the end mark of the file, see EventLog.End; no Log has it
+)
+
+// The names of EventMember.
+const (
+	MemberSpare  = "spare"
+	MemberJoined = "joined"
+	MemberLeft   = "left"
 )
 
 // Event is one line of events.jsonl. Times are nanoseconds of the run's Clock.

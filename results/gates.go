@@ -153,7 +153,8 @@ func faultGate(p PlannedFault, happened []Fault) Gate {
 // was under way when the fault took effect and ended, or it was attempted or
 // answered while the fault was in force. One that found no node to go to
 // attempted nothing, and one whose answer never came, as in histories of other
-// tools, answers nothing.
+// tools, answers nothing, unless the agents have counted what they did: a reset
+// leaves what was under way without an answer.
 func touches(op *history.Op, f *Fault) bool {
 	within := func(at int64) bool { return f.At <= at && at <= f.End }
 	switch {
@@ -162,7 +163,7 @@ func touches(op *history.Op, f *Fault) bool {
 	case within(op.End) || within(op.Start):
 		return true
 	}
-	return op.Start <= f.At && f.At <= op.End && op.Outcome != history.Unknown
+	return op.Start <= f.At && f.At <= op.End && (op.Outcome != history.Unknown || len(f.Counts) > 0)
 }
 
 // unansweredNotes tell of faults during which nobody was answered: of a history

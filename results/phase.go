@@ -133,12 +133,14 @@ func (f *Fault) add(e *history.Event) {
 		}
 		return
 	}
+	f.Counts = faults.AddCounts(f.Counts, e.Counts)
 	if !f.Executed {
 		f.Executed, f.At, f.What = true, e.At, e.Detail
 	}
 	if off := e.At - e.Planned; e.Planned != 0 && Abs(off) > Abs(f.Precision) {
 		f.Precision = off
 	}
+	f.Counts = faults.AddCounts(f.Counts, e.Counts)
 	for _, n := range victims(e) {
 		if !slices.Contains(f.Victims, n) {
 			f.Victims = append(f.Victims, n)

@@ -32,7 +32,7 @@ const lateLeast = 0.01
 func loadRemark(values map[string]checkers.Value) []string {
 	told := lateRemark(values)
 	dropped, left := values["load.dropped"], values["load.unsent"]
-	if n := dropped.N - left.N; dropped.Known && left.Known && n > 0 {
+	if n := most(dropped) - most(left); dropped.Known && left.Known && n > 0 {
 		told = append(told, kit.UnsentWhy(int64(n))+": they were skipped as no client was free when they were due (backlog: skip), and count as waiting until then at least")
 	}
 	return append(told, unsentRemark(values)...)
@@ -45,8 +45,8 @@ func lateRemark(values map[string]checkers.Value) []string {
 		told = append(told, fmt.Sprintf("the harness itself sent %s of the operations more than %s late, by up to %s: claims about latency are not decided by what it may have added; a machine with less else to do, fewer clients or a lower rate would not",
 			percent(own.N), history.LateBound, units.FloatNanos(values[ownShareMost].N)))
 	}
-	if late.Known && late.N >= lateLeast {
-		words := fmt.Sprintf("%s of the operations were sent more than %s late, or never", percent(late.N), history.LateBound)
+	if late.Known && most(late) >= lateLeast {
+		words := fmt.Sprintf("%s of the operations were sent more than %s late, or never", percent(most(late)), history.LateBound)
 		if burst.Known {
 			words += fmt.Sprintf(", and in bursts of up to %s", burst.Format(checkers.PerSec))
 		}
@@ -58,12 +58,16 @@ func lateRemark(values map[string]checkers.Value) []string {
 	return told
 }
 
+// most is the greatest that a count or a share can be; what has no upper bound counts
+// with what is certain.
+func most(v checkers.Value) float64 { return max(v.N, v.AtMost) }
+
 func unsentRemark(values map[string]checkers.Value) []string {
 	unsent, asked, rate := values["load.unsent"], values["load.asked"], values["load.rate"]
-	if !unsent.Known || unsent.N == 0 {
+	if !unsent.Known || most(unsent) == 0 {
 		return nil
 	}
-	words := kit.UnsentWhy(int64(unsent.N)) + ": no client was free for them before the load was over"
+	words := kit.UnsentWhy(int64(most(unsent))) + ": no client was free for them before the load was over"
 	if asked.Known && rate.Known {
 		words = fmt.Sprintf("asked for %s, sent %s: %s", asked.Format(checkers.PerSec), rate.Format(checkers.PerSec), words)
 	}

@@ -20,11 +20,13 @@ const VerdictVersion = 1
 // Answer is a three-valued judgement.
 type Answer string
 
-// The answers, the worst last.
+// The answers, the worst last. A run whose plan claims nothing proves nothing and is
+// OnlyMeasured, where its gates are met.
 const (
-	Holds    Answer = "holds"
-	Unproven Answer = "unknown"
-	Violated Answer = "violated"
+	Holds        Answer = "holds"
+	OnlyMeasured Answer = "measured"
+	Unproven     Answer = "unknown"
+	Violated     Answer = "violated"
 )
 
 // Exit codes of a judged run.
@@ -46,7 +48,7 @@ func answerOf(t checkers.Truth) Answer {
 
 func (a Answer) rank() int {
 	switch a {
-	case Holds:
+	case Holds, OnlyMeasured:
 		return 0
 	case Violated:
 		return 2
@@ -67,9 +69,9 @@ func Worst(verdicts ...*Verdict) Answer {
 	if len(verdicts) == 0 {
 		return Unproven
 	}
-	worst := Holds
+	worst := OnlyMeasured
 	for _, v := range verdicts {
-		if v.Verdict.rank() > worst.rank() {
+		if v.Verdict.rank() > worst.rank() || v.Verdict == Holds && worst == OnlyMeasured {
 			worst = v.Verdict
 		}
 	}
@@ -265,6 +267,9 @@ func (v *Verdict) note(text string) {
 
 func (v *Verdict) judgeClaims(claims []string, values map[string]checkers.Value, met bool) {
 	v.Verdict = Holds
+	if len(claims) == 0 {
+		v.Verdict = OnlyMeasured
+	}
 	if !met {
 		v.Verdict = Unproven
 	}

@@ -28,7 +28,7 @@ func TestVerdictOfClaims(t *testing.T) {
 		{[]string{"writes.lost > 0", "failover.max < 10s"}, Unproven, 2},
 		{[]string{"failover.max < 10s", "faults.count == 3", "writes.lost > 0"}, Violated, 1},
 		{[]string{"writes.lost ==", "writes.lost > 0"}, Unproven, 2},
-		{nil, Holds, 0},
+		{nil, OnlyMeasured, 0},
 	} {
 		in := sampleInput()
 		in.Claims = tc.claims
@@ -124,6 +124,10 @@ func TestTouches(t *testing.T) {
 		if got := touches(op, f); got != tc.want {
 			t.Errorf("an operation from %d to %d (flags %d, %s %s) tells of the fault: %v", tc.start, tc.end, tc.flags, tc.outcome, tc.why, got)
 		}
+	}
+	cut := &history.Op{Start: 50, End: 300, Outcome: history.Unknown}
+	if !touches(cut, &Fault{At: 100, End: 200, Counts: map[string]uint64{"connections reset": 1}}) {
+		t.Error("an operation whose connection was reset tells nothing of it")
 	}
 }
 
@@ -248,6 +252,12 @@ func TestWorst(t *testing.T) {
 		t.Error(got)
 	}
 	if got := Worst(of(Holds)...); got != Holds {
+		t.Error(got)
+	}
+	if got := Worst(of(OnlyMeasured, Holds, OnlyMeasured)...); got != Holds {
+		t.Error(got)
+	}
+	if got := Worst(of(OnlyMeasured)...); got != OnlyMeasured {
 		t.Error(got)
 	}
 	if got := Worst(); got != Unproven {

@@ -8,18 +8,19 @@ package schema
 type Type string
 
 const (
-	Text     Type = "text"
-	Name     Type = "name"     // of a-z, 0-9 and - between them
-	Word     Type = "word"     // one of Field.Words; any text if it has none
-	Whole    Type = "whole"    // a whole number from Min to Max
-	Duration Type = "duration" // in Go's spelling, such as 1.5s; Min and Max are nanoseconds
-	Rate     Type = "rate"     // operations per second: 2000/s, 120/m
-	Flag     Type = "flag"     // true or false
-	Size     Type = "size"     // bytes: 512MB, 2GiB; Min and Max are bytes
-	Number   Type = "number"   // from Min to Max, with a point or without: 0.99
-	Percent  Type = "percent"  // hundredths: 5%; the value, Min and Max are percent
-	Map      Type = "map"      // of Field.Fields, of Field.Words to Field.Of, or of any names to Field.Of
-	List     Type = "list"     // of at most Max entries, each as Field.Fields or Field.Of say
+	Text      Type = "text"
+	Name      Type = "name"      // of a-z, 0-9 and - between them
+	Word      Type = "word"      // one of Field.Words; any text if it has none
+	Whole     Type = "whole"     // a whole number from Min to Max
+	Duration  Type = "duration"  // in Go's spelling, such as 1.5s; Min and Max are nanoseconds
+	Rate      Type = "rate"      // operations per second: 2000/s, 120/m
+	Flag      Type = "flag"      // true or false
+	Size      Type = "size"      // bytes: 512MB, 2GiB; Min and Max are bytes
+	Bandwidth Type = "bandwidth" // bits per second: 10mbit, 1.5gbit; Min and Max are bits per second
+	Number    Type = "number"    // from Min to Max, with a point or without: 0.99
+	Percent   Type = "percent"   // hundredths: 5%; the value, Min and Max are percent
+	Map       Type = "map"       // of Field.Fields, of Field.Words to Field.Of, or of any names to Field.Of
+	List      Type = "list"      // of at most Max entries, each as Field.Fields or Field.Of say
 )
 
 // Field is one key of a plan, and what its value may be.
@@ -53,7 +54,7 @@ func (f Field) Sample() string {
 	case len(f.Words) > 0:
 		return f.Words[0]
 	}
-	return map[Type]string{Text: "a word", Name: "a-name", Word: "a word", Whole: "1", Duration: "10s", Rate: "2000/s", Flag: "true", Size: "512MB", Percent: "5%", Number: "1"}[f.Type]
+	return map[Type]string{Text: "a word", Name: "a-name", Word: "a word", Whole: "1", Duration: "10s", Rate: "2000/s", Flag: "true", Size: "512MB", Bandwidth: "10mbit", Percent: "5%", Number: "1"}[f.Type]
 }
 
 // Assumed says what holds where a plan leaves the key out; empty: nothing.
@@ -68,7 +69,7 @@ func (f Field) Assumed() string {
 type Key[T any] struct {
 	Field
 	// At points to the value: a *string, *int, *uint64, *float64, *bool,
-	// *time.Duration, *Bytes, *[]string, *map[string]string or *map[string]int; or it
+	// *time.Duration, *Bytes, *Bits, *[]string, *map[string]string or *map[string]int; or it
 	// is the []Slot of a map with keys of its own, which Group makes. The plan
 	// language has some of its own besides.
 	At func(*T) any `json:"-"`

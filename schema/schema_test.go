@@ -15,6 +15,7 @@ type sample struct {
 	rate    float64
 	flag    bool
 	size    Bytes
+	band    Bits
 	number  float64
 	weights map[string]int
 	inner   struct{ name string }
@@ -30,6 +31,7 @@ func sampleKeys() []Key[sample] {
 		{Field{Name: "rate", Type: Rate, Min: 0.5, Max: 100}, func(s *sample) any { return &s.rate }},
 		{Field{Name: "flag", Type: Flag}, func(s *sample) any { return &s.flag }},
 		{Field{Name: "size", Type: Size, Min: 1e6, Max: 1 << 40}, func(s *sample) any { return &s.size }},
+		{Field{Name: "band", Type: Bandwidth, Min: 1e3, Max: 1e12}, func(s *sample) any { return &s.band }},
 		{Field{Name: "number", Type: Number, Min: 0.01, Max: 10}, func(s *sample) any { return &s.number }},
 		{Field{Name: "weights", Type: Map, Of: Whole, Words: []string{"a", "b"}, Default: "{a: 1, b: 2}"}, func(s *sample) any { return &s.weights }},
 		Group(Field{Name: "inner"}, inner, func(s *sample) *struct{ name string } { return &s.inner }),
@@ -73,6 +75,12 @@ func TestRead(t *testing.T) {
 		{"size", "9EB", "", "size is 9EB; it can be 1MB to 1TiB"},
 		{"size", "-1MB", "", `size wants a size, not "-1MB"; write it like 512MB or 2GiB`},
 		{"size", "1,000MB", "", `size wants a size, not "1,000MB"; write it like 512MB or 2GiB`},
+		{"band", "10mbit", "10mbit", ""},
+		{"band", "1.5 Gbit", "1500mbit", ""},
+		{"band", "1234567bit", "1234567bit", ""},
+		{"band", "10", "", "band is 10, which has no unit; write 10mbit or 10kbit"},
+		{"band", "10MB", "", `band wants a bandwidth, not "10MB"; write it like 10mbit or 1gbit`},
+		{"band", "2bit", "", "band is 2bit; it can be 1kbit to 1000gbit"},
 		{"number", "0.990", "0.99", ""},
 		{"number", "2", "2", ""},
 		{"number", "0", "", "number is 0; it can be 0.01 to 10"},
@@ -114,7 +122,7 @@ func TestFill(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	v := sample{word: "up", whole: 99, length: -time.Second, rate: 1, size: 1, number: 11}
+	v := sample{band: 1, word: "up", whole: 99, length: -time.Second, rate: 1, size: 1, number: 11}
 	wrong := map[string]string{}
 	Walk(Slots(sampleKeys(), &v), "", func(path string, s Slot) {
 		if m := s.Check(s.Name); m != nil {
@@ -123,7 +131,7 @@ func TestCheck(t *testing.T) {
 	})
 	want := map[string]string{"word": `word cannot be "up"; known are north, south`, "whole": "whole is 99; it can be 0 to 15",
 		"length": "length is -1s; it can be 1ms to 1h", "size": "size is 1B; it can be 1MB to 1TiB",
-		"number": "number is 11; it can be 0.01 to 10"}
+		"band": "band is 1bit; it can be 1kbit to 1000gbit", "number": "number is 11; it can be 0.01 to 10"}
 	if !reflect.DeepEqual(wrong, want) {
 		t.Errorf("got %v, want %v", wrong, want)
 	}

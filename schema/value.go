@@ -52,6 +52,8 @@ func (t Type) Wants() string {
 		return "true or false"
 	case Size:
 		return "a size"
+	case Bandwidth:
+		return "a bandwidth"
 	case Number:
 		return "a number"
 	case Percent:
@@ -98,6 +100,8 @@ func (s Slot) Read(name, text string, quoted bool) *Mistake {
 		return s.readRate(name, text, to)
 	case *Bytes:
 		return s.readSize(name, text, to)
+	case *Bits:
+		return s.readBandwidth(name, text, to)
 	case *bool:
 		if text != "true" && text != "false" {
 			return mistake("write true or false", "%s wants true or false, not %q", name, spelling.Short(text))
@@ -209,6 +213,8 @@ func (f Field) Span() string {
 		return spellPercent(f.Min) + " to " + spellPercent(f.Max)
 	case Size:
 		return Bytes(f.Min).String() + " to " + Bytes(f.Max).String()
+	case Bandwidth:
+		return Bits(f.Min).String() + " to " + Bits(f.Max).String()
 	case Number:
 		return spellNumber(f.Min) + " to " + spellNumber(f.Max)
 	}
@@ -258,6 +264,10 @@ func (s Slot) Check(name string) *Mistake {
 		if *to != 0 { // left out
 			return out(float64(*to))
 		}
+	case *Bits:
+		if *to != 0 { // likewise
+			return out(float64(*to))
+		}
 	}
 	return nil
 }
@@ -305,6 +315,8 @@ func (s Slot) Spell() string {
 		}
 		return spellRate(*to)
 	case *Bytes:
+		return to.String()
+	case *Bits:
 		return to.String()
 	default:
 		return fmt.Sprint(reflect.ValueOf(s.At).Elem())

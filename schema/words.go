@@ -31,7 +31,7 @@ func (f Field) Values() string {
 
 // kinds are the types in words.
 var kinds = map[Type]string{Text: "text", Name: "name of a-z, 0-9 and -", Word: "word", Whole: "whole number",
-	Duration: "duration", Rate: "rate", Flag: "true or false", Size: "size", Percent: "percentage", Number: "number", Map: "map", List: "list"}
+	Duration: "duration", Rate: "rate", Flag: "true or false", Size: "size", Bandwidth: "bandwidth", Percent: "percentage", Number: "number", Map: "map", List: "list"}
 
 // Told is the field's one line, with an example where that is no default.
 func (f Field) Told() string {

@@ -97,7 +97,11 @@ func (t *tally) loadValues() []checkers.Value {
 		rate = kit.Between(rate.Name, perSecond(float64(t.sent), length), 0, "")
 	}
 	if t.demand.Told {
-		unsent = kit.Between(unsent.Name, float64(t.errors.Unsent-t.demand.SkippedOf(t.line)), 0, "")
+		left := float64(t.errors.Unsent - t.demand.SkippedOf(t.line))
+		unsent = kit.Between(unsent.Name, left, left, "")
+		if t.doubts.Within(t.line.ToEnd()) > 0 { // what stood still was the harness, and all of them may have waited for it
+			unsent = kit.Between(unsent.Name, 0, left, t.why())
+		}
 		asked.Why = "a closed loop asks for as much as it gets"
 		if length := kit.Span(t.demand.Stop, begin); !t.demand.Closed && length > 0 {
 			asked = kit.Between(asked.Name, perSecond(float64(t.demand.Asked), length), 0, "")

@@ -47,6 +47,8 @@ func TestBounds(t *testing.T) {
 		{"the system stood still until the end", steady(600, 1000), []history.Event{demand(100, 1000, 1000, history.Unsent{From: 600, Until: 999, Count: 40})}, map[string][2]float64{
 			"ops.ok": {60, 100}, "ops.rate": {60, 100}, "availability.write_gap.max": {409e6, 409e6}, "errors.rate": {0, 0.4}, "errors.rate.before": {0, 0.4},
 			"load.unsent": {40, 40}, "load.asked": {100, 100}, "load.rate": {60, 60}}},
+		{"the harness stood still until the end", steady(600, 1000), []history.Event{stall(605, 990), demand(100, 1000, 1000, history.Unsent{From: 600, Until: 999, Count: 40})}, map[string][2]float64{
+			"load.unsent": {0, 40}}},
 		{"nothing was intended any more", steady(500, 1000), []history.Event{demand(50, 500, 500)}, map[string][2]float64{
 			"ops.rate": {100, 100}, "availability.write_gap.max": {10e6, 10e6}, "load.asked": {100, 100}, "load.unsent": {0, 0}}},
 		{"a failure while the harness stood still", append(steady(200, 900), write(9, 300, 850, failed)), []history.Event{stall(290, 860)}, map[string][2]float64{

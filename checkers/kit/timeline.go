@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"math"
 	"slices"
 	"sort"
 
@@ -20,6 +21,9 @@ type Timeline struct {
 	active    []Stretch // when some fault was in force: disjoint, in order
 	primaries Primaries
 }
+
+// ToEnd is all that comes before the measured phase is over.
+func (t *Timeline) ToEnd() Stretch { return Stretch{math.MinInt64, t.Measured.End} }
 
 // NewTimeline reads a log's events. A log without phases was measured as long
 // as its load lasted.

@@ -104,6 +104,7 @@ const (
 // visit tells, of every acknowledged marker and every node that it was not
 // written to, when the node showed it, if ever.
 func visit(log *history.Log, tell func(s LagSample, mark *history.Op, seen sight)) {
+	members := kit.MembersOf(log)
 	for _, g := range kit.Groups(log, history.ObjectMarker) {
 		var marks []*history.Op
 		polls := make([][]*history.Op, len(log.Meta.Nodes))
@@ -135,7 +136,12 @@ func visit(log *history.Log, tell func(s LagSample, mark *history.Op, seen sight
 					s.AckToVisible = max(0, kit.Span(s.At, kit.Until(m)))
 					s.StartToVisible = max(0, kit.Span(s.At, kit.From(m)))
 				}
+				until := kit.Never
+				if i < len(firsts) {
+					until = s.At
+				}
 				switch {
+				case !members.Throughout(node, kit.Until(m), until): // it was not the node's to show, or not for long
 				case i < len(firsts):
 					tell(s, m, shown)
 				case asked > kit.Until(m):

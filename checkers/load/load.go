@@ -40,6 +40,7 @@ type tally struct {
 	load   []bool // by workload
 	sent   int    // measured operations
 	late   int
+	sure   int // of these, those that were late for the system
 	phases []phase
 
 	tenth  int64 // the tenth of a second in which the last operation was sent
@@ -78,6 +79,9 @@ func (t *tally) Add(op *history.Op) {
 	if measured {
 		if t.sent++; late {
 			t.late++
+			if !doubted {
+				t.sure++
+			}
 		}
 	}
 	for i := range t.phases {
@@ -110,8 +114,16 @@ func (t *tally) lateness() checkers.Value {
 		return checkers.Value{Name: "load.late", Why: untold}
 	}
 	never := int(t.demand.UnsentOf(t.line))
-	return kit.Ratio("load.late", t.late+never, t.sent+never, "no operation was measured")
+	v := kit.Ratio("load.late", t.late+never, t.sent+never, "no operation was measured")
+	if v.Known && t.stood() {
+		v = kit.Between(v.Name, float64(t.sure)/float64(t.sent+never), v.N, t.demand.Why(t.line, t.doubts))
+	}
+	return v
 }
+
+// stood tells whether the harness stood still at some time before the load was over, so
+// that what was late or never sent may have waited for it alone.
+func (t *tally) stood() bool { return t.doubts.Within(t.line.ToEnd()) > 0 }
 
 // harness is the harness's own part in it.
 func (t *tally) harness() []checkers.Value {
@@ -144,5 +156,9 @@ func (t *tally) dropped() checkers.Value {
 	if !t.demand.Told {
 		return checkers.Value{Name: "load.dropped", Why: untold}
 	}
-	return checkers.Value{Name: "load.dropped", N: float64(t.demand.UnsentOf(t.line)), Known: true}
+	dropped := float64(t.demand.UnsentOf(t.line))
+	if t.stood() {
+		return kit.Between("load.dropped", 0, dropped, t.demand.Why(t.line, t.doubts))
+	}
+	return kit.Between("load.dropped", dropped, dropped, "")
 }

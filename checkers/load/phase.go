@@ -1,6 +1,7 @@
 package load
 
 import (
+	"math"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
@@ -16,6 +17,7 @@ type phase struct {
 	asked   int64 // intended
 	acked   int   // in it
 	late    int
+	sure    int // of these, those that were late for the system
 	sent    int
 	errors  kit.Errors
 	latency kit.Bounded
@@ -48,6 +50,9 @@ func (p *phase) add(op *history.Op, measured, late bool, least int64, doubted bo
 	p.asked++
 	if p.sent++; late {
 		p.late++
+		if !doubted {
+			p.sure++
+		}
 	}
 	failed := op.Outcome != history.OK && op.Error != history.ErrCompare
 	p.errors.Add(failed, doubted)
@@ -77,7 +82,16 @@ func (p *phase) values(doubts *kit.Doubts, why string) []checkers.Value {
 	}{{"p50", 50}, {"p99", 99}, {"max", 100}} {
 		values = append(values, p.latency.Value(prefix+"latency."+q.name, q.percent, "no operation of this phase was acknowledged", why))
 	}
-	return append(values, kit.Ratio(prefix+"late", p.late+int(p.errors.Unsent), p.sent+int(p.errors.Unsent), none), kit.Between(prefix+"dropped", float64(p.errors.Unsent), 0, ""))
+	late := kit.Ratio(prefix+"late", p.late+int(p.errors.Unsent), p.sent+int(p.errors.Unsent), none)
+	never := float64(p.errors.Unsent)
+	dropped := kit.Between(prefix+"dropped", never, never, "")
+	if doubts.Within(kit.Stretch{Begin: math.MinInt64, End: p.End}) > 0 { // see tally.stood
+		dropped = kit.Between(dropped.Name, 0, never, why)
+		if late.Known {
+			late = kit.Between(late.Name, float64(p.sure)/float64(p.sent+int(p.errors.Unsent)), late.N, why)
+		}
+	}
+	return append(values, late, dropped)
 }
 
 func (p *phase) length() float64 { return time.Duration(kit.Span(p.End, p.Begin)).Seconds() }

@@ -52,6 +52,15 @@ func newRestored(log *history.Log, of []incident, c *changes) restored {
 		r.left, r.order = append(r.left, len(log.Meta.Nodes)), append(r.order, i)
 	}
 	slices.SortStableFunc(r.order, func(a, b int) int { return int(min(max(kit.Span(of[a].over, of[b].over), -1), 1)) })
+	members := kit.MembersOf(log)
+	for i := range of {
+		for n := range log.Meta.Nodes { // who does not belong to it, or will not, is not waited for
+			if !members.Throughout(n, of[i].over, kit.Never) {
+				r.nodes[i][n] = kit.Beginning
+				r.left[i]--
+			}
+		}
+	}
 	for i := range log.Events {
 		if e := &log.Events[i]; e.Kind == history.EventSettled && !e.Failed {
 			r.settled = e.At

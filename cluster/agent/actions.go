@@ -8,8 +8,12 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // action is how one kind of action is put into effect in the node.
@@ -27,17 +31,41 @@ type action struct {
 	last func()
 }
 
+// rooms are what a node's agent acts on.
+type rooms struct {
+	processes *process.Supervisor
+	firewall  *network.Firewall
+	links     *link.Shaper
+	clocks    *clock.Clocks
+	presses   *press.Press
+	disk      *volume.Volume // nil: the data directory is a plain folder
+}
+
 // actionsOf lists every kind of action that an agent can do: a kind is a file in
 // the package of what it acts on, and a row here.
-func actionsOf(processes *process.Supervisor, firewall *network.Firewall) map[cluster.ActionKind]action {
+func actionsOf(r rooms) map[cluster.ActionKind]action {
+	processes, firewall, links, disk, clocks, presses := r.processes, r.firewall, r.links, r.disk, r.clocks, r.presses
+	p := &power{processes: processes, firewall: firewall, disk: disk}
 	return map[cluster.ActionKind]action{
 		cluster.Kill:    {do: processes.Kill},
 		cluster.Stop:    {do: processes.Stop},
 		cluster.Pause:   {do: processes.Pause},
 		cluster.Resume:  {do: processes.Resume},
-		cluster.Restart: {do: processes.Restart},
+		cluster.Restart: {do: p.restart},
+		cluster.Wipe:    {do: processes.Wipe},
 		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
+		cluster.Shape:   {can: links.Can, prepare: links.Can, do: links.Shape},
+		cluster.Unshape: {can: links.Can, do: links.Unshape},
+		cluster.Reset:   {can: link.CanReset, do: link.ResetExcept(firewall.ControlPort())},
+		cluster.Power:   {can: p.can, prepare: p.can, do: p.cut},
+		cluster.Disk:    {can: p.can, prepare: p.can, do: disk.Sicken},
+		cluster.Undisk:  {can: p.can, prepare: p.can, do: disk.Heal},
+		cluster.Flip:    {can: p.can, prepare: p.can, do: disk.Flip},
+		cluster.Skew:    {can: clocks.Can, prepare: clocks.Prepare, do: clocks.Skew},
+		cluster.Unskew:  {do: clocks.Unskew},
+		cluster.Press:   {do: presses.Press},
+		cluster.Unpress: {do: presses.Unpress},
 	}
 }
 

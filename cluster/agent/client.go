@@ -46,7 +46,8 @@ var ErrRefused = errors.New("the two ends of the control channel do not belong t
 // Client is the harness's hold on one agent; it implements cluster.Control and
 // may be used by many goroutines. It keeps the agent's lease alive until Close.
 type Client struct {
-	addr       netip.AddrPort
+	place      string                                      // where the agent is, for messages
+	dial       func(ctx context.Context) (net.Conn, error) // a connection to it
 	tls        *tls.Config
 	lease      time.Duration
 	http       *http.Client
@@ -54,6 +55,7 @@ type Client struct {
 	heard      atomic.Pointer[time.Time] // the last answer
 	exits      chan cluster.Exit
 	lapses     chan Lapse
+	starts     chan Start
 	lapsed     atomic.Int64    // how many lapses the agent has told
 	ctx        context.Context // ends when the channel is lost or closed
 	cancel     context.CancelCauseFunc
@@ -71,13 +73,20 @@ var (
 // tries until the agent answers or ctx ends; only one with other keys ends it at
 // once, with ErrRefused.
 func (a *Authority) Dial(ctx context.Context, addr netip.AddrPort, node string, lease time.Duration) (*Client, error) {
+	dialer := &net.Dialer{Timeout: dialAttempt}
+	return a.DialBy(ctx, func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr.String()) }, addr.String(), node, lease)
+}
+
+// DialBy is Dial over the connections that dial makes, to an agent that errors say is
+// at place.
+func (a *Authority) DialBy(ctx context.Context, dial func(context.Context) (net.Conn, error), place, node string, lease time.Duration) (*Client, error) {
 	if lease <= 0 {
 		lease = cluster.DefaultLease
 	}
 	// No proxy, no compression: the peer is a node of our own.
 	secure := a.client(node)
 	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialAttempt}).DialContext,
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		TLSClientConfig:     secure,
 		TLSHandshakeTimeout: handshakeTimeout,
 		MaxIdleConnsPerHost: 16,
@@ -85,12 +94,12 @@ func (a *Authority) Dial(ctx context.Context, addr netip.AddrPort, node string, 
 		DisableCompression:  true,
 	}
 	c := &Client{
-		addr: addr, tls: secure, lease: lease, http: &http.Client{Transport: transport},
-		exits: make(chan cluster.Exit, exitsBuffered), lapses: make(chan Lapse, lapsesBuffered),
+		place: place, dial: dial, tls: secure, lease: lease, http: &http.Client{Transport: transport},
+		exits: make(chan cluster.Exit, exitsBuffered), lapses: make(chan Lapse, lapsesBuffered), starts: make(chan Start, exitsBuffered),
 	}
 	if err := c.waitForAgent(ctx); err != nil {
 		transport.CloseIdleConnections()
-		return nil, fmt.Errorf("reach the agent at %s: %w", addr, err)
+		return nil, fmt.Errorf("reach the agent at %s: %w", place, err)
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.closed = sync.OnceValue(c.shutdown)
@@ -167,7 +176,7 @@ func (c *Client) heartbeat() {
 		if err == nil {
 			lastAnswer = sent
 		} else if time.Since(lastAnswer) > c.lease {
-			c.cancel(fmt.Errorf("%w: agent at %s not heard of for its lease of %s: %w", ErrLost, c.addr, c.lease, err))
+			c.cancel(fmt.Errorf("%w: agent at %s not heard of for its lease of %s: %w", ErrLost, c.place, c.lease, err))
 			return
 		}
 	}
@@ -238,8 +247,11 @@ func (c *Client) withCause(ctx context.Context, err error) error {
 	return err
 }
 
+// urlHost stands for the agent in URLs, whose connections dial makes.
+const urlHost = "agent"
+
 func (c *Client) request(ctx context.Context, path string, body []byte) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+c.addr.String()+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+urlHost+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}

@@ -108,6 +108,11 @@ func (c *Client) readExits(seen int) int {
 			return seen
 		}
 		at, _ := c.clock.toHarness(e.At)
+		if e.Began {
+			c.noteStart(Start{At: at, Planned: e.Planned})
+			seen = e.Seq + 1
+			continue
+		}
 		select {
 		case c.exits <- cluster.Exit{At: at, Code: e.Code, Signal: e.Signal, Planned: e.Planned, By: e.By, Memory: e.Memory}:
 			seen = e.Seq + 1
@@ -150,7 +155,7 @@ func (w *writeErrors) Write(p []byte) (int, error) {
 func (c *Client) DialServer(ctx context.Context, port int) (net.Conn, error) {
 	ctx, done := c.withChannel(ctx)
 	defer done()
-	tcp, err := (&net.Dialer{Timeout: dialAttempt}).DialContext(ctx, "tcp", c.addr.String())
+	tcp, err := c.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("tunnel to port %d: %w", port, c.withCause(ctx, err))
 	}
@@ -224,7 +229,7 @@ func (c *Client) shutdown() error {
 	c.background.Wait()
 	c.http.CloseIdleConnections()
 	if err != nil {
-		return fmt.Errorf("end the agent at %s: %w", c.addr, err)
+		return fmt.Errorf("end the agent at %s: %w", c.place, err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
 )
@@ -21,10 +22,13 @@ const Replace cluster.ActionKind = "replace"
 var errGuest = errors.New("this agent is a guest beside a server that it did not start")
 
 // guestActions lists what a guest can do.
-func guestActions(processes *victim.Processes, firewall *network.Firewall) map[cluster.ActionKind]action {
+func guestActions(processes *victim.Processes, firewall *network.Firewall, links *link.Shaper) map[cluster.ActionKind]action {
 	all := map[cluster.ActionKind]action{
 		cluster.Block:   {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Block},
 		cluster.Unblock: {can: firewall.Connect, do: firewall.Unblock},
+		cluster.Shape:   {can: links.Can, prepare: links.Can, do: links.Shape},
+		cluster.Unshape: {can: links.Can, do: links.Unshape},
+		cluster.Reset:   {can: link.CanReset, do: link.ResetExcept(firewall.ControlPort())},
 		Replace:         {can: firewall.Connect, prepare: firewall.Connect, do: firewall.Replace},
 	}
 	if processes != nil {
@@ -37,13 +41,19 @@ func guestActions(processes *victim.Processes, firewall *network.Firewall) map[c
 
 // guestHandlers routes what is otherwise in a guest.
 func (s *server) guestHandlers(mux *http.ServeMux) {
-	// A guest sees no exits; the end of the stream is that of the guest.
-	mux.HandleFunc("POST "+pathExits, func(w http.ResponseWriter, r *http.Request) {
-		if http.NewResponseController(w).Flush() == nil {
-			<-r.Context().Done()
-		}
-	})
-	refused := []string{pathStart, pathRun, pathOutput}
+	refused := []string{pathStart, pathOutput}
+	if s.service != nil {
+		mux.HandleFunc("POST "+pathExits, s.lives)
+		mux.HandleFunc("POST "+pathRun, handle(s.runBeside))
+	} else {
+		// A guest sees no exits; the end of the stream is that of the guest.
+		mux.HandleFunc("POST "+pathExits, func(w http.ResponseWriter, r *http.Request) {
+			if http.NewResponseController(w).Flush() == nil {
+				<-r.Context().Done()
+			}
+		})
+		refused = append(refused, pathRun)
+	}
 	if s.meter != nil {
 		mux.HandleFunc("POST "+pathUsage, handle(s.usage))
 	} else {
@@ -58,8 +68,11 @@ func (s *server) guestHandlers(mux *http.ServeMux) {
 
 // whyNot says why a guest does not do something.
 func (s *server) whyNot(kind cluster.ActionKind) error {
-	if s.victim == nil && slices.Contains([]cluster.ActionKind{cluster.Pause, cluster.Resume, cluster.Crash}, kind) {
+	if s.victim == nil && s.service == nil && slices.Contains([]cluster.ActionKind{cluster.Pause, cluster.Resume, cluster.Crash}, kind) {
 		return errors.New("the guest does not share the server's PID namespace")
+	}
+	if slices.Contains([]cluster.ActionKind{cluster.Power, cluster.Disk, cluster.Flip}, kind) {
+		return fmt.Errorf("%w, and whose data is on its own disk: have the plan launch the nodes", errGuest)
 	}
 	return fmt.Errorf("%w: %q is not for it to do", errGuest, kind)
 }
@@ -83,6 +96,22 @@ func (c *Client) noteLapse(r clockReply) {
 	until, _ := c.clock.toHarness(r.Until)
 	select {
 	case c.lapses <- Lapse{from, until}:
+	default:
+	}
+}
+
+// Start is a start of the server that a guest watches, on the harness's clock.
+type Start struct {
+	At      time.Time
+	Planned bool // the harness asked for it (Restart)
+}
+
+// Starts delivers them. It is never closed; what nobody takes is lost.
+func (c *Client) Starts() <-chan Start { return c.starts }
+
+func (c *Client) noteStart(s Start) {
+	select {
+	case c.starts <- s:
 	default:
 	}
 }

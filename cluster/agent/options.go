@@ -16,8 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/root"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // Names of the environment variables that OptionsFromEnv reads. Servers do not
@@ -28,8 +31,10 @@ const (
 	EnvListen    = "AFTERSHOCK_LISTEN"    // Options.Listen
 	EnvRoot      = "AFTERSHOCK_ROOT"      // Options.Root, as JSON
 	EnvMemory    = "AFTERSHOCK_MEMORY"    // Options.MemoryEvents
+	EnvLimit     = "AFTERSHOCK_LIMIT"     // Options.MemoryLimit
 	EnvProcesses = "AFTERSHOCK_PROCESSES" // Options.Processes
 	EnvGuest     = "AFTERSHOCK_GUEST"     // Options.Guest
+	EnvVolume    = "AFTERSHOCK_VOLUME"    // Options.Volume, as JSON
 )
 
 // DefaultDataDir is the node's data directory where the host gives none.
@@ -55,15 +60,24 @@ type Options struct {
 	// MemoryEvents is the file that counts the node's processes that were killed
 	// for want of memory, as its host names it; empty: where containers have it.
 	MemoryEvents string
+	// MemoryLimit is the most that the node may have, in bytes, as its host sees to; 0: as
+	// much as the machine has.
+	MemoryLimit int64
 	// Processes bounds the processes of the agent's user, where the host cannot
 	// bound the node's; 0: it has.
 	Processes int
+	// Volume is the file system that the data directory is on; nil: the node's own.
+	Volume *cluster.Volume
 	// Stdout gets a copy of the server's output, which CopyOutput delivers in
 	// any case; nil is nowhere. A writer that blocks holds up the server.
 	Stdout io.Writer
 	Logger *slog.Logger // nil discards
 
-	memory *process.MemoryEvents // of MemoryEvents, once it is open
+	memory      *process.MemoryEvents // of MemoryEvents, once it is open
+	server      service.Spec          // beside which a GuestOfHost lives
+	down        bool                  // that server was taken down by a guest before this one
+	controlPort uint16                // that no rule touches; 0: the listener's
+	disk        *volume.Volume        // Volume, once it is mounted
 }
 
 // Guest says what a guest shares with the server beside which it lives.
@@ -73,6 +87,7 @@ const (
 	NoGuest      Guest = ""
 	GuestNetwork Guest = "network"   // its network alone
 	GuestOfBoth  Guest = "processes" // its network and its PID namespace
+	GuestOfHost  Guest = "host"      // a machine on which others live, see MainOnHost
 )
 
 // OptionsFromEnv reads the options that a host passes in the environment: all but
@@ -96,12 +111,25 @@ func OptionsFromEnv() (Options, error) {
 			return Options{}, fmt.Errorf("environment variable %s: %w", EnvRoot, err)
 		}
 	}
+	if s := os.Getenv(EnvVolume); s != "" {
+		o.Volume = new(cluster.Volume)
+		if err := json.Unmarshal([]byte(s), o.Volume); err != nil {
+			return Options{}, fmt.Errorf("environment variable %s: %w", EnvVolume, err)
+		}
+	}
 	if s := os.Getenv(EnvProcesses); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
 			return Options{}, fmt.Errorf("environment variable %s: %q is no number of processes", EnvProcesses, s)
 		}
 		o.Processes = n
+	}
+	if s := os.Getenv(EnvLimit); s != "" {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 1 {
+			return Options{}, fmt.Errorf("environment variable %s: %q is no number of bytes", EnvLimit, s)
+		}
+		o.MemoryLimit = n
 	}
 	if s := os.Getenv(EnvLease); s != "" {
 		lease, err := time.ParseDuration(s)
@@ -129,17 +157,29 @@ func (o Options) Environ() []string {
 	if o.MemoryEvents != "" {
 		env = append(env, EnvMemory+"="+o.MemoryEvents)
 	}
+	if o.MemoryLimit > 0 {
+		env = append(env, EnvLimit+"="+strconv.FormatInt(o.MemoryLimit, 10))
+	}
 	if o.Processes > 0 {
 		env = append(env, EnvProcesses+"="+strconv.Itoa(o.Processes))
 	}
 	if o.Guest != NoGuest {
 		env = append(env, EnvGuest+"="+string(o.Guest))
 	}
+	if o.Volume != nil {
+		env = append(env, EnvVolume+"="+VolumeEnv(o.Volume))
+	}
 	if o.Root != nil {
 		text, _ := json.Marshal(o.Root) // it is made of strings
 		env = append(env, EnvRoot+"="+string(text))
 	}
 	return env
+}
+
+// VolumeEnv is the value of EnvVolume for a volume.
+func VolumeEnv(v *cluster.Volume) string {
+	text, _ := json.Marshal(v) // it is made of strings
+	return string(text)
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -170,8 +210,14 @@ const secretTimeout = 10 * time.Second
 
 // Main is what the node's PID 1 does: it serves with the options of its
 // environment and the keys of its standard input until a signal, and logs to
-// stderr.
+// stderr. Started by an agent, it is the helper that serves its volume.
 func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) error {
+	if volume.HelperAsked() {
+		return volume.Helper()
+	}
+	if os.Getenv(press.EnvBallast) != "" {
+		return press.Ballast()
+	}
 	o, err := OptionsFromEnv()
 	if err != nil {
 		return err

@@ -16,10 +16,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/clock"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/press"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/usage"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // Serve runs the agent until the harness closes it, ctx ends (both return
@@ -44,6 +49,12 @@ func Serve(ctx context.Context, o Options) error {
 	if _, err := o.Secret.server(); err != nil {
 		return err
 	}
+	if o.Volume != nil {
+		if o.disk, err = volume.Start(o.DataDir, *o.Volume); err != nil {
+			return fmt.Errorf("agent: put the data directory on a volume: %w", err)
+		}
+		defer o.disk.Close()
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
 		return fmt.Errorf("agent: open the control channel: %w: is another agent or server on this port of the node?", err)
@@ -57,7 +68,11 @@ type server struct {
 	clock        monotonicClock
 	processes    *process.Supervisor // of the server; nil in a guest
 	victim       *victim.Processes   // of somebody else's server; nil where there is none in reach
+	service      *service.Service    // the server of somebody else's machine; nil elsewhere
 	firewall     *network.Firewall
+	links        *link.Shaper
+	clocks       *clock.Clocks // of the server's processes; nil in a guest
+	presses      *press.Press  // likewise
 	actions      map[cluster.ActionKind]action
 	control      *usage.Meter // what goes over the control channel
 	meter        *usage.Reader
@@ -75,24 +90,39 @@ func newServer(running context.Context, o Options, controlPort uint16, pid1 bool
 		inFlight: make(chan struct{}, maxInFlight), shutdown: make(chan struct{}), running: running,
 	}
 	s.firewall = network.NewFirewall(controlPort, o.Lease, s.heard)
+	s.links = link.New(s.firewall)
 	s.control = &usage.Meter{}
 	if o.Guest == NoGuest {
 		s.processes = process.NewSupervisor(process.Options{DataDir: o.DataDir, PID1: pid1, Memory: o.memory, Stdout: o.Stdout, Logger: o.Logger})
-		s.actions = actionsOf(s.processes, s.firewall)
+		s.clocks = clock.New(s.processes, o.Logger)
+		s.presses = press.New(s.processes, press.Options{Memory: o.MemoryLimit, Logger: o.Logger})
+		s.processes.OnStart(s.clocks.Started)
+		s.actions = actionsOf(rooms{processes: s.processes, firewall: s.firewall, links: s.links, clocks: s.clocks, presses: s.presses, disk: o.disk})
 		s.meter = usage.NewReader(s.control)
+		if o.disk != nil {
+			s.processes.Spare(o.disk.PID())
+			s.meter.Spare(o.disk.PID())
+		}
 		return s
 	}
 	if o.Guest == GuestOfBoth {
 		s.victim = victim.New()
 		s.meter = usage.NewGuestReader(s.control)
 	}
-	s.actions = guestActions(s.victim, s.firewall)
+	s.actions = guestActions(s.victim, s.firewall, s.links)
+	if o.Guest == GuestOfHost {
+		s.service = service.New(o.server, o.down)
+		s.hostActions(s.actions)
+	}
 	return s
 }
 
 // serve runs the agent on listener; pid1 says whether it is PID 1 of its node.
 func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) error {
-	port := uint16(listener.Addr().(*net.TCPAddr).Port)
+	port := o.controlPort
+	if at, ok := listener.Addr().(*net.TCPAddr); ok && port == 0 {
+		port = uint16(at.Port)
+	}
 	secure, err := o.Secret.server()
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -118,6 +148,9 @@ func serve(ctx context.Context, o Options, listener net.Listener, pid1 bool) err
 	})
 	group.Go(func() error { return s.waitForEnd(running) })
 	group.Go(func() error { s.renewRules(running); return nil })
+	if s.service != nil {
+		group.Go(func() error { s.service.Watch(running); return nil })
+	}
 	group.Go(func() error {
 		<-running.Done()
 		err := s.letGo()
@@ -161,12 +194,16 @@ func (s *server) reap(ctx context.Context) (stop func()) {
 func (s *server) letGo() error {
 	var err error
 	if s.processes != nil {
-		err = s.processes.Close()
+		err = errors.Join(s.processes.Close(), s.clocks.Close(), s.presses.Close())
 	}
 	if s.victim != nil {
 		s.victim.Close()
 	}
-	return errors.Join(err, s.firewall.Close())
+	err = errors.Join(err, s.links.Close(), s.firewall.Close())
+	if s.service != nil { // last: a server takes its time to start
+		err = errors.Join(err, s.service.Close())
+	}
+	return err
 }
 
 // heard is when the harness was last heard of, or the agent started.

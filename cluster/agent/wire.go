@@ -83,6 +83,7 @@ type exitReply struct {
 	Planned bool   `json:"planned,omitempty"`
 	By      string `json:"by,omitempty"`
 	Memory  bool   `json:"memory,omitempty"`
+	Began   bool   `json:"began,omitempty"` // it is a start, and no exit; a guest on somebody's machine tells them
 }
 
 type tunnelRequest struct {

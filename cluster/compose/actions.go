@@ -31,6 +31,14 @@ func (n *node) Do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 	return effect, err
 }
 
+// whyNot says why an action is not for attached nodes.
+func whyNot(kind cluster.ActionKind) error {
+	if kind == cluster.Shape || kind == cluster.Unshape {
+		return errors.New("bad links are for nodes that are launched: of a container that starts again, nobody would make them bad anew; use a partition, a pause or a reset")
+	}
+	return errors.New("no such action")
+}
+
 func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
 	if a.Process != "" && (a.Kind == cluster.Kill || a.Kind == cluster.Stop) {
 		return cluster.Effect{}, fmt.Errorf("%w: the engine hits whole containers: use crash for one program", cluster.ErrCannot)
@@ -58,8 +66,10 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 			n.notePause(a)
 		}
 		return effect, err
+	case cluster.Reset:
+		return n.byGuest(ctx, a)
 	}
-	return cluster.Effect{}, fmt.Errorf("%w: no such action", cluster.ErrCannot)
+	return cluster.Effect{}, fmt.Errorf("%w: %w", cluster.ErrCannot, whyNot(a.Kind))
 }
 
 // notePause keeps what is paused, so that its end by itself can be told.

@@ -208,9 +208,9 @@ func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
 		if why := n.look().alone; why != "" {
 			return errors.New(why)
 		}
-	case cluster.Block, cluster.Unblock:
+	case cluster.Block, cluster.Unblock, cluster.Reset:
 	default:
-		return fmt.Errorf("no such action")
+		return whyNot(kind)
 	}
 	h, err := n.meetGuest(ctx)
 	if errors.Is(err, errUninvited) {

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // dataDir is a node's data directory, inside its container.
@@ -36,10 +37,21 @@ func containerConfig(spec cluster.NodeSpec) func(*container.Config) {
 	}
 }
 
-// hostConfig attaches the container to the run's network alone, with the one
-// capability that network faults need besides the engine's default ones, and holds
-// it to its limits.
-func hostConfig(networkName string, limits cluster.Limits) func(*container.HostConfig) {
+// capabilities are those that a node's faults need besides the engine's default ones.
+func capabilities(needs cluster.Needs) []string {
+	all := []string{"NET_ADMIN"}
+	if needs.Trace {
+		all = append(all, "SYS_PTRACE") // the memory of another user's processes
+	}
+	if needs.Press {
+		all = append(all, "SYS_RESOURCE") // the limits of another user's processes
+	}
+	return all
+}
+
+// hostConfig attaches the container to the run's network alone, with the
+// capabilities that its faults need, and holds it to its limits.
+func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) func(*container.HostConfig) {
 	processes := int64(cmp.Or(limits.Processes, cluster.DefaultProcesses))
 	return func(h *container.HostConfig) {
 		h.PidsLimit = &processes
@@ -48,7 +60,12 @@ func hostConfig(networkName string, limits cluster.Limits) func(*container.HostC
 		h.Init = &noInit
 		h.AutoRemove = true // a container that ends is of no use to anybody
 		h.NetworkMode = container.NetworkMode(networkName)
-		h.CapAdd = []string{"NET_ADMIN"}
+		h.CapAdd = capabilities(needs)
+		if needs.Volume != nil {
+			h.CapAdd = append(h.CapAdd, "SYS_ADMIN") // to mount it
+			h.SecurityOpt = append(h.SecurityOpt, "apparmor=unconfined")
+			h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: volume.Device, PathInContainer: volume.Device, CgroupPermissions: "rwm"})
+		}
 		h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
 		h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "2"}}
 	}

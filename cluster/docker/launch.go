@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -259,18 +260,25 @@ func (l *launch) request(i int) testcontainers.ContainerRequest {
 	spec, addr := l.spec.Nodes[i], nodeAddr(l.subnet, i)
 	labels := maps.Clone(l.labels)
 	labels[labelNode] = spec.Name
+	env := map[string]string{
+		agent.EnvLease:  l.lease.String(),
+		agent.EnvData:   dataDir,
+		agent.EnvListen: netip.AddrPortFrom(addr, cluster.ControlPort).String(),
+	}
+	if v := l.spec.Needs.Volume; v != nil {
+		env[agent.EnvVolume] = agent.VolumeEnv(v)
+	}
+	if limit := l.spec.Limits.Memory; limit > 0 {
+		env[agent.EnvLimit] = strconv.FormatInt(limit, 10)
+	}
 	return testcontainers.ContainerRequest{
-		Image:      spec.Image,
-		Name:       nodeContainer(l.spec.Run, spec.Name),
-		Labels:     labels,
-		Entrypoint: []string{binaryPath, "agent"},
-		Env: map[string]string{
-			agent.EnvLease:  l.lease.String(),
-			agent.EnvData:   dataDir,
-			agent.EnvListen: netip.AddrPortFrom(addr, cluster.ControlPort).String(),
-		},
+		Image:                    spec.Image,
+		Name:                     nodeContainer(l.spec.Run, spec.Name),
+		Labels:                   labels,
+		Entrypoint:               []string{binaryPath, "agent"},
+		Env:                      env,
 		ConfigModifier:           containerConfig(spec),
-		HostConfigModifier:       hostConfig(l.network, l.spec.Limits),
+		HostConfigModifier:       hostConfig(l.network, l.spec.Limits, l.spec.Needs),
 		EndpointSettingsModifier: endpoint(l.network, addr),
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 )
 
 // nodeLink is the node's end of its cable.
@@ -64,7 +65,13 @@ func (m *member) launch(ctx context.Context, network *network, spec cluster.Spec
 	if err != nil {
 		return err
 	}
-	options := agent.Options{Lease: spec.Lease, DataDir: filepath.Join(nodeDir, "data"), Root: own}
+	options := agent.Options{Lease: spec.Lease, DataDir: filepath.Join(nodeDir, "data"), Root: own, Volume: spec.Needs.Volume}
+	if spec.Needs.Volume != nil {
+		if err := volume.Available(); err != nil {
+			return fmt.Errorf("%w: put the data directory on a volume that can lose its power: %w", cluster.ErrUnavailable, err)
+		}
+		own.Devices = []string{filepath.Base(volume.Device)}
+	}
 	if err := m.limit(spec, &options); err != nil {
 		return err
 	}
@@ -113,7 +120,7 @@ func (m *member) limit(spec cluster.Spec, options *agent.Options) error {
 	if m.groups, ok, err = makeGroups(cgroupRoot, groupOf(filepath.Dir(m.dir), m.name), limits); err != nil {
 		return err
 	}
-	options.MemoryEvents = m.groups.events
+	options.MemoryEvents, options.MemoryLimit = m.groups.events, limits.Memory
 	if !ok {
 		options.Processes = limits.Processes * len(spec.Nodes)
 	}

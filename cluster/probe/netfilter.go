@@ -3,11 +3,14 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/link"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
 )
 
 // nftablesWorks makes a table with a counting rule in this network namespace,
@@ -44,46 +47,22 @@ func tryNFTables() error {
 	return nil
 }
 
-// nfqueueWorks binds a queue in this network namespace, which the kernel
-// unbinds with the socket. Whether rules can send packets there is not tried.
+// nfqueueWorks sends packets of this network namespace to a queue, by a rule that no
+// packet sees, and binds queues, which the kernel unbinds with the socket.
 func nfqueueWorks() Check {
-	if err := bindQueue(0); err != nil {
-		return Check{Name: NFQueue, Detail: err.Error(), Remedy: "load the kernel module nfnetlink_queue on the machine; only slow, lossy or reordering links need it"}
+	firewall := network.NewFirewall(cluster.ControlPort, cluster.DefaultLease, time.Now)
+	links := link.New(firewall)
+	err := links.Can()
+	if err = errors.Join(err, links.Close(), firewall.Close()); err != nil {
+		return Check{Name: NFQueue, Detail: err.Error(), Remedy: "load the kernel modules nfnetlink_queue and nft_queue (or nft_compat and xt_NFQUEUE) on the machine; only the fault link and wan need them"}
 	}
-	return Check{Name: NFQueue, OK: true, Detail: "a queue was bound (no packet was sent through it)"}
+	return Check{Name: NFQueue, OK: true, Detail: "a rule that sends packets to a queue was made, and queues were bound (no packet was sent through them)"}
 }
 
-// Of linux/netfilter/nfnetlink_queue.h.
-const (
-	nfqnlMsgConfig     = 2
-	nfqaConfigCommand  = 1
-	nfqnlConfigBind    = 1
-	nfnetlinkVersion   = 0
-	queueHeaderNetwork = unix.AF_UNSPEC
-)
-
-func bindQueue(queue uint16) error {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return fmt.Errorf("connect to netfilter: %w", err)
+// resetWorks asks the kernel to end a connection that there is not.
+func resetWorks() Check {
+	if err := link.CanReset(); err != nil {
+		return Check{Name: Resets, Detail: err.Error(), Remedy: "load the kernel modules inet_diag and tcp_diag, of a kernel with CONFIG_INET_DIAG_DESTROY; only the fault reset needs them"}
 	}
-	defer conn.Close()
-	command, err := netlink.MarshalAttributes([]netlink.Attribute{
-		{Type: nfqaConfigCommand, Data: []byte{nfqnlConfigBind, 0, 0, unix.AF_INET}},
-	})
-	if err != nil {
-		return fmt.Errorf("encode the request: %w", err)
-	}
-	header := []byte{queueHeaderNetwork, nfnetlinkVersion, byte(queue >> 8), byte(queue)}
-	_, err = conn.Execute(netlink.Message{
-		Header: netlink.Header{
-			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_QUEUE<<8 | nfqnlMsgConfig),
-			Flags: netlink.Request | netlink.Acknowledge,
-		},
-		Data: append(header, command...),
-	})
-	if err != nil {
-		return fmt.Errorf("bind queue %d: %w", queue, err)
-	}
-	return nil
+	return Check{Name: Resets, OK: true, Detail: "the kernel ends connections when it is asked to (none was ended)"}
 }

@@ -31,6 +31,7 @@ const (
 	NetworkNamespaces = "network namespaces"
 	NFTables          = "nftables"
 	NFQueue           = "NFQUEUE"
+	Resets            = "connection resets"
 	FUSE              = "FUSE"
 )
 
@@ -46,8 +47,7 @@ const sandboxTimeout = 20 * time.Second
 // command probe-sandbox (Command), which the running program must have.
 func All(ctx context.Context) []Check {
 	checks := []Check{userNamespaces()}
-	checks = append(checks, sandboxed(ctx)...)
-	return append(checks, fuse("/dev/fuse"))
+	return append(checks, sandboxed(ctx)...)
 }
 
 // InSandbox makes the checks that need a sandbox, in the one that this process
@@ -60,6 +60,8 @@ func InSandbox(out io.Writer) error {
 		{Name: NetworkNamespaces, OK: true, Detail: "a sandbox with its own network, mounts and processes was made, and a bridge in it"},
 		nftablesWorks(),
 		nfqueueWorks(),
+		resetWorks(),
+		volumeWorks(),
 	})
 }
 
@@ -71,7 +73,7 @@ func sandboxed(ctx context.Context) []Check {
 	}
 	failed := Check{Name: NetworkNamespaces, Detail: err.Error(), Remedy: "run as root, in a container with --privileged, or see user namespaces"}
 	checks = []Check{failed}
-	for _, name := range []string{NFTables, NFQueue} {
+	for _, name := range []string{NFTables, NFQueue, Resets, FUSE} {
 		checks = append(checks, Check{Name: name, Detail: "not tried: there is no network namespace to try it in", Remedy: "see " + NetworkNamespaces})
 	}
 	return checks
@@ -106,8 +108,8 @@ func parse(output []byte) ([]Check, error) {
 	if err := json.Unmarshal(output, &checks); err != nil {
 		return nil, fmt.Errorf("read the answer of the command %s: %w", Command, err)
 	}
-	if len(checks) != 3 {
-		return nil, fmt.Errorf("the command %s made %d checks, want 3", Command, len(checks))
+	if len(checks) != 4 {
+		return nil, fmt.Errorf("the command %s made %d checks, want 4", Command, len(checks))
 	}
 	return checks, nil
 }

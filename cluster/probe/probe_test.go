@@ -10,11 +10,18 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 )
 
 // TestMain lets the test binary play the program with the hidden command.
 func TestMain(m *testing.M) {
+	if volume.HelperAsked() {
+		if err := volume.Helper(); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if len(os.Args) > 1 && os.Args[1] == Command {
 		if err := InSandbox(os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -54,7 +61,7 @@ func TestAll(t *testing.T) {
 			t.Errorf("%s: OK %t, detail %q, remedy %q", c.Name, c.OK, c.Detail, c.Remedy)
 		}
 	}
-	if want := []string{UserNamespaces, NetworkNamespaces, NFTables, NFQueue, FUSE}; fmt.Sprint(names) != fmt.Sprint(want) {
+	if want := []string{UserNamespaces, NetworkNamespaces, NFTables, NFQueue, Resets, FUSE}; fmt.Sprint(names) != fmt.Sprint(want) {
 		t.Errorf("checks %v, want %v", names, want)
 	}
 	if local.Available(t.Context()) == nil && !checks[1].OK {
@@ -80,12 +87,12 @@ func TestFUSE(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`[{"name":"a","ok":true,"detail":"b"},{},{}]`))
+	f.Add([]byte(`[{"name":"a","ok":true,"detail":"b"},{},{},{}]`))
 	f.Add([]byte(`[{}]`))
 	f.Add([]byte(`flag provided but not defined`))
 	f.Fuzz(func(t *testing.T, output []byte) {
 		checks, err := parse(output)
-		if (err == nil) != (len(checks) == 3) {
+		if (err == nil) != (len(checks) == 4) {
 			t.Errorf("%q: %d checks, %v", output, len(checks), err)
 		}
 		if text, marshalErr := json.Marshal(checks); err == nil && marshalErr != nil {

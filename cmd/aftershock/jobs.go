@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/harness"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/harness/series"
@@ -19,6 +20,15 @@ type job struct {
 	run    func(context.Context, harness.Options) (*judge.Result, error)
 	series *series.Series // nil: one run
 	left   string         // how long the runs will still take, for the live line
+}
+
+// told is what is told of the run ahead of it, the i-th of n.
+func (j *job) told(i, n int) live.Run {
+	r := live.Run{Plan: j.name, Number: i, Of: n, Left: j.left}
+	for _, v := range j.varied {
+		r.Varied = append(r.Varied, v.Path+"="+v.Value)
+	}
+	return r
 }
 
 // jobs reads the plans, or the run to replay, and expands what varies.

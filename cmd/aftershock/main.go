@@ -77,10 +77,10 @@ func exitCode(err error) int {
 	return exitInput
 }
 
-// commands are the subcommands, each of which has a file of its own. The last
-// ones are for the nodes and the sandboxes; but for ripple they are hidden.
+// commands are the subcommands, each of which has a file of its own, but for those
+// that are hidden (hidden.go).
 var commands = []func() *cobra.Command{
-	runCommand, studyCommand, checkCommand, compareCommand, exportCommand, reportCommand, listCommand, doctorCommand, cleanCommand,
+	initCommand, validateCommand, runCommand, studyCommand, checkCommand, compareCommand, exportCommand, reportCommand, listCommand, doctorCommand, cleanCommand, pruneCommand,
 	rippleCommand, agentCommand, serveCommand, sandboxCommand, probeCommand, reapCommand,
 }
 

@@ -70,11 +70,21 @@ func printer(format string) (func(io.Writer, ...*results.Verdict) error, error) 
 	return nil, fmt.Errorf("unknown --format %q; use %s", format, formatNames())
 }
 
+// printHeadline writes of each verdict its first line, and where the run is.
+func printHeadline(w io.Writer, verdicts ...*results.Verdict) error {
+	for _, v := range verdicts {
+		if err := report.Headline(w, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // printText writes summaries for the terminal they go to.
 func printText(w io.Writer, verdicts ...*results.Verdict) error {
-	options := report.TextOptions{Width: 100}
+	options := report.TextOptions{Width: 100, Whole: true}
 	if f, ok := w.(*standardOutput); ok && term.IsTerminal(int(f.file.Fd())) {
-		options.Color = os.Getenv("NO_COLOR") == ""
+		options.Color, options.Whole = os.Getenv("NO_COLOR") == "", false
 		if width, _, err := term.GetSize(int(f.file.Fd())); err == nil {
 			options.Width = min(max(width, 60), 140)
 		}

@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/harness"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
-	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/report"
@@ -31,8 +32,13 @@ type runFlags struct {
 	verbose bool
 	memory  memoryFlag
 	control string
-	alone   bool   // no control
-	breaks  string // the name of the deployment that may be broken
+	alone   bool          // no control
+	breaks  string        // the name of the deployment that may be broken
+	strict  bool          // a plan without claims is no success
+	timeout time.Duration // of all runs together; 0: none
+	retries int           // of a run that is unknown, or that the infrastructure failed
+	fast    bool          // the first run that does not hold is the last
+	shard   shardFlag
 
 	repeat    *string     // nil: as the plan says
 	listen    string      // address at which the metrics are served
@@ -69,6 +75,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
   aftershock run --replay runs/latest`,
 	}
 	repeat := c.Flags().String("repeat", "", "rounds, in each of which every variant runs once (default: the plan's, else 1)")
+	c.ValidArgsFunction = completePlans
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if c.Flags().Changed("repeat") {
 			f.repeat = repeat
@@ -88,8 +95,15 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	c.Flags().StringVar(&f.control, "control", "cached", "the plans' negative controls: cached (made once for a plan, version and host), always, no")
 	c.Flags().BoolVar(&f.alone, "no-control", false, "leave the plans' negative controls out, as --control no does")
 	c.Flags().StringVar(&f.breaks, "break", "", "the name, typed out, of the deployment that a plan attaches to: it may be broken (without: load and checks only)")
+	c.Flags().BoolVar(&f.strict, "strict", false, "a plan that claims nothing gives exit code 2")
+	c.Flags().DurationVar(&f.timeout, "timeout", 0, "end the runs after this time, as an interrupt does (0: never)")
+	c.Flags().IntVar(&f.retries, "retry-unknown", 0, "how often a run is made again that is unknown, or that the infrastructure failed; one that is violated never is")
+	c.Flags().BoolVar(&f.fast, "fail-fast", false, "the first run that does not hold is the last")
+	c.Flags().Var(&f.shard, "shard", "make only this share of the runs, e.g. 2/5, as where several machines share them")
 	f.memory.register(c)
-	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
+	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line, and of each run its verdict alone")
+	complete(c, "set", completeSet)
+	complete(c, "host", completeHosts)
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
 	return c
 }
@@ -99,6 +113,12 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
+	if f.quiet && f.format == "text" {
+		print = printHeadline
+	}
+	if f.retries < 0 || f.timeout < 0 {
+		return errors.New("--retry-unknown and --timeout cannot be negative")
+	}
 	control, err := f.controlMode()
 	if err != nil {
 		return err
@@ -107,58 +127,32 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
+	jobs = f.shard.share(jobs)
 	served, stop, err := f.serveMetrics()
 	if err != nil {
 		return err
 	}
 	defer stop()
-	live := newLiveLine(os.Stderr, f.quiet)
-	log := newLogger(live, f.verbose)
-	var verdicts []*results.Verdict
-	var failures []error
-	code := exitHolds
-	for i, j := range jobs {
-		if j.series != nil {
-			s := seriesRun{flags: f, live: live, options: f.options(control, log, served.with(live.show))}
-			made, failed := s.run(ctx, j)
-			verdicts, failures = append(verdicts, made...), append(failures, failed...)
-			if s.code == exitViolated || code == exitHolds {
-				code = s.code
-			}
-			if ctx.Err() != nil || errors.Is(errors.Join(failed...), failure.ErrInfrastructure) {
-				break
-			}
-			continue
-		}
-		live.begin(i, len(jobs), j)
-		result, err := j.run(ctx, f.options(control, log, served.with(live.show)))
-		live.clear()
-		if err != nil {
-			failures = append(failures, fmt.Errorf("plan %s: %w", j.name, err))
-			fmt.Fprintln(os.Stderr, "aftershock:", failures[len(failures)-1])
-		}
-		if result != nil && result.Verdict != nil {
-			verdicts = append(verdicts, result.Verdict)
-			if f.format == "text" {
-				if len(verdicts) > 1 {
-					fmt.Fprintln(stdout)
-				}
-				if err := print(stdout, result.Verdict); err != nil {
-					return fmt.Errorf("print the summary: %w", err)
-				}
-			}
-		}
-		if ctx.Err() != nil || errors.Is(err, failure.ErrInfrastructure) {
-			break
-		}
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("--timeout %s is over", f.timeout))
+		defer cancel()
 	}
-	if err := f.printAll(print, jobs, verdicts); err != nil {
+	display := live.New(os.Stderr, f.quiet)
+	r := runner{flags: f, live: display, options: f.options(control, newLogger(display, f.verbose), served.with(display.Show)), print: print}
+	if err := r.run(ctx, jobs); err != nil {
 		return err
 	}
-	if err := conclude(verdicts, failures); err != nil || code == exitHolds {
+	if err := f.printAll(print, jobs, r.verdicts); err != nil {
 		return err
 	}
-	return exitError{code}
+	if err := conclude(r.verdicts, r.failures); err != nil || r.code == exitHolds {
+		if err == nil && f.strict && slices.ContainsFunc(r.verdicts, func(v *results.Verdict) bool { return v.Verdict == results.OnlyMeasured }) {
+			return exitError{exitUnknown}
+		}
+		return err
+	}
+	return exitError{r.code}
 }
 
 // printAll writes what is told of all runs at once: in other formats than text the
@@ -171,7 +165,7 @@ func (f runFlags) printAll(print func(io.Writer, ...*results.Verdict) error, job
 		if err := print(stdout, verdicts...); err != nil {
 			return fmt.Errorf("print the verdicts: %w", err)
 		}
-	case f.format == "text" && len(verdicts) > 1 && !slices.ContainsFunc(jobs, isSeries):
+	case f.format == "text" && !f.quiet && len(verdicts) > 1 && !slices.ContainsFunc(jobs, isSeries):
 		fmt.Fprintln(stdout)
 		if err := report.Table(stdout, verdicts); err != nil {
 			return fmt.Errorf("print the table: %w", err)

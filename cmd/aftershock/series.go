@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/harness"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/harness/series"
@@ -54,7 +55,7 @@ func (runFlags) findOf(s *series.Series) bool { return s.Cells[0].Plan.Find.Aske
 // seriesRun makes the runs of one series and prints what they come to.
 type seriesRun struct {
 	flags   runFlags
-	live    *liveLine
+	live    *live.Display
 	options harness.Options
 	code    int // of exit: a fact is worse than on the base, or nothing holds where a search began
 
@@ -90,10 +91,10 @@ func (r *seriesRun) moment(j job, m series.Moment) {
 		for _, s := range m.Cell.Settings {
 			name.varied = append(name.varied, plan.Override(s))
 		}
-		r.live.begin(m.Run-1, max(m.Of, m.Run+1), name)
+		r.live.Begin(name.told(m.Run, max(m.Of, m.Run+1)))
 		return
 	}
-	r.live.clear()
+	r.live.Clear()
 	if m.Result == nil || m.Result.Verdict == nil {
 		return
 	}

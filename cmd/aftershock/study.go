@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/harness"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/harness/studies"
@@ -94,8 +95,8 @@ func (f studyFlags) run(ctx context.Context, args []string) error {
 			return fmt.Errorf("unknown target %q in --target; %s", spelling.Short(name), spelling.DidYouMean(name, known))
 		}
 	}
-	live := newLiveLine(os.Stderr, f.quiet)
-	jobs, err := f.jobs(args, live)
+	display := live.New(os.Stderr, f.quiet)
+	jobs, err := f.jobs(args, display)
 	if err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ func studyInto(path string, s *study.Study) error {
 }
 
 // jobs are the studies that the arguments name.
-func (f studyFlags) jobs(args []string, live *liveLine) ([]*studies.Job, error) {
+func (f studyFlags) jobs(args []string, display *live.Display) ([]*studies.Job, error) {
 	set := slices.Clone(f.set)
 	if f.seed != 0 {
 		set = append(set, fmt.Sprintf("seed=%d", f.seed))
@@ -202,8 +203,8 @@ func (f studyFlags) jobs(args []string, live *liveLine) ([]*studies.Job, error) 
 		list, err := loadPlans(name, overrides)
 		if err == nil {
 			o := studies.Options{Quick: f.quick, Set: overrides, Targets: f.targets, Command: f.command(name),
-				Run:   harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Logger: newLogger(live, f.verbose), Progress: live.show},
-				Watch: func(m studies.Moment) { watchStudy(live, m) }}
+				Run:   harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Logger: newLogger(display, f.verbose), Progress: display.Show},
+				Watch: func(m studies.Moment) { watchStudy(display, m) }}
 			var j *studies.Job
 			if j, err = studies.New(name, list, o); err == nil && !j.Empty() {
 				jobs, err = append(jobs, j), f.marked(&j.Study)
@@ -296,16 +297,16 @@ func studyFiles(args []string) []string {
 }
 
 // watchStudy shows how far the study is.
-func watchStudy(live *liveLine, m studies.Moment) {
+func watchStudy(display *live.Display, m studies.Moment) {
 	if m.Ended {
-		live.clear()
+		display.Clear()
 		return
 	}
 	j := job{name: m.Cell.Plan.Name, left: ", about " + roughly(m.Left) + " left"}
 	for _, s := range m.Cell.Settings {
 		j.varied = append(j.varied, plan.Override(s))
 	}
-	live.begin(m.Made, max(m.All, m.Made+1), j)
+	display.Begin(j.told(m.Made+1, max(m.All, m.Made+1)))
 }
 
 // roughly is a time for people who wait.

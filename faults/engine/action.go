@@ -35,13 +35,19 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 		wait = max(0, time.Duration(e.Clock.At(a.At)-e.Clock.Now()))
 	}
 	limit := actionTimeout
-	if a.Kind == cluster.Exec {
+	switch a.Kind {
+	case cluster.Exec:
 		limit = commandTimeout
+	case cluster.Join, cluster.Leave, cluster.Upgrade:
+		limit = memberTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait+a.Grace+limit)
 	defer cancel()
-	if a.Kind == cluster.Exec {
+	switch a.Kind {
+	case cluster.Exec:
 		return e.command(ctx, i, a)
+	case cluster.Join, cluster.Leave, cluster.Upgrade:
+		return e.change(ctx, i, a)
 	}
 	effect, err := e.Nodes[i].Do(ctx, a)
 	if err != nil {

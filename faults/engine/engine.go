@@ -28,6 +28,8 @@ const (
 	actionTimeout = 10 * time.Second
 	// commandTimeout bounds a command of the plan.
 	commandTimeout = 2 * time.Minute
+	// memberTimeout bounds a change of the cluster's members.
+	memberTimeout = time.Minute
 	// healTries and healPause bound the tries to undo a fault on one node.
 	healTries = 3
 	healPause = 100 * time.Millisecond
@@ -46,10 +48,14 @@ type Engine struct {
 	Here func(ctx context.Context, command []string) ([]byte, error)
 	// Lookup finds the addresses of what is no node; nil where no fault names any.
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
-	Clock  history.Clock
+	// Members changes who belongs to the cluster; nil where no fault does.
+	Members Members
+	Clock   history.Clock
 	// Base is the measured phase's start on the clock, in nanoseconds; set
 	// before Run.
 	Base int64
+	// Attached: somebody else runs the nodes.
+	Attached bool
 	// View describes Nodes, in their order, as they are now.
 	View func() faults.View
 	// Emit takes what happened; it is never called twice at once.

@@ -38,7 +38,8 @@ func (e *Engine) activate(p faults.Planned, victims []int, also []netip.Addr) *a
 	n := len(e.Nodes)
 	f := &activeFault{planned: p, nodes: victims, steps: make([]*faults.Step, n),
 		inEffect: make([]bool, n), ends: make([]*ticket, n), healed: make([]outcome, n)}
-	f.kind, _ = faults.Lookup(p.Spec.Kind)
+	kind, _ := faults.Lookup(p.Spec.Kind)
+	f.kind = kind.On(e.Attached)
 	for _, v := range victims {
 		f.victims = append(f.victims, e.Nodes[v].Name)
 	}
@@ -63,7 +64,7 @@ func (e *Engine) activate(p faults.Planned, victims []int, also []netip.Addr) *a
 // An instant fault is undone on each node without waiting for the others.
 func (e *Engine) begin(ctx context.Context, f *activeFault) {
 	at := e.instant(f.planned.At)
-	outcomes := onAll(f.nodes, func(i int) outcome {
+	outcomes := f.each(func(i int) outcome {
 		if f.kind.Steps != nil {
 			return e.beginStep(ctx, f, i, at)
 		}
@@ -88,7 +89,7 @@ func (e *Engine) begin(ctx context.Context, f *activeFault) {
 // unplanned. What could not be undone is returned; while f is in effect
 // anywhere it stays in force.
 func (e *Engine) end(ctx context.Context, f *activeFault, at int64) error {
-	outcomes := onAll(f.nodes, func(i int) outcome {
+	outcomes := f.each(func(i int) outcome {
 		if f.kind.Steps != nil {
 			return e.endStep(ctx, f, i, at)
 		}
@@ -114,8 +115,27 @@ func (e *Engine) end(ctx context.Context, f *activeFault, at int64) error {
 	return errors.Join(errs...)
 }
 
+// each does something on all of the fault's nodes, at once or one after the other;
+// the first failure then spares the rest.
+func (f *activeFault) each(do func(i int) outcome) []outcome {
+	if !f.kind.InTurn {
+		return onAll(f.nodes, do)
+	}
+	var outcomes []outcome
+	for _, i := range f.nodes {
+		o := do(i)
+		if outcomes = append(outcomes, o); o.err != nil {
+			break
+		}
+	}
+	return outcomes
+}
+
 func (e *Engine) beginStep(ctx context.Context, f *activeFault, i int, at int64) outcome {
 	f.inEffect[i] = true
+	if f.kind.Members != "" {
+		return e.inTurn(ctx, f, i, at, f.steps[i].Begin)
+	}
 	return e.do(ctx, i, e.actionOf(f, f.steps[i].Begin, at))
 }
 
@@ -126,6 +146,12 @@ func (e *Engine) endStep(ctx context.Context, f *activeFault, i int, at int64) o
 	if f.steps[i].End.Kind == "" { // what it did is not to be undone
 		f.inEffect[i] = false
 		return outcome{at: max(at, e.Clock.Now())}
+	}
+	if f.kind.Members != "" {
+		f.inEffect[i] = false // what the target could not do once, it would not in another try
+		o := e.inTurn(ctx, f, i, at, f.steps[i].End)
+		o.at = e.Clock.Now() // it is over when that is done
+		return o
 	}
 	o := e.undo(ctx, i, e.actionOf(f, f.steps[i].End, at))
 	f.inEffect[i] = o.err != nil

@@ -15,6 +15,7 @@ type processes struct {
 	wantDown   int  // faults that hold the node down
 	wantPaused int  // faults that hold it paused
 	down       bool // it was killed or stopped, and not yet started again
+	wiped      bool // it lost its disk as well: not a start, but a join brings it back
 	paused     bool // it was paused, and not yet resumed
 }
 
@@ -32,7 +33,7 @@ func (e *Engine) hold(ctx context.Context, f *activeFault, i int, at int64) outc
 	}
 	defer p.release(turn)
 	f.inEffect[i] = true
-	enter := e.actionOf(f, f.kind.Enter, at)
+	enter := e.actionOf(f, f.kind.EnterOf(f.planned.Spec), at)
 	enter.Process = f.planned.Spec.Process
 	if f.kind.Hold == faults.Paused {
 		p.wantPaused++
@@ -44,8 +45,9 @@ func (e *Engine) hold(ctx context.Context, f *activeFault, i int, at int64) outc
 		return explainUnchanged(e.do(ctx, i, enter), already, name+" was paused already", "nothing ran on "+name)
 	}
 	p.wantDown++
-	already := p.down
+	already := p.down && enter.Kind != cluster.Wipe
 	p.down, p.paused = true, false
+	p.wiped = p.wiped || enter.Kind == cluster.Wipe
 	return explainUnchanged(e.do(ctx, i, enter), already, name+" was down already", "nothing ran on "+name)
 }
 
@@ -108,13 +110,17 @@ func (e *Engine) reconcile(ctx context.Context, i int, at int64) outcome {
 		o.note = name + " stays down for another fault"
 		return o
 	}
-	if p.down {
+	switch {
+	case p.wiped:
+		o = e.change(ctx, i, cluster.Action{Kind: cluster.Join, At: e.Clock.Time(at)})
+		o.at = e.Clock.Now() // it is over when the new one is a member
+	case p.down:
 		o = e.undo(ctx, i, cluster.Action{Kind: cluster.Restart, At: e.Clock.Time(at)})
-		if o.err != nil {
-			return o
-		}
-		p.down = false
 	}
+	if o.err != nil {
+		return o
+	}
+	p.down, p.wiped = false, false
 	switch {
 	case p.wantPaused > 0 && !p.paused:
 		p.paused = true

@@ -15,7 +15,10 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/addresses"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
 	"github.com/aftershock-chaos/aftershock/cluster/compose"
+	"github.com/aftershock-chaos/aftershock/cluster/ssh"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attach"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
@@ -38,6 +41,11 @@ func ObjectsOf(launch string) string {
 // Place is where the plan's deployment is.
 func Place(p *plan.Plan) cluster.Place {
 	a, names := p.Target.Attach, p.NodeNames()
+	if h := a.SSH; len(h.Hosts) > 0 {
+		return ssh.New(ssh.Target{Hosts: h.Hosts, User: h.User, Port: h.Port, Config: h.Config, Server: service.Spec{
+			Server: victim.Server{Unit: h.Unit, Process: h.Process, Port: h.Listen}, Start: h.Start, Stop: h.Stop,
+		}})
+	}
 	if len(a.Nodes) == 0 {
 		return compose.New(compose.Target{File: a.Compose.File, Project: a.Compose.Project, Services: a.Compose.Services, Containers: a.Containers})
 	}
@@ -124,7 +132,7 @@ type Visit struct {
 // Missing says why the schedule's actions cannot be done there; nil: they can.
 func (v *Visit) Missing(ctx context.Context, schedule []faults.Planned) error {
 	var errs []error
-	for _, k := range faults.Actions(schedule) {
+	for _, k := range faults.Actions(schedule, true) {
 		errs = append(errs, v.Can(ctx, k))
 	}
 	return errors.Join(errs...)

@@ -171,7 +171,7 @@ func (v *Visit) lookAtFaults(ctx context.Context) []Fault {
 	for _, info := range faults.Kinds() {
 		kind, _ := faults.Lookup(info.Name)
 		f := Fault{Kind: info.Name}
-		for _, action := range kind.Actions() {
+		for _, action := range kind.On(true).Actions() {
 			if err := v.Can(ctx, action); err != nil {
 				f.Why = err.Error()
 				break
@@ -207,10 +207,18 @@ func Clean(ctx context.Context, p *plan.Plan, target targets.Target) (removed []
 		v := &Visit{found, system}
 		return errors.Join(do(v), v.closeAll(context.WithoutCancel(ctx)))
 	}
+	// First what cleans hosts: what a guest holds may keep the rest from being reached.
+	if place, ok := Place(p).(interface {
+		Clean(context.Context) ([]string, error)
+	}); ok {
+		if removed, err = place.Clean(ctx); err != nil {
+			return removed, err
+		}
+	}
 	var left []string
 	err = look(ObjectsOf("doctor"), func(v *Visit) (err error) { left, err = v.System.Left(ctx, v.Nodes()); return err })
 	if err != nil {
-		return nil, err
+		return removed, err
 	}
 	for _, objects := range runsOf(left) {
 		if err := look(objects, func(v *Visit) error { return v.System.Remove(ctx, v.Nodes()) }); err != nil {

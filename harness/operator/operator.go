@@ -41,6 +41,8 @@ type Operator struct {
 	log      *slog.Logger
 	state    *operatorState
 	followed []time.Time // last Follow per node, to pace retries
+	// Members says who belongs to the cluster: the operator does not know the others. Nil: all do.
+	Members func(node int) bool
 }
 
 // New returns nil when the system fails over by itself, or nobody is
@@ -88,6 +90,9 @@ func (o *Operator) observe(ctx context.Context) observation {
 	var wg sync.WaitGroup
 	for i := range n {
 		v.reach[i] = make([]bool, n)
+		if !o.member(i) {
+			continue
+		}
 		wg.Go(func() {
 			bounded, cancel := context.WithTimeout(ctx, statusTimeout)
 			defer cancel()
@@ -95,7 +100,7 @@ func (o *Operator) observe(ctx context.Context) observation {
 			v.status[i], v.alive[i] = status, err == nil
 		})
 		for j := range n {
-			if i == j {
+			if i == j || !o.member(j) {
 				continue
 			}
 			wg.Go(func() {
@@ -107,6 +112,8 @@ func (o *Operator) observe(ctx context.Context) observation {
 	wg.Wait()
 	return v
 }
+
+func (o *Operator) member(i int) bool { return o.Members == nil || o.Members(i) }
 
 func (o *Operator) carryOut(ctx context.Context, decided decision) {
 	if decided.promote >= 0 {

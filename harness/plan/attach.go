@@ -54,14 +54,14 @@ func (p *Plan) checkReach() []*Error {
 				continue
 			}
 			if !p.Target.Attach.Asked() {
-				if kind.Attached || s.Process != "" || len(s.Also) > 0 {
-					found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s is for deployments that somebody else runs", cmp.Or(map[bool]string{true: s.Kind}[kind.Attached], map[bool]string{true: "process"}[s.Process != ""], "also")), "use kill or pause alone, or attach to one"))
+				if s.Process != "" || len(s.Also) > 0 {
+					found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s is for deployments that somebody else runs", cmp.Or(map[bool]string{true: "process"}[s.Process != ""], "also")), "leave it out, or attach to one"))
 				}
 				continue
 			}
 			if !kind.Anywhere && len(p.Target.Attach.Nodes) > 0 {
 				found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s needs a guest beside the server, and these nodes are known by their addresses alone", s.Kind),
-					"name them by compose or containers, or leave the fault out"))
+					"name them by compose, containers or ssh, or leave the fault out"))
 			}
 		}
 	}

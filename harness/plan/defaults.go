@@ -30,6 +30,9 @@ func (p *Plan) fill() {
 	if len(p.Prices) == 0 {
 		p.Prices = nil
 	}
+	if len(p.WAN) == 0 {
+		p.WAN = nil
+	}
 	for i, w := range p.Workloads {
 		p.Workloads[i] = workloads.Defaults(w)
 	}

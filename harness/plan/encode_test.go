@@ -124,6 +124,12 @@ func anyPlan(t *rapid.T) *Plan {
 	for range rapid.IntRange(0, 5).Draw(t, "faults") {
 		p.Faults = append(p.Faults, anyFault(t))
 	}
+	if rapid.Bool().Draw(t, "distant") {
+		p.WAN = map[string]string{"clients": "eu-west", "eu-west/moon": "1.3s"}
+		for i := range 16 {
+			p.WAN[nodeName(i)] = "eu-west"
+		}
+	}
 	if rapid.Bool().Draw(t, "controlled") && len(p.Claims) > 0 {
 		p.Control = Control{Violates: p.Claims[:1], Set: map[string]string{"target.replicas": "3", "warmup": "2s"}}
 	}
@@ -235,7 +241,12 @@ func anyLoad(t *rapid.T, length time.Duration) []pace.Phase {
 }
 
 func anyFault(t *rapid.T) faults.Spec {
-	s := faults.Spec{Kind: rapid.SampledFrom([]string{"kill", "stop", "pause", "restart", "partition"}).Draw(t, "kind"), Victim: "primary"}
+	s := faults.Spec{Kind: rapid.SampledFrom([]string{"kill", "stop", "pause", "restart", "partition", "link", "reset"}).Draw(t, "kind"), Victim: "primary"}
+	if s.Kind == "link" {
+		s.Link = faults.Link{Delay: time.Duration(rapid.Int64Range(0, 1e9).Draw(t, "delay")), Jitter: time.Duration(rapid.Int64Range(1, 1e9).Draw(t, "jitter")),
+			Loss: rapid.Float64Range(0.01, 60).Draw(t, "loss"), Burst: rapid.Float64Range(2, 100).Draw(t, "burst"), Rate: schema.Bits(rapid.Int64Range(1e3, 1e12).Draw(t, "rate"))}
+		s.From, s.Direction = rapid.SampledFrom([]string{"", "nodes", "clients", "all"}).Draw(t, "from"), rapid.SampledFrom([]string{"", "both", "in", "out"}).Draw(t, "direction")
+	}
 	if s.Kind == "partition" {
 		s.Shape = rapid.SampledFrom([]string{"isolate", "halves", "one-way"}).Draw(t, "shape")
 		if s.Shape == "isolate" {
@@ -245,7 +256,9 @@ func anyFault(t *rapid.T) faults.Spec {
 			s.Direction = rapid.SampledFrom([]string{"", "in", "out"}).Draw(t, "direction")
 		}
 	}
-	s.For = time.Duration(rapid.Int64Range(1e6, 1e9).Draw(t, "for"))
+	if s.Kind != "reset" {
+		s.For = time.Duration(rapid.Int64Range(1e6, 1e9).Draw(t, "for"))
+	}
 	at := time.Duration(rapid.Int64Range(0, 3e12).Draw(t, "at"))
 	if rapid.Bool().Draw(t, "repeats") {
 		return faults.Spec{At: at / 2, Every: 10 * time.Second, Pick: []faults.Spec{s}}

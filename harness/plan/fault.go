@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -79,7 +80,7 @@ func (k *faultKinds) fields() []field {
 				return
 			}
 			k.seen, k.spec.Kind = kind.Name, kind.Name
-			if hasMap(kind) {
+			if hasMap(kind) && !(kind.Short && n.Kind == yamltree.Scalar) {
 				k.settings(n, path, kind)
 				return
 			}
@@ -211,7 +212,7 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	kind, _ := faults.Lookup(s.Kind)
 	switch {
 	case s.Kind == "":
-	case !hasMap(kind):
+	case !hasMap(kind), kind.Short && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
 		pairs = append(pairs, pair(s.Kind, scalarNode(s.Victim)))
 	default:
 		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim))}
@@ -268,4 +269,24 @@ func victimFields(kind faults.Kind) []schema.Field {
 		fields = append(fields, f)
 	}
 	return fields
+}
+
+// checkWAN holds the plan's distances to its nodes and the regions that are known.
+func (p *Plan) checkWAN() []*Error {
+	switch {
+	case len(p.WAN) == 0:
+		return nil
+	case p.Target.Attach.Asked():
+		return []*Error{p.wrong("wan", "a deployment that somebody else runs is where it is", "take wan away, or use faults with link")}
+	}
+	var found []*Error
+	_, wrong := faults.ParseWAN(p.WAN, p.NodeNames())
+	for _, m := range wrong {
+		path := "wan"
+		if m.Key != "" {
+			path = schema.Join(path, m.Key)
+		}
+		found = append(found, p.wrong(path, m.Message, m.Remedy))
+	}
+	return found
 }

@@ -108,8 +108,14 @@ func planKeys(words Words) []schema.Key[Plan] {
 			Example: `{set: {target.options.replication: async}, violates: ["writes.lost == 0"]}`,
 			Meaning: "a run of the same plan with other values, which has to violate claims: it shows that a pass means something"},
 			controlKeys(), func(p *Plan) *Control { return &p.Control }),
-		studyKey(),
+		wanKey(), studyKey(),
 	}
+}
+
+func wanKey() schema.Key[Plan] {
+	return schema.Key[Plan]{Field: schema.Field{Name: "wan", Type: schema.Map, Of: schema.Text, Absent: "side by side", Example: "{n1: eu-west, n2: us-east, n3: ap-south, clients: eu-west}",
+		Meaning: "where each node is and where the clients are: round trips between regions, from when the nodes have formed until the run ends; a/b: 40ms is one of your own"},
+		At: func(p *Plan) any { return &p.WAN }}
 }
 
 func studyKey() schema.Key[Plan] {
@@ -152,9 +158,15 @@ func targetKeys() []schema.Key[Target] {
 		{Field: schema.Field{Name: "replicas", Type: schema.Whole, Max: 15, Default: "2",
 			Meaning: "nodes besides the primary"},
 			At: func(t *Target) any { return &t.Replicas }},
+		{Field: schema.Field{Name: "spares", Type: schema.Whole, Max: 15, Absent: "none", Example: "1",
+			Meaning: "further nodes that are launched without a server, with names behind those of the others: the faults join, leave and replace make members of them"},
+			At: func(t *Target) any { return &t.Spares }},
 		{Field: schema.Field{Name: "memory", Type: schema.Size, Min: leastMemory, Max: mostMemory, Absent: "no limit but the machine's", Example: "512MB",
 			Meaning: "the most memory, without swap, that each node may take; the kernel kills in a node that wants more"},
 			At: func(t *Target) any { return &t.Memory }},
+		schema.Group(schema.Field{Name: "disk", Absent: "a plain folder, or names: ordered where a fault needs it", Example: "{names: posix}",
+			Meaning: "the data directories are on a file system that can lose what was not synced, and fail"},
+			diskKeys(), func(t *Target) *Disk { return &t.Disk }),
 		{Field: schema.Field{Name: "options", Type: schema.Map, Of: schema.Text, Absent: "the target's defaults", Example: "{replication: sync}",
 			Meaning: "the target's own settings"},
 			At: func(t *Target) any { return &t.Options }},

@@ -140,7 +140,7 @@ func (p *Plan) checkLength(path string, phases []pace.Phase) []*Error {
 
 // checkNumbers refuses more workers and nodes than a history can number.
 func (p *Plan) checkNumbers() []*Error {
-	nodes, workers := 1+p.Target.Replicas, 0
+	nodes, workers := len(p.NodeNames()), 0
 	if nodes > mostNodes {
 		return []*Error{p.wrong("target.replicas", fmt.Sprintf("the plan has %d nodes, and a history numbers %d", nodes, mostNodes), fmt.Sprintf("use at most %d replicas", mostNodes-1))}
 	}

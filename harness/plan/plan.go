@@ -40,6 +40,7 @@ type Plan struct {
 	Duration  time.Duration // of the measured phase
 	Settle    time.Duration // at most this long until the healed cluster is healthy
 	Faults    []faults.Spec
+	WAN       map[string]string // see faults.ParseWAN; empty: all are side by side
 	Claims    []string
 	StopOn    string // never, violated
 	Gates     Gates
@@ -66,7 +67,9 @@ type Target struct {
 	Version  string       // "17", "3.10"; empty: on docker the newest that is tested, else what is installed
 	Image    string       // docker: overrides the target's own
 	Replicas int          // besides the primary
+	Spares   int          // nodes that are launched and are no members until they join
 	Memory   schema.Bytes // of each node; 0: no limit but the machine's
+	Disk     Disk         // what the data directories are on
 	Options  map[string]string
 	Failover Failover
 	Attach   attach.Attach // a deployment that somebody else runs; Replicas follows from it
@@ -124,12 +127,12 @@ type Control struct {
 }
 
 // NodeNames are the nodes that the plan's run will have: n1, n2, … of those that
-// are launched.
+// are launched, the spares last.
 func (p *Plan) NodeNames() []string {
 	if p.Target.Attach.Asked() {
 		return p.Target.Attach.NodeNames(nodeName)
 	}
-	names := make([]string, 1+p.Target.Replicas)
+	names := make([]string, 1+p.Target.Replicas+p.Target.Spares)
 	for i := range names {
 		names[i] = nodeName(i)
 	}
@@ -151,7 +154,7 @@ func (p *Plan) Clone() *Plan {
 	}
 	c.Load = slices.Clone(p.Load)
 	c.Faults = cloneFaults(p.Faults)
-	c.Prices = maps.Clone(p.Prices)
+	c.Prices, c.WAN = maps.Clone(p.Prices), maps.Clone(p.WAN)
 	c.Claims = slices.Clone(p.Claims)
 	c.Vary = slices.Clone(p.Vary)
 	for i := range c.Vary {

@@ -54,7 +54,7 @@ func (p *Plan) check() []*Error {
 		found = append(found, p.checkLoads()...)
 	}
 	found = append(found, p.checkTarget()...)
-	found = append(found, p.checkFaults()...)
+	found = append(append(found, p.checkFaults()...), p.checkWAN()...)
 	if len(found) > 0 {
 		return found
 	}
@@ -122,6 +122,9 @@ func (p *Plan) checkKey(path string, s schema.Slot) []*Error {
 				found = append(found, e)
 			}
 			break
+		}
+		if s.Type == schema.Word && s.Absent != "" && s.Empty() {
+			break // it need not be one of its words
 		}
 		note(path, s.Check(lastPart(path)))
 	}
@@ -191,6 +194,9 @@ func (p *Plan) checkWorkloads() []*Error {
 
 func (p *Plan) checkFaults() []*Error {
 	var found []*Error
+	if faults.NeedsOf(p.Faults).Memory && p.Target.Memory == 0 && !p.Target.Attach.Asked() {
+		found = append(found, p.wrong("target.memory", "an oom fills the memory of its victim, which has no limit", "give the nodes one, e.g. memory: 512MB"))
+	}
 	for i, s := range p.Faults {
 		err := faults.Validate(s, p.NodeNames(), p.Duration)
 		if err != nil {
@@ -252,10 +258,11 @@ func (p *Plan) checkOptions(t targets.Target, info targets.Info) []*Error {
 	if p.Target.Attach.Asked() {
 		return p.checkAttached(t, config, names)
 	}
-	if _, err := t.Configure(config); err != nil {
-		found = append(found, p.wrong("target.options"+optionNamed(err, names), fmt.Sprintf("target %s: %s", info.Name, err), ""))
+	system, err := t.Configure(config)
+	if err != nil {
+		return append(found, p.wrong("target.options"+optionNamed(err, names), fmt.Sprintf("target %s: %s", info.Name, err), ""))
 	}
-	return found
+	return p.checkMembers(system)
 }
 
 // optionNamed is the path's last part of the option that an error begins with.

@@ -37,6 +37,8 @@ type Roles struct {
 	Changes atomic.Uint64   // how many roles have changed
 	asked   []atomic.Uint64 // how many answers of each node have been taken in
 	emitted []toldRole      // the last event of each node; each entry has one writer
+	// Members says who belongs to the cluster: who does not is not asked, and has no role. Nil: all do.
+	Members func(node int) bool
 }
 
 // toldRole is the role of a node's last event, and when the node was last asked
@@ -88,6 +90,14 @@ func (r *Roles) Watch(ctx context.Context) {
 // what they then send to a new primary is sent after the event.
 func (r *Roles) ask(ctx context.Context, i int) {
 	defer r.asked[i].Add(1)
+	if told := &r.emitted[i]; !r.member(i) {
+		r.said[i].Store(&said{})
+		if told.role != "" { // who held on to it is to look around; what it is when it comes back is told anew
+			*told = toldRole{}
+			r.Changes.Add(1)
+		}
+		return
+	}
 	bounded, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	asked := r.clock.Now()
@@ -111,6 +121,8 @@ func (r *Roles) ask(ctx context.Context, i int) {
 		*told = toldRole{now, asked}
 	}
 }
+
+func (r *Roles) member(i int) bool { return r.Members == nil || r.Members(i) }
 
 // Renew waits until every node has been asked afresh, while watch asks: what has
 // changed before it is called is then among the events. It returns when ctx ends.
@@ -188,7 +200,7 @@ func (r *Roles) View() faults.View {
 		case role != "":
 			role = targets.Replica
 		}
-		v.Nodes[i] = faults.NodeView{Name: n.Name, Role: string(role), Epoch: said.epoch, Alive: role != ""}
+		v.Nodes[i] = faults.NodeView{Name: n.Name, Role: string(role), Epoch: said.epoch, Alive: role != "", Away: !r.member(i)}
 	}
 	return v
 }

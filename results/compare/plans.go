@@ -1,15 +1,11 @@
 package compare
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/aftershock-chaos/aftershock/results"
 )
@@ -19,48 +15,11 @@ import (
 var unmeasured = []string{"name", "about", "seed", "host", "for", "claims", "control", "gates", "repeat", "vary", "find", "study"}
 
 // settingsOf are a plan's single values by their paths, but for the unmeasured.
-func settingsOf(text string) (map[string]string, error) {
-	var root map[string]any
-	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
-		return nil, err
-	}
-	for _, key := range unmeasured {
-		delete(root, key)
-	}
-	settings := map[string]string{}
-	flatten(settings, "", root)
-	return settings, nil
-}
-
-// flatten lists the single values of what YAML or JSON holds.
-func flatten(into map[string]string, path string, value any) {
-	switch v := value.(type) {
-	case map[string]any:
-		for name, child := range v {
-			flatten(into, strings.TrimPrefix(path+"."+name, "."), child)
-		}
-	case []any:
-		for i, child := range v {
-			flatten(into, fmt.Sprintf("%s.%d", path, i), child)
-		}
-	default:
-		into[path] = fmt.Sprint(v)
-	}
-}
+func settingsOf(text string) (map[string]string, error) { return results.PlanSettings(text, unmeasured...) }
 
 // Digest of what a plan has its run do: equal for plans that differ in their
 // names, claims and seeds only. Empty if the text is no plan.
-func Digest(plan string) string {
-	settings, err := settingsOf(plan)
-	if err != nil || len(settings) == 0 {
-		return ""
-	}
-	digest := sha256.New()
-	for _, path := range slices.Sorted(maps.Keys(settings)) {
-		fmt.Fprintf(digest, "%q=%q\n", path, settings[path])
-	}
-	return "sha256:" + hex.EncodeToString(digest.Sum(nil))
-}
+func Digest(plan string) string { return results.PlanDigest(plan, unmeasured...) }
 
 // SamePlan lists the paths in which the effective plans of two groups differ,
 // those aside that one of the groups varies: these are what is compared. Runs of
@@ -131,7 +90,7 @@ func machineOf(v *results.Verdict) map[string]string {
 		return nil
 	}
 	all := map[string]string{}
-	flatten(all, "", whole.Machine)
+	results.Flatten(all, "", whole.Machine)
 	maps.DeleteFunc(all, func(path, _ string) bool {
 		return slices.ContainsFunc(volatile, func(word string) bool { return strings.Contains(path, word) })
 	})

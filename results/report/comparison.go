@@ -15,8 +15,10 @@ import (
 )
 
 // compared is one row of a comparison: the runs of one plan with the same
-// settings on the same host.
+// settings on the same host. What differs in anything but its seed is another plan,
+// whatever it is called.
 type compared struct {
+	digest string
 	target string
 	mode   []string // the version that ran, the target's options and what else was varied, "path=value"
 	runs   []*results.Verdict
@@ -28,19 +30,41 @@ func compare(verdicts []*results.Verdict) []compared {
 	var groups []compared
 	places := map[string]int{}
 	for _, v := range verdicts {
-		key := fmt.Sprintf("%q %q %q %q %d %q", v.Plan.Target, v.Plan.Version, v.Plan.Name, v.Plan.Host, v.Plan.Replicas, v.Plan.Varied)
+		digest := v.Plan.Digest()
+		key := fmt.Sprintf("%q %q %q %q %d %q %q", v.Plan.Target, v.Plan.Version, v.Plan.Name, v.Plan.Host, v.Plan.Replicas, v.Plan.Varied, digest)
 		at, ok := places[key]
 		if !ok {
 			at = len(groups)
 			places[key] = at
-			groups = append(groups, compared{target: targetOf(v), mode: modeOf(v)})
+			groups = append(groups, compared{digest: digest, target: targetOf(v), mode: modeOf(v)})
 		}
 		groups[at].runs = append(groups[at].runs, v)
 	}
+	nameApart(groups)
 	slices.SortStableFunc(groups, func(a, b compared) int {
 		return cmp.Or(strings.Compare(a.target, b.target), strings.Compare(a.plan().Name, b.plan().Name), strings.Compare(a.plan().Host, b.plan().Host))
 	})
 	return groups
+}
+
+// digestShown is how much of a digest tells a few plans apart.
+const digestShown = 8
+
+// nameApart has rows tell their plans' digests where they look alike otherwise.
+func nameApart(groups []compared) {
+	seen := map[string][]int{}
+	for i, g := range groups {
+		p := g.plan()
+		look := fmt.Sprintf("%q %q %q %q %d", g.target, g.mode, p.Name, p.Host, p.Replicas)
+		seen[look] = append(seen[look], i)
+	}
+	for _, alike := range seen {
+		for _, i := range alike {
+			if _, sum, ok := strings.Cut(groups[i].digest, ":"); ok && len(alike) > 1 {
+				groups[i].mode = append(groups[i].mode, "plan "+sum[:min(digestShown, len(sum))])
+			}
+		}
+	}
 }
 
 func (c *compared) plan() *results.PlanInfo { return &c.runs[0].Plan }
@@ -131,6 +155,8 @@ func (c *compared) answer() string {
 	switch {
 	case len(c.runs) == 1:
 		return string(worst)
+	case worst == results.OnlyMeasured:
+		return fmt.Sprintf("%s %d", worst, len(c.runs))
 	case worst == results.Holds:
 		return fmt.Sprintf("%s %d of %d", worst, held, len(c.runs))
 	}

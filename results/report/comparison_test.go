@@ -208,3 +208,23 @@ func TestSplice(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherPlanOfOneName: runs are put together by what they were asked, not by what
+// their plan is called.
+func TestOtherPlanOfOneName(t *testing.T) {
+	run := func(yaml string, answer results.Answer) *results.Verdict {
+		v := finished("ripple", "p", answer, "writes.lost=0")
+		v.Plan.YAML = yaml
+		return v
+	}
+	clean := run("name: p\nseed: 1\nduration: 1s\n", results.Holds)
+	again := run("duration: 1s\nseed: 2\nname: p\nabout: the same, told otherwise\n", results.Holds)
+	chaos := run("name: p\nseed: 1\nduration: 16s\n", results.Violated)
+	groups := compare([]*results.Verdict{clean, chaos, again})
+	if len(groups) != 2 || len(groups[0].runs) != 2 || groups[0].answer() != "holds 2 of 2" || groups[1].answer() != "violated" {
+		t.Fatalf("%+v", groups)
+	}
+	if slices.Equal(groups[0].mode, groups[1].mode) {
+		t.Errorf("both rows tell %v", groups[0].mode)
+	}
+}

@@ -58,7 +58,7 @@ func (t *text) costs(v *results.Verdict) {
 	}
 	const head = "  cost  "
 	t.line()
-	for i, line := range wrap(plain(strings.Join(parts, ", ")), t.width-len(head), 2) {
+	for i, line := range t.wrap(plain(strings.Join(parts, ", ")), t.width-len(head), 2) {
 		lead := head
 		if i > 0 {
 			lead = fmt.Sprintf("%*s", len(head), "")

@@ -118,7 +118,7 @@ func (t *text) promises(v *results.Verdict) {
 			t.line(answerStyle(answer), "  "+answerMark(answer)+" ", styleNone, line)
 		}
 	}
-	for i, line := range wrap(plain(isolation), t.width-13, 2) {
+	for i, line := range t.wrap(plain(isolation), t.width-13, 2) {
 		head := "             "
 		if i == 0 {
 			head = "  isolation  "
@@ -165,7 +165,7 @@ func (t *text) faults(v *results.Verdict) {
 		t.line()
 	}
 	for i, f := range v.Faults {
-		if i == maxFaultsText-1 && len(v.Faults) > maxFaultsText {
+		if i == t.most(maxFaultsText)-1 && len(v.Faults) > t.most(maxFaultsText) {
 			t.line(styleDim, "  "+restOfFaults(v.Faults[i:]))
 			return
 		}

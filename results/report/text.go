@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -17,6 +18,9 @@ import (
 type TextOptions struct {
 	Color bool // ANSI colours
 	Width int  // columns; 0 is 100, less than 40 is 40
+	// Whole: nothing is cut, neither lines nor evidence, as where nobody reads on a
+	// screen. Width is still what text is laid out for.
+	Whole bool
 }
 
 // The bounds that keep a text report on one screen: with every section full it
@@ -47,15 +51,16 @@ type text struct {
 	buf   bytes.Buffer
 	color bool
 	width int
+	whole bool
 	lines int
 }
 
 // Text writes a run's summary, at most maxTextLines lines of at most Width
-// columns (but for the path at the end): the verdict, each claim with its measured value, the gates that are
+// columns (but for the path at the end, and where it is Whole): the verdict, each claim with its measured value, the gates that are
 // not met, what the reader has to know of the harness, throughput, errors and outages, examples of what went wrong, latency, staleness, lag, the
 // phases of the load, session guarantees, isolation, costs, recovery, faults, the machine, and where the run directory is.
 func Text(w io.Writer, v *results.Verdict, o TextOptions) error {
-	t := &text{color: o.Color, width: o.Width}
+	t := &text{color: o.Color, width: o.Width, whole: o.Whole}
 	if t.width == 0 {
 		t.width = 100
 	}
@@ -64,7 +69,7 @@ func Text(w io.Writer, v *results.Verdict, o TextOptions) error {
 	t.claims(v)
 	t.control(v)
 	t.gates(v)
-	for _, remark := range v.Remarks[:min(len(v.Remarks), maxRemarks)] {
+	for _, remark := range v.Remarks[:min(len(v.Remarks), t.most(maxRemarks))] {
 		t.line(styleWarn, "  ! "+plain(remark))
 	}
 	t.summary(v)
@@ -87,13 +92,27 @@ func Text(w io.Writer, v *results.Verdict, o TextOptions) error {
 	return err
 }
 
+// Headline writes a verdict in one line, and where its run is.
+func Headline(w io.Writer, v *results.Verdict) error {
+	_, err := fmt.Fprintf(w, "%s  %s  %s\n", strings.ToUpper(string(v.Verdict)), plain(v.Plan.Name+variedWords(v)), plain(v.Dir))
+	return err
+}
+
+// variedWords are the values that the plan varied in this run, each after a space.
+func variedWords(v *results.Verdict) (words string) {
+	for _, s := range v.Plan.Varied {
+		words += fmt.Sprintf(" %s=%s", s.Path, s.Value)
+	}
+	return words
+}
+
 // line writes one line of styled parts, given as style and text in turn, cut
 // to the width.
 func (t *text) line(parts ...string) {
 	left := t.width
 	for i := 0; i+1 < len(parts); i += 2 {
 		style, part := parts[i], keepSpaces(parts[i+1])
-		if n := utf8.RuneCountInString(part); n > left {
+		if n := utf8.RuneCountInString(part); n > left && !t.whole {
 			part = cut(part, left)
 		}
 		left -= utf8.RuneCountInString(part)
@@ -117,6 +136,30 @@ func keepSpaces(s string) string {
 		words[i] = plain(word)
 	}
 	return lead + strings.Join(words, " ") + tail
+}
+
+// cut shortens text to n columns, where text is cut at all.
+func (t *text) cut(s string, n int) string {
+	if t.whole {
+		return s
+	}
+	return cut(s, n)
+}
+
+// wrap breaks text into at most n lines, where text is cut at all.
+func (t *text) wrap(s string, width, n int) []string {
+	if t.whole && s != "" {
+		return []string{s}
+	}
+	return wrap(s, width, n)
+}
+
+// most is how many of its kind are shown.
+func (t *text) most(n int) int {
+	if t.whole {
+		return math.MaxInt
+	}
+	return n
 }
 
 // cut shortens text to n columns with an ellipsis.
@@ -158,6 +201,8 @@ func answerStyle(a results.Answer) string {
 		return styleGood
 	case results.Violated:
 		return styleBad
+	case results.OnlyMeasured:
+		return styleBold
 	}
 	return styleWarn
 }
@@ -168,6 +213,8 @@ func answerMark(a results.Answer) string {
 		return "✓"
 	case results.Violated:
 		return "✗"
+	case results.OnlyMeasured:
+		return "·"
 	}
 	return "?"
 }
@@ -183,15 +230,12 @@ func (t *text) headline(v *results.Verdict) {
 	if v.Duration > 0 {
 		about += " · " + units.Nanos(v.Duration)
 	}
-	name := "  " + v.Plan.Name
-	for _, s := range v.Plan.Varied {
-		name += fmt.Sprintf(" %s=%s", s.Path, s.Value)
-	}
+	name := "  " + v.Plan.Name + variedWords(v)
 	t.line(answerStyle(v.Verdict), strings.ToUpper(string(v.Verdict)), styleBold, plainLead(name), styleDim, plainLead(about))
 	if v.Plan.About != "" {
 		t.line(styleDim, "  "+plain(v.Plan.About))
 	}
-	for _, note := range v.Notes[:min(len(v.Notes), 1)] {
+	for _, note := range v.Notes[:min(len(v.Notes), t.most(1))] {
 		t.line(styleWarn, "  "+plain(note))
 	}
 }
@@ -201,7 +245,7 @@ func plainLead(s string) string { return "  " + plain(s) }
 
 func (t *text) claims(v *results.Verdict) {
 	shown := v.Claims
-	if len(shown) > maxClaimsText {
+	if len(shown) > t.most(maxClaimsText) {
 		shown = worstClaims(v.Claims, maxClaimsText-1)
 	}
 	width := 0
@@ -210,7 +254,7 @@ func (t *text) claims(v *results.Verdict) {
 	}
 	width = min(width, t.width/2)
 	for _, c := range shown {
-		t.line(answerStyle(c.Answer), "  "+answerMark(c.Answer)+" ", styleNone, pad(cut(plain(c.Claim), width), width), styleDim, plainLead(c.Detail))
+		t.line(answerStyle(c.Answer), "  "+answerMark(c.Answer)+" ", styleNone, pad(t.cut(plain(c.Claim), width), width), styleDim, plainLead(c.Detail))
 	}
 	if rest := len(v.Claims) - len(shown); rest > 0 {
 		t.line(styleDim, fmt.Sprintf("    and %s (%d hold, %d violated, %d unknown in all)", units.Plural(rest, "more claim", "more claims"),
@@ -259,7 +303,7 @@ func (t *text) gates(v *results.Verdict) {
 		}
 	}
 	for i, g := range unmet {
-		if i == maxGatesText-1 && len(unmet) > maxGatesText {
+		if i == t.most(maxGatesText)-1 && len(unmet) > t.most(maxGatesText) {
 			t.line(styleWarn, fmt.Sprintf("  ! and %d more gates not met", len(unmet)-i))
 			return
 		}
@@ -278,7 +322,7 @@ func (t *text) examples(v *results.Verdict) {
 		if indent > t.width/3 {
 			indent = 4
 		}
-		for i, line := range wrap(plain(f.Text), t.width-indent, 2) {
+		for i, line := range t.wrap(plain(f.Text), t.width-indent, 2) {
 			head := strings.Repeat(" ", indent)
 			if i == 0 {
 				head = pad("  "+string(f.Class), indent)

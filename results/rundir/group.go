@@ -74,7 +74,7 @@ type Member struct {
 // and the group's own, as in Create.
 func CreateGroup(root string, g Group, launch string) (*Group, error) {
 	g.Version = GroupVersion
-	name := fmt.Sprintf("%s-%s-%d-%s%s", g.Started.Format("20060102T150405"), fileName(g.Plan), g.Seed, strings.ToLower(launch[:min(launchPart, len(launch))]), GroupSuffix)
+	name := fmt.Sprintf("%s-%s-%d-%s%s", g.Started.Format(stampLayout), fileName(g.Plan), g.Seed, strings.ToLower(launch[:min(launchPart, len(launch))]), GroupSuffix)
 	g.path = filepath.Join(root, name)
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return nil, writeError("create the folder of runs", root, err)

@@ -42,9 +42,10 @@ const (
 var ErrRunDir = errors.New("not a usable run directory")
 
 const (
-	maxPlanName   = 64   // bytes of the plan's name in a directory's name
-	launchPart    = 8    // characters of the launch's id in a directory's name
-	maxCollisions = 1000 // runs of one plan and seed that start in one second
+	stampLayout   = "20060102T150405" // of when a run began, in its directory's name
+	maxPlanName   = 64                // bytes of the plan's name in a directory's name
+	launchPart    = 8                 // characters of the launch's id in a directory's name
+	maxCollisions = 1000              // runs of one plan and seed that start in one second
 	maxVerdict    = 256 << 20
 )
 
@@ -63,7 +64,7 @@ func Create(root, planName string, seed uint64, started time.Time, launch string
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return nil, writeError("create the folder of runs", root, err)
 	}
-	base := fmt.Sprintf("%s-%s-%d-%s", started.Format("20060102T150405"), fileName(planName), seed, strings.ToLower(launch[:min(launchPart, len(launch))]))
+	base := fmt.Sprintf("%s-%s-%d-%s", started.Format(stampLayout), fileName(planName), seed, strings.ToLower(launch[:min(launchPart, len(launch))]))
 	for i := 1; i <= maxCollisions; i++ {
 		name := base
 		if i > 1 {

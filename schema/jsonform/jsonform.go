@@ -97,6 +97,8 @@ func typeSchema(f schema.Field) *jsonschema.Schema {
 		return &jsonschema.Schema{Types: []string{"string", "number"}, Pattern: ratePattern, Minimum: &f.Min, Maximum: &f.Max}
 	case f.Type == schema.Size:
 		return &jsonschema.Schema{Type: "string", Pattern: sizePattern}
+	case f.Type == schema.Bandwidth:
+		return &jsonschema.Schema{Type: "string", Pattern: bandwidthPattern}
 	case f.Type == schema.Number:
 		return &jsonschema.Schema{Type: "number", Minimum: &f.Min, Maximum: &f.Max}
 	case f.Type == schema.Percent:
@@ -109,11 +111,12 @@ func typeSchema(f schema.Field) *jsonschema.Schema {
 
 // The patterns are ECMA's and Go's alike, and do not look at bounds.
 const (
-	durationPattern = `^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$|^[+-]?0$`
-	ratePattern     = `^\s*\+?[0-9.]+([eE][+-]?[0-9]+)?\s*(/\s*[sm]\s*)?$`
-	sizePattern     = `^[0-9]+(\.[0-9]*)?\s*[kKmMgGtTpP]?[iI]?[bB]?$`
-	percentPattern  = `^\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*%\s*$`
-	nodePattern     = `^n[1-9][0-9]*$`
+	durationPattern  = `^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$|^[+-]?0$`
+	ratePattern      = `^\s*\+?[0-9.]+([eE][+-]?[0-9]+)?\s*(/\s*[sm]\s*)?$`
+	sizePattern      = `^[0-9]+(\.[0-9]*)?\s*[kKmMgGtTpP]?[iI]?[bB]?$`
+	bandwidthPattern = `^\s*[0-9]+(\.[0-9]*)?\s*[kKmMgG]?[bB][iI][tT]\s*$`
+	percentPattern   = `^\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*%\s*$`
+	nodePattern      = `^n[1-9][0-9]*$`
 )
 
 func wordSchema(f schema.Field) *jsonschema.Schema {

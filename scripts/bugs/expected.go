@@ -57,6 +57,8 @@ var expected = []expectation{
 		why: "one read goes back to the value before and the next does not: nothing is lost, and the replica has what it should"},
 	{plan: "sync-degrades", must: []checkers.Class{checkers.LostElement},
 		why: "what the primary acknowledged while it was cut off is not on the replica that takes over"},
+	{plan: "unsynced-rename", must: []checkers.Class{checkers.LostElement},
+		why: "after the power cut no node finds its log, though every record in it was synced: all of the set is gone"},
 }
 
 // counts are the facts that count the findings of a class; a verdict keeps only

@@ -19,7 +19,7 @@ import (
 )
 
 // client is one worker's connection to one member. A register is a key; so is
-// every element of a set, below the set's prefix.
+// every element of a set or message of a queue, below its prefix.
 type client struct {
 	conn         *conn
 	timeout      time.Duration
@@ -93,6 +93,12 @@ func (c *client) Do(ctx context.Context, op *history.Op) {
 		_, err = c.increment(ctx, op, op.Value)
 	case history.Generate:
 		err = c.generate(ctx, op)
+	case history.Enqueue:
+		err = c.enqueue(ctx, op)
+	case history.Dequeue:
+		err = c.dequeue(ctx, op)
+	case history.Drain:
+		err = c.drain(ctx, op)
 	default:
 		kit.Refuse(op, history.ErrServer) // nothing is sent
 		return

@@ -26,7 +26,8 @@ type fakeKV struct {
 	data         map[string]string
 	calls        atomic.Int64
 	serializable atomic.Bool   // of the last range
-	refuse       error         // every put's answer
+	refuse       error         // every put's and deletion's answer
+	robbed       int           // deletions that another call has made just before
 	entered      chan struct{} // puts announce themselves, if there is one
 	hang         chan struct{} // puts wait for it, if there is one
 }
@@ -44,6 +45,12 @@ func (f *fakeKV) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 		if in {
 			answer.Kvs = append(answer.Kvs, &mvccpb.KeyValue{Key: key, Value: []byte(v)})
 		}
+	}
+	if r.SortTarget == pb.RangeRequest_CREATE { // its keys were made in the order of their names
+		slices.SortFunc(answer.Kvs, func(a, b *mvccpb.KeyValue) int { return bytes.Compare(a.Key, b.Key) })
+	}
+	if r.Limit > 0 {
+		answer.Kvs = answer.Kvs[:min(len(answer.Kvs), int(r.Limit))]
 	}
 	return answer, nil
 }
@@ -66,6 +73,11 @@ func (f *fakeKV) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, er
 func (f *fakeKV) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
 	compare := r.Compare[0]
 	value, ok := f.data[string(compare.Key)]
+	if r.Success[0].GetRequestDeleteRange() != nil {
+		delete(f.data, string(compare.Key)) // by this call, or by one that was faster
+		f.robbed--
+		return &pb.TxnResponse{Succeeded: f.robbed < 0}, f.refuse
+	}
 	same := ok && value == string(compare.GetValue())
 	if compare.Target == pb.Compare_CREATE {
 		same = !ok
@@ -137,7 +149,7 @@ func TestDo(t *testing.T) {
 		{history.Op{Kind: history.Poll, Key: 0}, history.OK, history.ErrNone, history.Nil},
 		{history.Op{Kind: history.Mark, Key: 0, Value: 1}, history.OK, history.ErrNone, 1},
 		{history.Op{Kind: history.Poll, Key: 0}, history.OK, history.ErrNone, 1},
-		{history.Op{Kind: history.Enqueue, Value: 1}, history.Fail, history.ErrServer, 1},
+		{history.Op{Kind: history.Scan, Value: 1}, history.Fail, history.ErrServer, 1},
 	} {
 		got := do(t, c, step.op)
 		value := got.Value

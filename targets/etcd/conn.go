@@ -34,6 +34,7 @@ type conn struct {
 	grpc        *grpc.ClientConn
 	kv          clientv3.KV
 	maintenance clientv3.Maintenance
+	members     pb.ClusterClient
 }
 
 // open speaks to the member at the other end of tcp. It returns when the
@@ -65,7 +66,8 @@ func open(ctx context.Context, tcp net.Conn) (*conn, error) {
 	// The client's own constructor would wrap these in its retries.
 	c := &conn{tcp: tcp, grpc: client,
 		kv:          clientv3.NewKVFromKVClient(pb.NewKVClient(client), nil),
-		maintenance: clientv3.NewMaintenanceFromMaintenanceClient(pb.NewMaintenanceClient(client), nil)}
+		maintenance: clientv3.NewMaintenanceFromMaintenanceClient(pb.NewMaintenanceClient(client), nil),
+		members:     pb.NewClusterClient(client)}
 	if err := c.ready(ctx); err != nil {
 		_ = c.Close()
 		return nil, err

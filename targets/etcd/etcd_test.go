@@ -37,6 +37,13 @@ func TestConfigure(t *testing.T) {
 		{map[string]string{"read": "serializable"}, "reads", ""},
 		{map[string]string{"election-timeout": "soon"}, "election-timeout", ""},
 		{map[string]string{"election-timeout": "400"}, "five heartbeats", ""},
+		{map[string]string{"auto-compaction-retention": "1s"}, "", "--auto-compaction-retention=1s"},
+		{map[string]string{"auto-compaction-retention": "1s"}, "", "--auto-compaction-mode=periodic"},
+		{map[string]string{"experimental-compaction-batch-limit": "1"}, "", "--experimental-compaction-batch-limit=1"},
+		{map[string]string{"backend-batch-interval": "1s"}, "", "--backend-batch-interval=1s"},
+		{map[string]string{"auto-compaction-retention": "1ms"}, "out of range", ""},
+		{map[string]string{"experimental-compaction-batch-limit": "0"}, "not a whole number", ""},
+		{map[string]string{"backend-batch-interval": "often"}, "backend-batch-interval", ""},
 	} {
 		system, err := Target{}.Configure(targets.Config{Replicas: 2, Options: c.options})
 		switch {

@@ -25,6 +25,10 @@ const (
 	optHeartbeat = "heartbeat-interval"
 	optElection  = "election-timeout"
 	optNoFsync   = "unsafe-no-fsync"
+
+	optCompact       = "auto-compaction-retention"
+	optCompactBatch  = "experimental-compaction-batch-limit"
+	optBatchInterval = "backend-batch-interval"
 )
 
 // serializable is the value of optReads by which a node answers reads alone.
@@ -54,11 +58,16 @@ func (Target) Info() targets.Info {
 			{Name: optElection, Default: "1000", Meaning: "milliseconds without a heartbeat after which a member calls an election"},
 			{Name: optNoFsync, Default: "false", Words: []string{"false", "true"},
 				Meaning: "true: never sync the log to disk"},
+			{Name: optCompact, Default: "0",
+				Meaning: "how long old revisions are kept, and how often they are compacted away (auto-compaction-mode is periodic), e.g. 1s; 0: for ever"},
+			{Name: optCompactBatch, Default: "1000", Meaning: "the most revisions that a compaction deletes at once"},
+			{Name: optBatchInterval, Default: "100ms", Meaning: "the longest time before what was applied is committed to the database file (the log has it before)"},
 		},
 		// A request has 1.5 MiB at most; a compare-and-set sends two values.
 		MaxValue: 1_500_000, MaxCAS: 750_000,
 		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
-			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate},
+			history.Txn, history.Transfer, history.Balances, history.Increment, history.Generate,
+			history.Enqueue, history.Dequeue, history.Drain},
 		Modes: []targets.Mode{
 			{Name: "single", About: "one member"},
 			{Name: "three", About: "three members: one may fail", Replicas: 2},
@@ -97,9 +106,40 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 		"--" + optElection + "=" + strconv.Itoa(election),
 		"--" + optNoFsync + "=" + o[optNoFsync],
 	}
+	more, err := backend(o)
+	if err != nil {
+		return nil, err
+	}
+	s.flags = append(s.flags, more...)
 	s.election = time.Duration(election) * time.Millisecond
 	s.clients.Dial, s.operators.Dial = dialClients, dialOperators
 	return s, nil
+}
+
+// backend are the flags of compaction and of the database file, those alone that
+// the plan sets: some versions do not know them all.
+func backend(o kit.Options) (flags []string, err error) {
+	if o[optCompact] != "0" {
+		if _, err := o.Duration(optCompact, time.Second, 24*time.Hour); err != nil {
+			return nil, err
+		}
+		flags = append(flags, "--auto-compaction-mode=periodic", "--"+optCompact+"="+o[optCompact])
+	}
+	batch, err := o.Int(optCompactBatch, 1, 1_000_000)
+	if err != nil {
+		return nil, err
+	}
+	if batch != 1000 {
+		flags = append(flags, "--"+optCompactBatch+"="+strconv.Itoa(batch))
+	}
+	interval, err := o.Duration(optBatchInterval, time.Millisecond, time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	if interval != 100*time.Millisecond {
+		flags = append(flags, "--"+optBatchInterval+"="+interval.String())
+	}
+	return flags, nil
 }
 
 // Launch becomes the server: where its program is depends on the node.

@@ -74,7 +74,10 @@ func install(ctx context.Context, server, data string, add func(dir string) erro
 			return false, err
 		}
 	}
-	return true, os.Rename(fresh, place)
+	if err := os.Rename(fresh, place); err != nil {
+		return true, err
+	}
+	return true, kit.Settle(data)
 }
 
 // scripts are the server's own statements that make the system tables, by the

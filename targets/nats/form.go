@@ -52,9 +52,9 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err != nil {
 		return err
 	}
-	l := &layout{nodes: len(nodes), group: groups[0]}
+	l := &layout{nodes: len(nodes), copies: s.copies, group: groups[0], stream: bucketStream}
 	if s.queueLeads {
-		l.group = groups[1]
+		l.group, l.stream = groups[1], queueStream
 	}
 	s.layout.Store(l)
 	return s.formed(ctx, nodes)
@@ -128,7 +128,7 @@ func (s *System) streamConfig(name, subjects, node string) jetstream.StreamConfi
 }
 
 // lay makes a stream and moves its leader to the node. It returns the stream's
-// Raft group, which is empty with one copy.
+// Raft group, which is empty with one copy and where the server does not tell it.
 func (s *System) lay(ctx context.Context, nc *driver.Conn, node string, config jetstream.StreamConfig) (string, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *System) lay(ctx context.Context, nc *driver.Conn, node string, config j
 			return err
 		}
 		group = info.Cluster.Group
-		if info.Cluster.Leader == node && group != "" {
+		if info.Cluster.Leader == node {
 			return nil
 		}
 		if info.Cluster.Leader != "" {

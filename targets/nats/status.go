@@ -110,12 +110,15 @@ func (s *System) ask(ctx context.Context, kept *kit.Kept[*monitor], n *cluster.N
 	if l == nil {
 		return targets.Status{}, errNotFormed
 	}
-	path, read := l.question()
+	path, read := l.question(n.Name)
 	var status targets.Status
 	err := kept.Use(ctx, n, func(m *monitor) error {
 		code, body, err := m.get(ctx, path)
 		if err == nil {
 			status, err = read(code, body)
+		}
+		if err == nil && l.untold() {
+			err = m.caughtUp(ctx, &status)
 		}
 		return err
 	})
@@ -125,15 +128,17 @@ func (s *System) ask(ctx context.Context, kept *kit.Kept[*monitor], n *cluster.N
 	return status, nil
 }
 
-// question is what tells a node's status, and how the answer is read: the Raft
-// groups where there are any; with one copy the node that holds the stream is
-// the primary; a server alone is.
-func (l *layout) question() (string, func(int, []byte) (targets.Status, error)) {
+// question is what tells the status of the node with that name, and how the answer
+// is read: the Raft groups where there are any that are told; with one copy the node
+// that holds the stream is the primary; a server alone is.
+func (l *layout) question(node string) (string, func(int, []byte) (targets.Status, error)) {
 	switch {
 	case l.nodes == 1:
 		return pathHealth, aloneStatus
-	case l.group == "":
+	case l.copies == 1:
 		return pathStreams, singleStatus
+	case l.untold():
+		return pathStreams, func(code int, body []byte) (targets.Status, error) { return streamStatus(code, body, node, l.stream) }
 	}
 	return pathRaft, func(code int, body []byte) (targets.Status, error) { return raftStatus(code, body, l.group) }
 }
@@ -187,6 +192,9 @@ type raftGroup struct {
 // have a leader and lag behind nothing that they know of.
 func raftStatus(code int, body []byte, group string) (targets.Status, error) {
 	var accounts map[string]map[string]raftGroup
+	if code == http.StatusNotFound { // "No Raft nodes found": the account has no stream here
+		return targets.Status{}, fmt.Errorf("%w: %.200s", targets.ErrGone, body)
+	}
 	if err := decode(code, body, &accounts); err != nil {
 		return targets.Status{}, err
 	}

@@ -48,8 +48,9 @@ type System struct {
 
 // layout is what Form found: how roles are told.
 type layout struct {
-	nodes int
-	group string // the Raft group whose leader is the primary; empty with one copy
+	nodes, copies int
+	group         string // the Raft group whose leader is the primary; empty with one copy and where the servers do not tell it
+	stream        string // the stream of that group
 }
 
 var (

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -77,7 +78,12 @@ const raftz = `{"$G":{
  "S-R3F-queue":{"state":"FOLLOWER","leader":"bbb","term":9,"committed":7,"applied":5},
  "C-R3F-q":{"state":"FOLLOWER","leader":"bbb","term":2,"committed":3,"applied":3}}}`
 
+func grouped(group string) layout { return layout{nodes: 3, copies: 3, group: group} }
+
 func TestStatus(t *testing.T) {
+	older := `{"account_details":[{"name":"$G","stream_detail":[{"name":"KV_aftershock","cluster":{"leader":"n2"},"state":{"last_seq":7}},
+ {"name":"queue","cluster":{"leader":"n1"},"state":{"last_seq":4}}]}]}`
+	streams := func(stream string) layout { return layout{nodes: 3, copies: 3, stream: stream} }
 	well := strings.Replace(raftz, `"applied":5`, `"applied":7`, 1)
 	follower := strings.Replace(well, "LEADER", "FOLLOWER", 1)
 	jsz := `{"meta_cluster":{"leader":"n2"},"account_details":[{"name":"$G","stream_detail":[{"name":"KV_aftershock"}]}]}`
@@ -89,25 +95,33 @@ func TestStatus(t *testing.T) {
 		want   targets.Status // but for Detail
 		wrong  bool
 	}{
-		{"leader", layout{3, "S-R3F-kv"}, 200, well, targets.Status{Role: targets.Primary, Epoch: 4, LogEpoch: 4, Position: 20, Healthy: true, Eligible: true}, false},
-		{"follower", layout{3, "S-R3F-kv"}, 200, follower, targets.Status{Role: targets.Replica, Epoch: 4, LogEpoch: 4, Position: 20, Healthy: true, Eligible: true}, false},
-		{"behind", layout{3, "S-R3F-kv"}, 200, raftz, targets.Status{Role: targets.Primary, Epoch: 4, LogEpoch: 4, Position: 18}, false},
-		{"leaderless", layout{3, "S-R3F-queue"}, 200, strings.Replace(well, `"leader":"bbb"`, `"leader":""`, 1),
+		{"leader", grouped("S-R3F-kv"), 200, well, targets.Status{Role: targets.Primary, Epoch: 4, LogEpoch: 4, Position: 20, Healthy: true, Eligible: true}, false},
+		{"follower", grouped("S-R3F-kv"), 200, follower, targets.Status{Role: targets.Replica, Epoch: 4, LogEpoch: 4, Position: 20, Healthy: true, Eligible: true}, false},
+		{"behind", grouped("S-R3F-kv"), 200, raftz, targets.Status{Role: targets.Primary, Epoch: 4, LogEpoch: 4, Position: 18}, false},
+		{"leaderless", grouped("S-R3F-queue"), 200, strings.Replace(well, `"leader":"bbb"`, `"leader":""`, 1),
 			targets.Status{Role: targets.Replica, Epoch: 9, LogEpoch: 9, Position: 20}, false},
-		{"other group", layout{3, "S-R3F-x"}, 200, well, targets.Status{}, true},
-		{"no groups", layout{3, "S-R3F-kv"}, 404, "No Raft nodes", targets.Status{}, true},
-		{"no JSON", layout{3, "S-R3F-kv"}, 200, "{", targets.Status{}, true},
-		{"alone", layout{1, ""}, 200, `{"status":"ok"}`, targets.Status{Role: targets.Primary, Healthy: true, Eligible: true}, false},
-		{"alone, not ready", layout{1, ""}, 503, `{"status":"unavailable"}`, targets.Status{Role: targets.Primary}, false},
-		{"the only copy", layout{3, ""}, 200, jsz, targets.Status{Role: targets.Primary, Healthy: true, Eligible: true}, false},
-		{"no copy", layout{3, ""}, 200, `{"meta_cluster":{"leader":"n2"}}`, targets.Status{Role: targets.Replica, Healthy: true}, false},
-		{"no leader of all", layout{3, ""}, 200, `{}`, targets.Status{Role: targets.Replica}, false},
+		{"other group: ours is gone", grouped("S-R3F-x"), 200, well, targets.Status{}, true},
+		{"no groups: ours is gone", grouped("S-R3F-kv"), 404, "No Raft nodes", targets.Status{}, true},
+		{"no JSON", grouped("S-R3F-kv"), 200, "{", targets.Status{}, true},
+		{"alone", layout{nodes: 1, copies: 1}, 200, `{"status":"ok"}`, targets.Status{Role: targets.Primary, Healthy: true, Eligible: true}, false},
+		{"alone, not ready", layout{nodes: 1, copies: 1}, 503, `{"status":"unavailable"}`, targets.Status{Role: targets.Primary}, false},
+		{"the only copy", layout{nodes: 3, copies: 1}, 200, jsz, targets.Status{Role: targets.Primary, Healthy: true, Eligible: true}, false},
+		{"no copy", layout{nodes: 3, copies: 1}, 200, `{"meta_cluster":{"leader":"n2"}}`, targets.Status{Role: targets.Replica, Healthy: true}, false},
+		{"no leader of all", layout{nodes: 3, copies: 1}, 200, `{}`, targets.Status{Role: targets.Replica}, false},
+		{"no groups told, leads", streams("queue"), 200, older, targets.Status{Role: targets.Primary, Position: 11, Healthy: true, Eligible: true}, false},
+		{"no groups told, follows", streams("KV_aftershock"), 200, older, targets.Status{Role: targets.Replica, Position: 11, Healthy: true, Eligible: true}, false},
+		{"no groups told, leaderless", streams("queue"), 200, strings.Replace(older, `"n2"`, `""`, 1), targets.Status{Role: targets.Primary, Position: 11}, false},
+		{"no groups told, the stream is gone", streams("other"), 200, older, targets.Status{}, true},
+		{"no groups told, no JSON", streams("queue"), 503, older, targets.Status{}, true},
 	} {
-		_, read := c.layout.question()
+		_, read := c.layout.question("n1")
 		got, err := read(c.code, []byte(c.body))
 		got.Detail = ""
 		if (err != nil) != c.wrong || got != c.want {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
+		}
+		if gone := strings.HasSuffix(c.name, "is gone"); errors.Is(err, targets.ErrGone) != gone {
+			t.Errorf("%s: that it is gone is told wrong: %v", c.name, err)
 		}
 	}
 }

@@ -194,14 +194,12 @@ func point(ctx context.Context, c *session, from string) (report, error) {
 
 // count adds node i to the standbys that the primary p counts on.
 func (s *System) count(ctx context.Context, nodes []*cluster.Node, i, p int) error {
-	listed := append(s.members.get(), i)
-	err := operate(ctx, nodes[p], func(c *session) error {
-		return c.exec(ctx, setting("synchronous_standby_names", s.quorum.list(names(nodes, listed))), reload)
+	return s.members.change(func(listed []int) ([]int, error) {
+		listed = append(listed, i)
+		return listed, operate(ctx, nodes[p], func(c *session) error {
+			return c.exec(ctx, setting("synchronous_standby_names", s.quorum.list(names(nodes, listed))), reload)
+		})
 	})
-	if err == nil {
-		s.members.set(listed)
-	}
-	return err
 }
 
 var errStopped = errors.New("its server does not run any more")

@@ -87,6 +87,7 @@ type tools struct {
 }
 
 func (t tools) call(name string, args ...string) error {
+	args = append(args, "--no-sync") // see kit.Settle
 	return t.run(filepath.Join(t.dir, name), args...)
 }
 
@@ -116,7 +117,7 @@ func (l launch) initialise(t tools) error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("remove what is left of an earlier initdb: %w", err)
 	}
-	err := t.call("initdb", "-D", fresh, "-U", operatorRole, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync",
+	err := t.call("initdb", "-D", fresh, "-U", operatorRole, "-A", "trust", "-E", "UTF8", "--no-locale",
 		fmt.Sprintf("--wal-segsize=%d", walSegment>>20))
 	if err != nil {
 		return err
@@ -126,7 +127,10 @@ func (l launch) initialise(t tools) error {
 			return err
 		}
 	}
-	return os.Rename(fresh, l.path(dataName))
+	if err := os.Rename(fresh, l.path(dataName)); err != nil {
+		return err
+	}
+	return kit.Settle(l.Data)
 }
 
 // clone makes the data directory a copy of the primary's, and a standby's.
@@ -139,7 +143,7 @@ func (l launch) clone(ctx context.Context, t tools) error {
 		if err := os.RemoveAll(fresh); err != nil {
 			return fmt.Errorf("remove what is left of an earlier copy: %w", err)
 		}
-		return t.call("pg_basebackup", "-D", fresh, "-d", conninfo(l.Primary, "clone of "+l.Name), "-X", "stream", "-c", "fast", "--no-sync")
+		return t.call("pg_basebackup", "-D", fresh, "-d", conninfo(l.Primary, "clone of "+l.Name), "-X", "stream", "-c", "fast")
 	})
 	if err != nil {
 		return err
@@ -150,7 +154,10 @@ func (l launch) clone(ctx context.Context, t tools) error {
 	if err := os.RemoveAll(l.path(dataName)); err != nil {
 		return fmt.Errorf("remove the old data directory: %w", err)
 	}
-	return os.Rename(fresh, l.path(dataName))
+	if err := os.Rename(fresh, l.path(dataName)); err != nil {
+		return err
+	}
+	return kit.Settle(l.Data)
 }
 
 // rejoin carries an order out once: the data directory is rewound to the fork
@@ -191,7 +198,7 @@ func (l launch) rewind(ctx context.Context, t tools) error {
 	if err := os.WriteFile(l.path(rewindFile), nil, 0o600); err != nil {
 		return fmt.Errorf("note the begin of rewinding: %w", err)
 	}
-	err = t.call("pg_rewind", "-D", l.path(dataName), "--source-server="+conninfo(l.Primary, "rewind of "+l.Name)+" dbname=postgres", "--no-sync")
+	err = t.call("pg_rewind", "-D", l.path(dataName), "--source-server="+conninfo(l.Primary, "rewind of "+l.Name)+" dbname=postgres")
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,8 @@ type node struct {
 	begin int64 // and the earliest that this can have been
 	last  int64 // its last event
 
-	process int // how many of its servers are known to have ended
+	left    bool // it does not belong to the cluster any more
+	process int  // how many of its servers are known to have ended
 }
 
 // fault is one that is in force.
@@ -122,8 +123,12 @@ func (d *reader) take(e *history.Event) {
 		d.window(begin, e.At, fmt.Sprintf("%s gave its own history up at %s", n.name, units.Instant(e.At)))
 		d.end(i, begin, e.At)
 		n.role = ""
+	case history.EventMember:
+		d.member(i, e)
 	case history.EventExit:
-		if n.down == 0 && d.serves(n) {
+		if n.left {
+			d.leave(i, e.At)
+		} else if n.down == 0 && d.serves(n) {
 			d.window(e.At, e.At+startup, fmt.Sprintf("the end of %s at %s", n.name, units.Instant(e.At)))
 			d.cut(i, e.At, e.At+startup)
 		}
@@ -312,24 +317,6 @@ func (d *reader) close(f *fault) {
 		f.window.End = kit.Never // finish knows when
 	}
 	d.r.windows = append(d.r.windows, f.window)
-}
-
-// count watches over how many primaries there are after an event of which one
-// knows only that it lies between two instants.
-func (d *reader) count(after, at int64) {
-	primaries := 0
-	for i := range d.nodes {
-		if n := &d.nodes[i]; n.role == rolePrimary && n.down == 0 {
-			primaries++
-		}
-	}
-	switch {
-	case primaries > 1 && d.double == kit.Never:
-		d.double = after
-	case primaries <= 1 && d.double != kit.Never:
-		d.window(d.double, at, "two primaries from "+units.Instant(d.double)+" to "+units.Instant(at))
-		d.double = kit.Never
-	}
 }
 
 // finish takes the end of the events.

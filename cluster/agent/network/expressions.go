@@ -46,7 +46,8 @@ func matchControlPort(input bool, port uint16) []expr.Any {
 }
 
 // matchPeer matches the packets of one direction by the peer's address, at its
-// place in the header of RFC 791 or RFC 8200.
+// place in the header of RFC 791 or RFC 8200; the unspecified address stands for all
+// of its family.
 func matchPeer(m match) []expr.Any {
 	family, source, destination := byte(unix.NFPROTO_IPV4), uint32(12), uint32(16)
 	if m.peer.Is6() {
@@ -55,6 +56,9 @@ func matchPeer(m match) []expr.Any {
 	offset := destination
 	if m.in {
 		offset = source
+	}
+	if m.peer.IsUnspecified() { // everyone
+		return []expr.Any{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, compareEqual([]byte{family})}
 	}
 	address := m.peer.AsSlice()
 	return []expr.Any{

@@ -17,7 +17,8 @@ import (
 // The table "aftershock" has one chain for each direction. First comes an accept
 // of everything once the lease has run out, see lease.go; then accepts for
 // loopback and the control channel; then, for each fault, counters of what it
-// matches; then the drops of all. Its chains are emptied and filled in one
+// matches; then the drops of all; then what is left goes to queues, see queue.go.
+// Its chains are emptied and filled in one
 // netlink transaction, which the kernel makes visible at once, so packets see
 // either the old rules or the new.
 type Firewall struct {
@@ -30,6 +31,10 @@ type Firewall struct {
 	conn      *nftables.Conn
 	until     time.Time // when the kernel lets the rules lapse, if nobody renews them
 	lapses    lapses
+	// bare: the table is there without a rule. With its hooks the kernel would drop
+	// every packet that a queue of the network holds; Renew takes it away later.
+	bare   bool
+	compat bool // the kernel has no queues of nftables' own, but iptables' target
 }
 
 // NewFirewall returns a firewall without rules. What goes to and from the
@@ -38,6 +43,9 @@ type Firewall struct {
 func NewFirewall(controlPort uint16, lease time.Duration, heard func() time.Time) *Firewall {
 	return &Firewall{controlPort: controlPort, lease: lease, heard: heard, installed: newRuleSet()}
 }
+
+// ControlPort is the port that no rule touches.
+func (f *Firewall) ControlPort() uint16 { return f.controlPort }
 
 const tableName = "aftershock"
 
@@ -86,7 +94,7 @@ func (f *Firewall) openLocked() error {
 func (f *Firewall) addCounters() (ruleSet, error) {
 	totals := f.installed.clone()
 	if len(totals.byID) == 0 {
-		return totals, nil
+		return totals, nil // what is queued counts for itself
 	}
 	in, out := f.chains()
 	for _, chain := range []*nftables.Chain{in, out} {
@@ -119,10 +127,8 @@ func (f *Firewall) closeOnError(step string, err error) error {
 // apply makes the kernel hold next.
 func (f *Firewall) apply(next ruleSet) error {
 	table := f.conn.AddTable(f.table())
-	if len(next.byID) == 0 {
-		f.conn.DelTable(table)
-		f.until = time.Time{}
-		return f.closeOnError("remove the rules", f.conn.Flush())
+	if next.empty() {
+		return f.removeAll(table)
 	}
 	until, err := f.addLease()
 	if err != nil {
@@ -155,11 +161,30 @@ func (f *Firewall) apply(next ruleSet) error {
 	for _, m := range next.drops() {
 		add(m.in, "", matchPeer(m), verdict(expr.VerdictDrop))
 	}
+	for _, q := range next.queues.to {
+		add(q.In, "", matchPeer(match{q.Peer, q.In}), matchUnmarked(), f.queueing(q.Number))
+	}
 	if err := f.closeOnError("replace the rules", f.conn.Flush()); err != nil {
 		return err
 	}
-	f.until = until
+	f.until, f.bare = until, false
 	return nil
+}
+
+// removeAll takes all rules away and, unless a queue may hold packets, the table.
+func (f *Firewall) removeAll(table *nftables.Table) error {
+	f.until = time.Time{}
+	f.bare = len(f.installed.queues.to) > 0
+	if !f.bare {
+		f.conn.DelTable(table)
+		return f.closeOnError("remove the rules", f.conn.Flush())
+	}
+	in, out := f.chains()
+	for _, chain := range []*nftables.Chain{in, out} {
+		f.conn.AddChain(chain)
+		f.conn.FlushChain(chain)
+	}
+	return f.closeOnError("remove the rules", f.conn.Flush())
 }
 
 // Clear removes a table that an agent before this one has left: one that was
@@ -180,11 +205,11 @@ func (f *Firewall) Close() error {
 	if f.conn == nil {
 		return nil
 	}
-	if len(f.installed.byID) > 0 {
-		if err := f.apply(newRuleSet()); err != nil {
+	if !f.installed.empty() || f.bare {
+		f.installed = newRuleSet()
+		if err := f.apply(f.installed); err != nil {
 			return err
 		}
-		f.installed = newRuleSet()
 	}
 	conn := f.conn
 	f.conn = nil

@@ -5,8 +5,6 @@ import (
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
-
-	"github.com/aftershock-chaos/aftershock/cluster"
 )
 
 // leaseName is the set on whose elements, one for each network protocol, all
@@ -38,11 +36,11 @@ func (l *lapses) take(id string) time.Duration {
 	return d
 }
 
-func (l *lapses) add(ids map[string][]cluster.Rule, from, until time.Time) {
+func (l *lapses) add(ids []string, from, until time.Time) {
 	if l.byID == nil {
 		l.byID = map[string]time.Duration{}
 	}
-	for id := range ids {
+	for _, id := range ids {
 		l.byID[id] += until.Sub(from)
 	}
 	l.last = Lapse{Count: l.last.Count + 1, From: from, Until: until}
@@ -65,11 +63,14 @@ func (f *Firewall) Lapse() Lapse {
 func (f *Firewall) Renew() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.installed.byID) == 0 {
+	if f.installed.empty() && !f.bare {
 		return nil
 	}
 	if err := f.openLocked(); err != nil {
 		return err
+	}
+	if f.installed.empty() {
+		return f.apply(f.installed)
 	}
 	from := f.until.Add(-clockGrain)
 	until, err := f.addElements()
@@ -85,12 +86,12 @@ func (f *Firewall) Renew() error {
 		if err := f.apply(f.installed); err != nil {
 			return err
 		}
-		f.lapses.add(f.installed.byID, from, time.Now())
+		f.lapses.add(f.installed.ids(), from, time.Now())
 		return nil
 	}
 	f.until = until
 	if now := time.Now(); now.After(from) {
-		f.lapses.add(f.installed.byID, from, now)
+		f.lapses.add(f.installed.ids(), from, now)
 	}
 	return nil
 }

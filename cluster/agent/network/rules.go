@@ -3,6 +3,7 @@ package network
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -29,6 +30,7 @@ type counted struct {
 type ruleSet struct {
 	byID    map[string][]cluster.Rule
 	dropped map[string]uint64 // counted by rules that were since rebuilt
+	queues  queues
 }
 
 func newRuleSet() ruleSet {
@@ -85,7 +87,17 @@ func (s ruleSet) clone() ruleSet {
 	for id, n := range s.dropped {
 		next.dropped[id] = n
 	}
+	next.queues = s.queues
 	return next
+}
+
+// empty tells whether the kernel has to hold nothing.
+func (s ruleSet) empty() bool { return len(s.byID) == 0 && len(s.queues.to) == 0 }
+
+// ids are the faults that have something in force.
+func (s ruleSet) ids() []string {
+	ids := slices.Collect(maps.Keys(s.byID))
+	return append(ids, s.queues.ids...)
 }
 
 func (s ruleSet) has(id string) bool { _, ok := s.byID[id]; return ok }

@@ -36,6 +36,7 @@ type childTable struct {
 	mu       sync.Mutex
 	children map[int]*child // by process ID
 	none     bool           // as process 1: there was no process left to wait for
+	spared   int            // a process that is not the node's, see Spare; 0: none
 }
 
 func newChildTable(pid1 bool) *childTable {
@@ -64,6 +65,10 @@ func (t *childTable) reapEnded() (none bool) {
 	defer t.mu.Unlock()
 	if t.pid1 {
 		for t.reapOne(-1) {
+		}
+		if t.spared != 0 {
+			left, err := t.others()
+			return err == nil && len(left) == 0
 		}
 		return t.none
 	}
@@ -126,6 +131,9 @@ func (t *childTable) start(cmd command) (*child, error) {
 func (t *childTable) signalAll(sig syscall.Signal) (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.pid1 && t.spared != 0 {
+		return t.signalOthers(sig)
+	}
 	if t.pid1 {
 		return signalled("all processes", syscall.Kill(-1, sig), sig)
 	}

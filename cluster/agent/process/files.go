@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 )
 
-// writeFiles writes the spec's files as the user's own.
-func writeFiles(spec cluster.ServerSpec, dataDir string) error {
+// writeFiles writes the spec's files as the user's own. durable: they are synced, and
+// their names, as those of a machine that was set up long ago.
+func writeFiles(spec cluster.ServerSpec, dataDir string, durable bool) error {
 	who, err := lookupUser(spec.User, "/etc/passwd", "/etc/group")
 	if err != nil {
 		return err
@@ -30,8 +32,30 @@ func writeFiles(spec cluster.ServerSpec, dataDir string) error {
 		if err := who.chown(path); err != nil {
 			return err
 		}
+		if durable {
+			if err := syncFile(path, dataDir); err != nil {
+				return fmt.Errorf("sync a file of the server: %w", err)
+			}
+		}
 	}
 	return nil
+}
+
+// syncFile syncs a file and, if it is below dir, the folders on the way to it.
+func syncFile(path, dir string) error {
+	for {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+		if path == dir || !strings.HasPrefix(path, dir+"/") {
+			return nil
+		}
+		path = filepath.Dir(path)
+	}
 }
 
 // makeDataDir makes the data directory and gives it, but not what it holds, to

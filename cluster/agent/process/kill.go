@@ -17,7 +17,10 @@ func (s *Supervisor) Kill(a cluster.Action) (cluster.Effect, error) { return s.k
 // killAll is Kill for the action by.
 func (s *Supervisor) killAll(by string) (cluster.Effect, error) {
 	server := s.claim(by)
+	s.holds.mu.Lock()
 	found, err := s.children.signalAll(syscall.SIGKILL)
+	s.holds.paused = false // of those that are gone
+	s.holds.mu.Unlock()
 	effect := cluster.Effect{At: time.Now(), Changed: found}
 	if err != nil || !found {
 		return effect, err

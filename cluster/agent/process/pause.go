@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -15,7 +16,10 @@ const pauseTimeout = 2 * time.Second
 // Pause sends SIGSTOP to every other process of the node. It took effect when
 // all their threads were seen stopped.
 func (s *Supervisor) Pause(cluster.Action) (cluster.Effect, error) {
+	s.holds.mu.Lock()
 	found, err := s.children.signalAll(syscall.SIGSTOP)
+	s.holds.paused = found && err == nil
+	s.holds.mu.Unlock()
 	if err != nil || !found {
 		return cluster.Effect{At: time.Now()}, err
 	}
@@ -34,9 +38,17 @@ func (s *Supervisor) Pause(cluster.Action) (cluster.Effect, error) {
 	}
 }
 
-// Resume sends SIGCONT to every other process of the node.
+// Resume sends SIGCONT to every other process of the node, unless Off holds them: then
+// On does.
 func (s *Supervisor) Resume(cluster.Action) (cluster.Effect, error) {
-	found, err := s.children.signalAll(syscall.SIGCONT)
+	s.holds.mu.Lock()
+	defer s.holds.mu.Unlock()
+	s.holds.paused = false
+	sig := syscall.SIGCONT
+	if s.holds.off {
+		sig = 0 // it only asks whether there is any
+	}
+	found, err := s.children.signalAll(sig)
 	return cluster.Effect{At: time.Now(), Changed: found}, err
 }
 
@@ -49,7 +61,7 @@ func (s *Supervisor) runningProcess() (string, error) {
 		return "", err
 	}
 	for _, pid := range pids {
-		if pid == "1" && s.o.PID1 {
+		if s.o.PID1 && (pid == "1" || pid == strconv.Itoa(s.children.spared)) {
 			continue
 		}
 		state, group, err := readStat("/proc/" + pid + "/stat")

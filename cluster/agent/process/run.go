@@ -44,6 +44,20 @@ func (s *Supervisor) Run(ctx context.Context, spec cluster.ServerSpec) ([]byte, 
 	return output, err
 }
 
+// Aside starts a command beside the server, of whose output nothing is kept. stop kills it and
+// waits for its end; it may be called more than once.
+func (s *Supervisor) Aside(spec cluster.ServerSpec) (pid int, stop func(), err error) {
+	c, pipe, err := s.startBeside(spec)
+	if err != nil {
+		return 0, nil, err
+	}
+	return c.pid, func() {
+		_, _ = s.children.signalOne(c, syscall.SIGKILL) // an error means that it has ended
+		<-c.done
+		_ = pipe.Close()
+	}, nil
+}
+
 // startBeside makes everything ready for a command and starts it.
 func (s *Supervisor) startBeside(spec cluster.ServerSpec) (*child, *os.File, error) {
 	s.mu.Lock()
@@ -55,7 +69,7 @@ func (s *Supervisor) startBeside(spec cluster.ServerSpec) (*child, *os.File, err
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := writeFiles(spec, s.o.DataDir); err != nil {
+	if err := writeFiles(spec, s.o.DataDir, s.children.spared != 0); err != nil {
 		return nil, nil, err
 	}
 	return s.fork(cmd)

@@ -47,6 +47,8 @@ type Supervisor struct {
 	children *childTable
 	output   *outputRing
 	exits    *exitLog
+	holds    holds
+	started  func(pid int) // may be nil; see OnStart
 
 	mu         sync.Mutex // serialises starts; guards what is below
 	spec       *cluster.ServerSpec
@@ -62,6 +64,10 @@ func NewSupervisor(o Options) *Supervisor {
 		o: o, children: newChildTable(o.PID1), output: newOutputRing(outputSize), exits: newExitLog(maxExits),
 	}
 }
+
+// OnStart has f called with each server's process as soon as it has begun its program,
+// before Start and Restart return. It is set before the first.
+func (s *Supervisor) OnStart(f func(pid int)) { s.started = f }
 
 // Reap waits for the node's ended processes (wait4) until ctx ends. It has to
 // go on until close has returned, which waits for the processes that it kills.
@@ -81,7 +87,7 @@ func (s *Supervisor) Start(spec cluster.ServerSpec) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFiles(spec, s.o.DataDir); err != nil {
+	if err := writeFiles(spec, s.o.DataDir, s.children.spared != 0); err != nil {
 		return err
 	}
 	if err := s.launch(cmd); err != nil {
@@ -96,12 +102,16 @@ func (s *Supervisor) launch(cmd command) error {
 	if s.closing {
 		return errClosing
 	}
+	s.holds.begin()
 	c, output, err := s.fork(cmd)
 	if err != nil {
 		return err
 	}
 	c.memory = s.o.Memory.count()
 	s.server = c
+	if s.started != nil {
+		s.started(c.pid)
+	}
 	s.background.Add(2)
 	go func() {
 		defer s.background.Done()
@@ -167,6 +177,29 @@ func (s *Supervisor) claim(by string) *child {
 	}
 	return s.server
 }
+
+// Server is the ID of the server's process; 0: none runs.
+func (s *Supervisor) Server() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return 0
+	}
+	return s.server.pid
+}
+
+// Expect marks the end of the running server as asked for by an action. It returns the
+// server's ID, 0 if none runs, and what is closed when its exit is recorded.
+func (s *Supervisor) Expect(by string) (pid int, ended <-chan struct{}) {
+	c := s.claim(by)
+	if c == nil {
+		return 0, nil
+	}
+	return c.pid, c.recorded
+}
+
+// MemoryKills is how many processes of the node the kernel has killed for want of memory.
+func (s *Supervisor) MemoryKills() int { return s.o.Memory.count() }
 
 // NextExit waits for exit number seq (the first is 0), or the oldest that is
 // kept after it, and returns its number too. ok is false when there will be

@@ -58,6 +58,32 @@ func TestKillRestartStop(t *testing.T) {
 	}
 }
 
+// TestWipe: a node that lost its disk starts with an empty one.
+func TestWipe(t *testing.T) {
+	n := nodetest.Launch(t, 1).Nodes()[0]
+	if e := nodetest.Do(t, n, cluster.Action{Kind: cluster.Wipe}); e.Changed {
+		t.Errorf("wiping an empty node changed something: %+v", e)
+	}
+	spec := nodetest.ServerSpec
+	spec.Files = map[string]string{"{data}/deep/down/file": "1", "{data}/other": "2"}
+	if err := n.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if e := nodetest.Do(t, n, cluster.Action{Kind: cluster.Wipe}); !e.Changed || e.Counts["files removed"] < 2 {
+		t.Errorf("the wipe: %+v", e)
+	}
+	if exit := nodetest.NextExit(t, n); exit.Signal != "killed" || !exit.Planned {
+		t.Errorf("exit %+v of the wipe", exit)
+	}
+	if e := nodetest.Do(t, n, cluster.Action{Kind: cluster.Wipe}); e.Changed {
+		t.Errorf("wiping it again changed something: %+v", e)
+	}
+	if err := n.Start(t.Context(), nodetest.ServerSpec); err != nil {
+		t.Fatal(err)
+	}
+	nodetest.WaitAnswers(t, n)
+}
+
 func TestStopKillsAfterGrace(t *testing.T) {
 	n := nodetest.Launch(t, 1).Nodes()[0]
 	spec := cluster.ServerSpec{Command: []string{"sh", "-c", "trap 'echo stopping' INT; echo ready; while :; do sleep 0.01; done"}, StopSignal: "SIGINT"}

@@ -27,6 +27,8 @@ type Root struct {
 	// Shown are folders and files of the machine besides the system's, which the
 	// node sees in their own places, read-only.
 	Shown []string
+	// Devices are those that the node sees besides the usual ones: "fuse".
+	Devices []string
 	// Files are small files of the node's own, by their place: /etc/hosts.
 	Files map[string]string
 }
@@ -225,7 +227,7 @@ func withoutHomes(passwd string) string {
 }
 
 func (r Root) addDevices() error {
-	for _, name := range devices {
+	for _, name := range append(slices.Clone(devices), r.Devices...) {
 		path := filepath.Join("/dev", name)
 		if err := r.bind(path, path); err != nil {
 			return err

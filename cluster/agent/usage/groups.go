@@ -52,10 +52,11 @@ func own(dir string) bool {
 }
 
 // read puts what the groups tell in place of what was added up of the processes:
-// they miss nothing. The agent, which is in them too, is taken out.
-func (g *groups) read(s *usage.Set, agent int64) {
+// they miss nothing. The agent, which is in them too, is taken out, and with it the
+// time and memory of its helper.
+func (g *groups) read(s *usage.Set, agent, helper int64) {
 	own, _ := os.ReadFile("/proc/self/status")
-	held := (field(own, "RssAnon:") + field(own, "RssShmem:")) * 1024
+	held := (field(own, "RssAnon:")+field(own, "RssShmem:"))*1024 + helper
 	switch {
 	case g.both != "":
 		if stat, err := os.ReadFile(filepath.Join(g.both, "cpu.stat")); err == nil {

@@ -35,10 +35,11 @@ type io struct {
 	unknown                              bool // of some process it is
 }
 
-// readProcesses adds up all processes of /proc but self. What the kernel has
+// readProcesses adds up all processes of /proc but self and its helper, if that is
+// not 0. What the kernel has
 // added to self for children that were waited for is counted as well, but for
 // their time and switches, which getrusage tells better.
-func readProcesses(self int) (p processes) {
+func readProcesses(self, helper int) (p processes) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		p.io.unknown, p.switches = true, usage.Unknown
@@ -47,12 +48,18 @@ func readProcesses(self int) (p processes) {
 	p.io = readEnded(self)
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == self {
+		if err != nil || pid == self || pid == helper {
 			continue
 		}
 		p.add(pid)
 	}
 	return p
+}
+
+// memoryOf is the memory of a process's own, in bytes.
+func memoryOf(pid int) int64 {
+	status, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status") // 0 if it has ended
+	return (field(status, "RssAnon:") + field(status, "RssShmem:")) * 1024
 }
 
 func (p *processes) add(pid int) {

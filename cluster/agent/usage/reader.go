@@ -18,6 +18,7 @@ type Reader struct {
 	control *Meter // nil: nothing else goes over the node's network
 
 	mu     sync.Mutex
+	spared int // a process that counts as the agent's; 0: none
 	groups groups
 	last   usage.Set // what counts up never comes down
 }
@@ -35,6 +36,10 @@ func NewGuestReader(control *Meter) *Reader {
 	return &Reader{control: control, last: usage.None()}
 }
 
+// Spare counts a process, a helper of the agent's, as the agent's own. It is called
+// before the first reading.
+func (r *Reader) Spare(pid int) { r.spared = pid }
+
 // Read takes one reading. It holds one thread for its whole length, which
 // becomes another user for a moment where the kernel asks for that.
 func (r *Reader) Read() usage.Set {
@@ -48,7 +53,12 @@ func (r *Reader) Read() usage.Set {
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &own) // it cannot fail
 	_ = unix.Getrusage(unix.RUSAGE_CHILDREN, &ended)
 	s[usage.Agent] = own.Utime.Nano() + own.Stime.Nano()
-	p := readProcesses(os.Getpid())
+	helper := int64(0)
+	if r.spared != 0 {
+		helper = memoryOf(r.spared)
+		s[usage.Agent] += processTime(r.spared)
+	}
+	p := readProcesses(os.Getpid(), r.spared)
 	p.cpu += ended.Utime.Nano() + ended.Stime.Nano()
 	s[usage.CPU], s[usage.Memory], s[usage.Threads] = p.cpu, p.anonymous+p.shared, p.threads
 	if p.switches != usage.Unknown {
@@ -57,7 +67,7 @@ func (r *Reader) Read() usage.Set {
 	if !p.io.unknown {
 		s[usage.DiskRead], s[usage.DiskWritten], s[usage.ReadCalls], s[usage.WriteCalls] = p.io.read, p.io.written, p.io.readCalls, p.io.writeCalls
 	}
-	r.groups.read(&s, s[usage.Agent])
+	r.groups.read(&s, s[usage.Agent], helper)
 	r.network(&s)
 	for f := range usage.Figures {
 		if counts(f) && s[f] != usage.Unknown {

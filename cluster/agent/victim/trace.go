@@ -74,7 +74,7 @@ func (h *hold) letGo() {
 
 // freeze stops every thread of the processes. It returns nil if there are none, and
 // else when the last was seen stopped.
-func freeze(name string) (*hold, time.Time, error) {
+func freeze(name string, find func(string) ([]process, error)) (*hold, time.Time, error) {
 	h := &hold{process: name, release: make(chan struct{}), done: make(chan struct{})}
 	type result struct {
 		at    time.Time
@@ -86,7 +86,7 @@ func freeze(name string) (*hold, time.Time, error) {
 		defer close(h.done)
 		t := tracer{threads: map[int]*thread{}}
 		defer t.detach()
-		at, err := t.stopAll(name)
+		at, err := t.stopAll(name, find)
 		frozen <- result{at, len(t.threads) > 0, err}
 		if err != nil || len(t.threads) == 0 {
 			return
@@ -125,7 +125,7 @@ type tracer struct {
 
 // stopAll seizes and stops until all threads of all the processes stand: each may
 // have made another before it did.
-func (t *tracer) stopAll(name string) (time.Time, error) {
+func (t *tracer) stopAll(name string, find func(string) ([]process, error)) (time.Time, error) {
 	t.ended = map[int]bool{}
 	for began := time.Now(); ; {
 		list, err := find(name)

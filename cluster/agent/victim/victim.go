@@ -13,8 +13,10 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 )
 
-// Processes are those of the PID namespace but the guest's own.
+// Processes are those of the PID namespace but the guest's own, or of one server.
 type Processes struct {
+	server *Server // nil: all of the namespace
+
 	mu    sync.Mutex
 	held  []*hold
 	armed chan struct{} // closed to kill PID 1; nil if nobody asked for that
@@ -26,6 +28,15 @@ func New() *Processes { return &Processes{} }
 // Can says why processes cannot be paused and crashed from here, with the remedy.
 // It touches none of them.
 func (p *Processes) Can() error {
+	if p.server != nil {
+		list, err := p.find("")
+		if err == nil && len(list) == 0 {
+			err = fmt.Errorf("nothing is found of the server, %s: start it, or say with unit, process or port which it is", p.server)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	// The kernel checks for this what it checks for ptrace, and nothing lies at 0. The
 	// file /proc/1/mem would ask for more where the server is another user's.
 	var b [1]byte
@@ -49,7 +60,7 @@ func (p *Processes) Pause(a cluster.Action) (cluster.Effect, error) {
 			return cluster.Effect{At: time.Now()}, nil
 		}
 	}
-	h, at, err := freeze(a.Process)
+	h, at, err := freeze(a.Process, p.find)
 	if err != nil || h == nil {
 		return cluster.Effect{At: time.Now()}, err
 	}
@@ -88,16 +99,19 @@ const goneTimeout = 10 * time.Second
 func (p *Processes) Crash(a cluster.Action) (cluster.Effect, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if a.Process == "" {
+	if a.Process == "" && p.server == nil {
 		return p.arm()
 	}
-	list, err := find(a.Process)
+	list, err := p.find(a.Process)
 	if err != nil {
 		return cluster.Effect{}, err
 	}
 	for _, v := range list {
-		if v.pid == 1 {
+		switch {
+		case v.pid == 1 && p.server == nil:
 			return p.arm()
+		case v.pid == 1:
+			return cluster.Effect{}, fmt.Errorf("%s is the machine's first process: name the program that is the server", a.Process)
 		}
 	}
 	effect := cluster.Effect{At: time.Now(), Changed: len(list) > 0}
@@ -116,7 +130,7 @@ func (p *Processes) Crash(a cluster.Action) (cluster.Effect, error) {
 			return cluster.Effect{}, fmt.Errorf("%d processes of %s still there %s after SIGKILL", len(list), a.Process, goneTimeout)
 		}
 		nap()
-		if list, err = find(a.Process); err != nil {
+		if list, err = p.find(a.Process); err != nil {
 			return cluster.Effect{}, err
 		}
 		list = notAfter(list, before) // a supervisor may have started it anew

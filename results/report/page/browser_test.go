@@ -236,6 +236,7 @@ func (b *browser) keyboard(t *testing.T) {
 	if width > 2.6 || width < 2.4 {
 		t.Errorf("two times + show %v s", width)
 	}
+	b.do(t, chromedp.Evaluate(`for (let k = 0; k < 40; k++) R.zoom(k / 5, k / 5 + 0.05 + k / 40)`, nil)) // every range can be drawn
 	b.do(t, chromedp.KeyEvent("0"))
 	if width := ask[float64](t, b, `R.range.to - R.range.from`); width < 9.9 {
 		t.Errorf("0 shows %v s", width)

@@ -133,7 +133,7 @@ func (s *nodeStory) catchUp(node int, l *lagging, last int64) {
 			continue
 		}
 		until := e.from
-		if next := s.nextRole(e.from, e.from); anyHas(s.down, e.from-1) && !s.downWithin(e.from, next) {
+		if next := s.firstWord(e.from); anyHas(s.down, e.from-1) && !s.downWithin(e.from, next) {
 			until = next
 			s.waiting = append(s.waiting, interval{e.from, next})
 		}
@@ -146,6 +146,21 @@ func (s *nodeStory) catchUp(node int, l *lagging, last int64) {
 			s.catching = append(s.catching, interval{e.from, min(until, last)})
 		}
 	}
+}
+
+// firstWord is when the node, back at an instant, first told its role; the instant itself
+// where the events do not tell. A role that the node took later came after a look that
+// found it in the one before: Since tells of the look.
+func (s *nodeStory) firstWord(at int64) int64 {
+	for i := range s.roles {
+		if e := &s.roles[i]; e.At > at && e.Kind == history.EventRole {
+			if e.Since > at {
+				return at
+			}
+			return e.At
+		}
+	}
+	return at
 }
 
 // downWithin tells whether the node went down again between two instants.

@@ -34,6 +34,7 @@ const (
 	bugDuplicateElement
 	bugDuplicateDequeue
 	bugLIFODequeue
+	bugUnsyncedRename
 )
 
 // Bugs is the table of the deliberate defects.
@@ -69,6 +70,9 @@ var Bugs = []Bug{
 		"duplicated messages; no fault is needed", bugDuplicateDequeue},
 	{"lifo-dequeue", "1 in N dequeues takes the last message in place of the first",
 		"reordered messages; no fault is needed", bugLIFODequeue},
+	{"unsynced-rename", "the log is renamed to its own name once it holds 4 KiB, and its directory is not synced after that",
+		"lost writes after a power cut of all nodes, where a name is durable with a sync of its directory alone (target.disk: {names: posix})",
+		bugUnsyncedRename},
 }
 
 // BugNames lists the names of Bugs in their order.

@@ -3,6 +3,8 @@ package server
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +30,7 @@ func TestEveryBugHasATest(t *testing.T) {
 		"duplicate-element":     testDuplicateElement,
 		"duplicate-dequeue":     testDuplicateDequeue,
 		"lifo-dequeue":          testLIFODequeue,
+		"unsynced-rename":       testUnsyncedRename,
 	}
 	seen := bugSet(0)
 	for _, b := range Bugs {
@@ -86,6 +89,29 @@ func testDropAcked(t *testing.T) {
 	c.settled(0)
 	if n := c.missing(0, acked); n < 5 || n > 60 || n != c.missing(1, acked) {
 		t.Fatalf("%d of 200 dropped", n)
+	}
+}
+
+// testUnsyncedRename: a disk that has not heard of the rename has all the records,
+// under a name that the node does not look for.
+func testUnsyncedRename(t *testing.T) {
+	c := buggy(t, 1, "unsynced-rename", Options{Fsync: FsyncAlways})
+	acked := map[string]bool{}
+	conn := c.dial(0)
+	for i := range 200 {
+		e := fmt.Sprintf("element-%d", i)
+		conn.must("SADD", "s", e)
+		acked[e] = true
+	}
+	c.kill(0)
+	log := filepath.Join(c.dirs[0], logName)
+	if err := os.Rename(log, filepath.Join(c.dirs[0], lateName)); err != nil {
+		t.Fatal(err)
+	}
+	c.start(0)
+	c.settled(0)
+	if n := c.missing(0, acked); n != 200 {
+		t.Errorf("%d of 200 lost", n)
 	}
 }
 

@@ -59,6 +59,7 @@ var commands = map[string]command{
 	"INFO":      {1, 0, (*request).info, false},
 	"STATUS":    {1, 1, (*request).status, false},
 	"PROMOTE":   {2, 0, (*request).promote, false},
+	"FORGET":    {2, 2, (*request).forget, false},
 	"FOLLOW":    {3, 3, (*request).follow, false},
 	"EPOCH":     {3, 3, (*request).epoch, false},
 	"REPL":      {4, 0, (*request).repl, false},
@@ -329,6 +330,9 @@ func (r *request) follow() {
 	}
 	r.admin(err)
 }
+
+// forget is FORGET name.
+func (r *request) forget() { r.admin(r.s.forget(string(r.args[1]))) }
 
 // epoch is EPOCH epoch name, another primary's announcement.
 func (r *request) epoch() {

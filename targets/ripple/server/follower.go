@@ -155,7 +155,7 @@ func (s *Server) attach(conn net.Conn, gen, epoch, common uint64) (*upstream, er
 	if epoch > s.meta.Epoch {
 		m := s.meta
 		m.Epoch = epoch
-		if err := m.save(s.opts.Data, s.opts.Fsync != FsyncNever); err != nil {
+		if err := s.keepMeta(m); err != nil {
 			return nil, err
 		}
 		s.meta = m
@@ -241,7 +241,7 @@ func (s *Server) take(up *upstream, m *message) (unwritten uint64, err error) {
 		}
 		n := s.meta
 		n.SyncEpoch = m.epoch
-		if err := n.save(s.opts.Data, s.opts.Fsync != FsyncNever); err != nil {
+		if err := s.keepMeta(n); err != nil {
 			return 0, err
 		}
 		s.meta = n

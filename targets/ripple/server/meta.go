@@ -48,13 +48,29 @@ func loadMeta(dir string) (meta, bool, error) {
 }
 
 // save replaces the file; on disk it is the old or the new one as a whole.
-func (m meta) save(dir string, sync bool) error {
+func (m meta) save(dir string, sync, names bool) error {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode the node's role: %w", err)
 	}
 	if err := replaceFile(filepath.Join(dir, metaName), b, sync); err != nil {
 		return fmt.Errorf("save the node's role: %w", err)
+	}
+	if names {
+		return syncDir(dir)
+	}
+	return nil
+}
+
+// syncDir makes the names in a directory durable: that of a file is no part of the
+// file, and a sync of that does not have to make it so.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync the directory: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync the directory %s: %w", dir, err)
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func (s *Server) changeRole(m meta) error {
 	if s.closed {
 		return fmt.Errorf("ERR the node is stopping")
 	}
-	if err := m.save(s.opts.Data, s.opts.Fsync != FsyncNever); err != nil {
+	if err := s.keepMeta(m); err != nil {
 		return err
 	}
 	s.log.Info("changing role", "role", string(m.Role), "epoch", m.Epoch, "primary", m.Primary, "was", string(s.meta.Role))

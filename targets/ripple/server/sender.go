@@ -254,7 +254,7 @@ func (s *Server) join(name string, r *replicaState) error {
 	}
 	m := s.meta
 	m.Members = append(slices.Clone(m.Members), name)
-	if err := m.save(s.opts.Data, s.opts.Fsync != FsyncNever); err != nil {
+	if err := s.keepMeta(m); err != nil {
 		return err
 	}
 	s.meta = m

@@ -107,7 +107,7 @@ func New(o Options) (*Server, error) {
 // load restores the log, the role and the state from the data directory.
 func (s *Server) load() error {
 	var err error
-	if s.wal, s.frames, err = openWAL(s.opts.Data); err != nil {
+	if s.wal, s.frames, err = openWAL(s.opts.Data, s.bugs.has(bugUnsyncedRename)); err != nil {
 		return err
 	}
 	var committed, synced uint64
@@ -119,6 +119,11 @@ func (s *Server) load() error {
 			return err
 		}
 		if err := s.loseUnsynced(int64(synced)); err != nil {
+			return err
+		}
+	}
+	if s.syncsNames() {
+		if err := syncDir(s.opts.Data); err != nil {
 			return err
 		}
 	}
@@ -142,6 +147,17 @@ func (s *Server) load() error {
 		s.heard = s.start // it may have granted a read lease just before it died
 	}
 	return nil
+}
+
+// syncsNames tells whether the names of files are made durable as well as what is in
+// them.
+func (s *Server) syncsNames() bool {
+	return s.opts.Fsync != FsyncNever
+}
+
+// keepMeta saves what the node must not forget.
+func (s *Server) keepMeta(m meta) error {
+	return m.save(s.opts.Data, s.opts.Fsync != FsyncNever, s.syncsNames())
 }
 
 // loseUnsynced is the defect: it cuts the log to the records that the last

@@ -33,12 +33,19 @@ type wal struct {
 	dirty  atomic.Bool // appended to since the last background sync
 	buf    []byte
 	syncs  atomic.Int64 // calls of sync
+	late   bool         // the defect unsynced-rename: the log has not got its name yet
 }
+
+// lateName is the log's name as long as wal.late, and lateUntil its size then.
+const (
+	lateName  = logName + ".new"
+	lateUntil = 4 << 10
+)
 
 // openWAL opens or makes the log of a data directory and returns its records.
 // A torn tail is cut off. A damaged record that whole records follow is an
 // error that names file and offset.
-func openWAL(dir string) (*wal, []frame, error) {
+func openWAL(dir string, late bool) (*wal, []frame, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -47,6 +54,10 @@ func openWAL(dir string) (*wal, []frame, error) {
 		return nil, nil, err
 	}
 	w := &wal{path: filepath.Join(dir, logName), lock: lock}
+	if _, err := os.Stat(w.path); late && errors.Is(err, os.ErrNotExist) {
+		w.path, w.late = filepath.Join(dir, lateName), true
+		_ = os.Remove(w.path) // as whoever writes a file anew under such a name does
+	}
 	frames, err := w.open()
 	if err != nil {
 		_ = w.close() // the first error tells more
@@ -158,6 +169,13 @@ func (w *wal) append(frames []frame) error {
 	}
 	w.offset += int64(len(w.buf))
 	w.dirty.Store(true)
+	if w.late && w.offset > lateUntil {
+		to := filepath.Join(filepath.Dir(w.path), logName)
+		if err := os.Rename(w.path, to); err != nil {
+			return fmt.Errorf("give the log its name: %w", err)
+		}
+		w.path, w.late = to, false
+	}
 	if cap(w.buf) > maxBuffer {
 		w.buf = nil
 	}

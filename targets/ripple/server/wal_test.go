@@ -76,7 +76,7 @@ func TestOpenNamesTheCorruptFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, logName), whole, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := openWAL(dir)
+	_, _, err := openWAL(dir, false)
 	if !errors.Is(err, errCorrupt) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), fmt.Sprint(ends[1])) {
 		t.Fatal(err)
 	}
@@ -84,11 +84,11 @@ func TestOpenNamesTheCorruptFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, logName), magic[:3], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w, frames, err := openWAL(dir)
+	w, frames, err := openWAL(dir, false)
 	if err != nil || len(frames) != 0 {
 		t.Fatal(frames, err)
 	}
-	if _, _, err := openWAL(dir); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, _, err := openWAL(dir, false); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Fatal(err)
 	}
 	if err := w.close(); err != nil {
@@ -102,7 +102,7 @@ func TestAppendAfterTornTail(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, logName), whole[:ends[3]-2], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w, frames, err := openWAL(dir)
+	w, frames, err := openWAL(dir, false)
 	if err != nil || len(frames) != 2 {
 		t.Fatal(len(frames), err)
 	}
@@ -112,7 +112,7 @@ func TestAppendAfterTornTail(t *testing.T) {
 	if err := w.close(); err != nil {
 		t.Fatal(err)
 	}
-	w, frames, err = openWAL(dir)
+	w, frames, err = openWAL(dir, false)
 	if err != nil || len(frames) != 3 || frames[2].index() != 3 {
 		t.Fatal(len(frames), err)
 	}

@@ -15,12 +15,15 @@ import (
 )
 
 // Launch makes a cluster of n nodes that the test closes.
-func Launch(tb testing.TB, n int) cluster.Cluster {
+func Launch(tb testing.TB, n int) cluster.Cluster { return LaunchWith(tb, n, cluster.Needs{}) }
+
+// LaunchWith is Launch for nodes that need something besides.
+func LaunchWith(tb testing.TB, n int, needs cluster.Needs) cluster.Cluster {
 	tb.Helper()
 	if !local.InSandbox() {
 		tb.Skipf("needs Linux namespaces: %v", local.Available(tb.Context()))
 	}
-	spec := cluster.Spec{Run: tb.Name(), Logger: slog.New(slog.NewTextHandler(tb.Output(), nil))}
+	spec := cluster.Spec{Run: tb.Name(), Needs: needs, Logger: slog.New(slog.NewTextHandler(tb.Output(), nil))}
 	for i := range n {
 		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: fmt.Sprintf("n%d", i+1)})
 	}

@@ -3,9 +3,12 @@ package nodetest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 )
@@ -17,7 +20,8 @@ var ServerSpec = cluster.ServerSpec{Command: []string{cluster.Self, "testserver"
 const ServerPort = 9000
 
 // testServer answers lines over TCP: "ping"; "send ADDR" sends a datagram to
-// port 9000 there; "got ADDR" tells how many datagrams came from there.
+// port 9000 there; "got ADDR" tells how many datagrams came from there; "take N" reads
+// N bytes and tells how many came; "time" tells the server's clock in nanoseconds.
 func testServer() error {
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", ServerPort))
 	if err != nil {
@@ -44,15 +48,25 @@ func testServer() error {
 		}
 		go func() {
 			defer conn.Close()
-			for lines := bufio.NewScanner(conn); lines.Scan(); {
-				word, addr, _ := strings.Cut(lines.Text(), " ")
+			for reader := bufio.NewReaderSize(conn, 1<<16); ; {
+				line, err := reader.ReadString('\n')
+				if err != nil {
+					return
+				}
+				word, addr, _ := strings.Cut(strings.TrimSpace(line), " ")
 				answer := "pong"
 				switch word {
 				case "send":
 					_, err := packets.WriteTo([]byte("x"), &net.UDPAddr{IP: net.ParseIP(addr), Port: ServerPort})
 					answer = fmt.Sprint(err)
+				case "time":
+					answer = fmt.Sprint(time.Now().UnixNano())
 				case "got":
 					answer = fmt.Sprint(got[net.ParseIP(addr).To4()[3]].Load())
+				case "take":
+					n, _ := strconv.ParseInt(addr, 10, 64)
+					took, _ := io.CopyN(io.Discard, reader, n)
+					answer = fmt.Sprint(took)
 				}
 				fmt.Fprintln(conn, answer)
 			}

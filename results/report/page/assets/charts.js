@@ -36,11 +36,11 @@ R.heatRange = u => {
     if (cells && cells.length) { low = Math.min(low, cells[0]); high = Math.max(high, cells[cells.length - 2]); }
   }
   if (low > high) return [0.1, 10];
-  return [R.cellLow(low) * 0.9, R.cellLow(high + 1) * 1.2];
+  return uPlot.rangeLog(Math.max(R.cellLow(low) * 0.9, 0.001), R.cellLow(high + 1) * 1.2, 10, false);
 };
 
 R.makeLatency = () => {
-  const positive = c => c.map(v => v === null ? null : Math.max(v, 0.0005));
+  const positive = c => c.map(v => v === null ? null : Math.max(v, 0.001));
   R.latency = R.chart("latency", 290, {
     always: true,
     data: index => { const l = R.level(index), g = l[R.latencyOf]; return [l.x, positive(g.p50), positive(g.p99), positive(g.max)]; },

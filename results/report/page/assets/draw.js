@@ -47,7 +47,7 @@ R.logAxis = values => {
 };
 R.logRange = (least, most) => (u, min, max) => {
   if (min === null || !(max > 0)) return [least, most];
-  return uPlot.rangeLog(Math.max(min, 1e-4), Math.max(max * 1.3, most), 10, false);
+  return uPlot.rangeLog(Math.max(min, 1e-3), Math.max(max * 1.3, most), 10, false);
 };
 
 R.dashes = [[], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4], [1, 3], [6, 2, 1, 2, 1, 2]];

@@ -1,0 +1,160 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent"
+)
+
+// known are the actions that a guest on a host can do.
+var known = []cluster.ActionKind{
+	cluster.Kill, cluster.Crash, cluster.Stop, cluster.Restart, cluster.Pause, cluster.Resume, cluster.Block, cluster.Unblock, cluster.Exec,
+}
+
+// can says why an action cannot be done.
+func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
+	server := n.d.target.Server
+	switch {
+	case !slices.Contains(known, kind):
+		return errors.New("guests on hosts do not know how")
+	case kind == cluster.Kill && server.Unit == "" && len(server.Start) == 0:
+		return errors.New("nobody knows how to start the server again: say unit (of systemd), or start with the command")
+	case kind == cluster.Stop && server.Unit == "" && (len(server.Stop) == 0 || len(server.Start) == 0):
+		return errors.New("nobody knows how to stop the server in order and to start it again: say unit (of systemd), or stop and start with the commands")
+	case kind == cluster.Exec:
+		return nil
+	}
+	g, err := n.meetGuest(ctx)
+	if errors.Is(err, errUninvited) {
+		return nil // nothing is known against it
+	}
+	if err != nil {
+		return err
+	}
+	return g.client.Can(ctx, kind)
+}
+
+// Do implements cluster.Control.
+func (n *node) Do(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
+	effect, err := n.do(ctx, a)
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", a.Kind, n.host, err)
+	}
+	return effect, err
+}
+
+func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
+	if a.Process != "" && (a.Kind == cluster.Kill || a.Kind == cluster.Stop) {
+		return cluster.Effect{}, fmt.Errorf("%w: they hit the whole server: use crash for one program", cluster.ErrCannot)
+	}
+	switch a.Kind {
+	case cluster.Block:
+		return n.block(ctx, a)
+	case cluster.Unblock:
+		n.rules.Lock()
+		delete(n.wishes, a.ID)
+		n.rules.Unlock()
+	case cluster.Exec:
+		return cluster.Effect{}, fmt.Errorf("%w: commands go by Run", cluster.ErrCannot)
+	}
+	effect, err := n.byGuest(ctx, a)
+	if err == nil {
+		n.keep(a)
+	}
+	return effect, err
+}
+
+// keep keeps what a guest that comes in place of this one has to know, and what ends
+// with it.
+func (n *node) keep(a cluster.Action) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch a.Kind {
+	case cluster.Kill, cluster.Stop:
+		n.down = true
+	case cluster.Restart:
+		n.down = false
+	case cluster.Pause:
+		n.paused[a.Process] = true
+	case cluster.Resume:
+		if delete(n.paused, a.Process); a.Process == "" {
+			clear(n.paused)
+		}
+	}
+}
+
+// block puts rules into force, by all addresses of whom they mean.
+func (n *node) block(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
+	a.Rules = n.d.resolve(a.Rules)
+	n.rules.Lock()
+	before := n.wishes[a.ID]
+	n.wishes[a.ID] = append(slices.Clone(before), a.Rules...)
+	n.rules.Unlock()
+	effect, err := n.byGuest(ctx, a)
+	if err != nil {
+		n.rules.Lock()
+		if before == nil {
+			delete(n.wishes, a.ID)
+		} else {
+			n.wishes[a.ID] = before
+		}
+		n.rules.Unlock()
+	}
+	return effect, err
+}
+
+// byGuest has the guest do an action. When it is lost meanwhile the next one does what
+// may be done twice.
+func (n *node) byGuest(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
+	for {
+		g, err := n.meetGuest(ctx)
+		if err != nil {
+			return cluster.Effect{}, err
+		}
+		effect, err := g.client.Do(ctx, a)
+		again := a.Kind == cluster.Unblock || a.Kind == cluster.Resume || a.Kind == cluster.Restart
+		if err == nil || ctx.Err() != nil || !again || !lost(g.client) {
+			return effect, err
+		}
+		n.awaitOther(ctx, g)
+	}
+}
+
+// awaitOther waits until a guest that was lost is not the node's any more.
+func (n *node) awaitOther(ctx context.Context, g *guest) {
+	for {
+		n.mu.Lock()
+		same, changed := n.guest == g, n.changed
+		n.mu.Unlock()
+		if !same {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		case <-n.d.ctx.Done():
+			return
+		}
+	}
+}
+
+// lost tells whether a guest is not there any more.
+func lost(c *agent.Client) bool {
+	select {
+	case <-c.Lost():
+		return true
+	case <-time.After(50 * time.Millisecond): // its end may be on its way here
+	}
+	select {
+	case <-c.Lost():
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,77 @@
+package kit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/targets"
+)
+
+const (
+	// memberEvery is how often the members are asked again.
+	memberEvery = 20 * time.Millisecond
+	// memberTimeout bounds one question.
+	memberTimeout = time.Second
+	// stopGrace is how long a server may take to end.
+	stopGrace = 10 * time.Second
+)
+
+// Leader waits until one of some nodes says that it is the primary, and has do talk
+// to it; until that succeeds, the nodes are asked again who it is. what is waited for
+// tells the error. do is given a second at a time.
+func Leader(ctx context.Context, s targets.System, m targets.Membership, what string, do func(ctx context.Context, p int, st targets.Status) error) error {
+	return Retry(ctx, memberEvery, what, func() error {
+		p, st, err := leader(ctx, s, m)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+		defer cancel()
+		return do(ctx, p, st)
+	})
+}
+
+// leader is the member that says it is the primary in the newest epoch.
+func leader(ctx context.Context, s targets.System, m targets.Membership) (int, targets.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+	defer cancel()
+	said, errs := make([]targets.Status, len(m.Members)), make([]error, len(m.Members))
+	_ = Each(m.Others(), func(i int) error {
+		said[i], errs[i] = s.Status(ctx, m.Nodes[m.Members[i]])
+		return nil
+	})
+	best := -1
+	for i, st := range said {
+		if errs[i] == nil && st.Role == targets.Primary && (best < 0 || st.Epoch > said[best].Epoch) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return -1, targets.Status{}, fmt.Errorf("no member says that it is the primary")
+	}
+	return m.Members[best], said[best], nil
+}
+
+// Healthy waits until a node says that it is healthy in its role.
+func Healthy(ctx context.Context, s targets.System, n *cluster.Node) error {
+	return Retry(ctx, memberEvery, "wait until "+n.Name+" has caught up", func() error {
+		ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+		defer cancel()
+		st, err := s.Status(ctx, n)
+		if err == nil && !st.Healthy {
+			err = fmt.Errorf("%s is not ready: %s", n.Name, st.Detail)
+		}
+		return err
+	})
+}
+
+// Stop ends a node's server gracefully, or by force after ten seconds. That none runs
+// is no error.
+func Stop(ctx context.Context, n *cluster.Node) error {
+	if _, err := n.Do(ctx, cluster.Action{Kind: cluster.Stop, Grace: stopGrace}); err != nil {
+		return fmt.Errorf("stop the server of %s: %w", n.Name, err)
+	}
+	return nil
+}
