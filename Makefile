@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments servers test-targets same clean
+.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments servers test-targets same clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -12,6 +12,9 @@ demo: build ## the newcomer's first run
 
 test: build ## everything that can run on this machine, both hosts included
 	$(GO) tool gotestsum --format pkgname -- -count=1 -timeout 20m ./...
+
+browser: ## the report in a headless Chromium, which is installed where it may be: three sizes, light, dark, printed
+	scripts/browser
 
 race: ## every package under the race detector, but for the scripts that run the built binary
 	$(GO) tool gotestsum --format pkgname -- -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/)

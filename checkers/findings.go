@@ -61,6 +61,15 @@ type Finding struct {
 	Evidence []history.Op `json:"evidence"`      // the few operations that contradict each other, in order of start
 	Text     string       `json:"text"`          // one or two sentences a person understands, with times and nodes
 	Cycle    []Step       `json:"cycle,omitempty"`
+	// Trimmed tells of each operation of the evidence what it had before only the
+	// elements that matter were kept; nil: nothing was left out.
+	Trimmed []Trim `json:"trimmed,omitempty"`
+}
+
+// Trim is what an answer of many elements was.
+type Trim struct {
+	Size    int     `json:"size"`              // elements that it had
+	Without []int64 `json:"without,omitempty"` // of those that matter, the ones that it lacked
 }
 
 // Step is one transaction of a cycle, and why it must precede the next one; the

@@ -34,7 +34,9 @@ type Evidence struct {
 	Shown    string   `json:"shown,omitempty"`    // all values in words, where they are not all numbers
 	Txn      string   `json:"txn,omitempty"`      // a transaction, in words
 	Size     int      `json:"size,omitempty"`     // number of elements
+	Without  Elements `json:"without,omitempty"`  // of the elements that the finding is about, those that it lacks
 	Process  uint32   `json:"process"`
+	Number   int      `json:"number,omitempty"` // of the client among those of its workload, from 1; 0: not told
 	Client   string   `json:"client,omitempty"` // what the process stands for, see Names
 	Node     string   `json:"node,omitempty"`
 	Intended int64    `json:"intended_ns"`
@@ -58,7 +60,12 @@ func findingOf(f *checkers.Finding, nodes []string, names Names) Finding {
 		found.Cycle = append(found.Cycle, s)
 	}
 	for i := range f.Evidence {
-		found.Evidence = append(found.Evidence, NamedEvidence(&f.Evidence[i], nodes, names))
+		e := NamedEvidence(&f.Evidence[i], nodes, names)
+		if i < len(f.Trimmed) && f.Trimmed[i].Size > 0 {
+			e.Size, e.Without = f.Trimmed[i].Size, append(e.Without, f.Trimmed[i].Without...)
+			e.Shown = speller{names}.trimmed(&e)
+		}
+		found.Evidence = append(found.Evidence, e)
 	}
 	return found
 }
@@ -78,6 +85,8 @@ func NamedEvidence(op *history.Op, nodes []string, names Names) Evidence {
 	if names != nil {
 		e.KeyName, _ = names.Key(op.Key)
 		e.Client, _ = names.Process(op.Process)
+	} else {
+		e.Number = int(op.Worker) + 1
 	}
 	if i := int(op.Node); i >= 0 && i < len(nodes) {
 		e.Node = nodes[i]

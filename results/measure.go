@@ -19,8 +19,8 @@ type Measured struct {
 	Latency   []checkers.LatencyRow
 	Lag       []LagRow
 	ServerLag []ServerLagRow
-	LagNotes  []string // where told and seen lag differ
-	Series    Series
+	LagNotes  []string        // where told and seen lag differ
+	Lost      []checkers.Loss // acknowledged writes that are gone, as far as it is known which
 
 	Stale     []checkers.StaleSample // every stale read, in order of the log
 	Staleness []checkers.StaleReads
@@ -53,6 +53,9 @@ type LagRow struct {
 	P99    *int64 `json:"p99_ns"`
 	Max    *int64 `json:"max_ns"`
 	Unseen int64  `json:"unseen"` // acknowledged markers that never became visible
+	// Before is the greatest lag before the first fault took effect, as far as it had
+	// grown then, or of the whole measured phase where there was none; nil: no marker tells.
+	Before *int64 `json:"max_before_ns,omitempty"`
 }
 
 // Measure runs every checker on the log and adds the facts of latency and of
@@ -91,14 +94,13 @@ type tally struct {
 	line   *timeline
 	load   bool // the log has load
 	counts Counts
-	series *seriesTally
 	asked  asked
 	unmet  []*Fault // of which more is to be known, by At
 }
 
 func newTally(log *history.Log) *tally {
 	line := newTimeline(log)
-	t := &tally{line: line, load: hasLoad(log), counts: Counts{Torn: log.Torn}, series: newSeriesTally(log, line)}
+	t := &tally{line: line, load: hasLoad(log), counts: Counts{Torn: log.Torn}}
 	for i := range line.faults {
 		t.unmet = append(t.unmet, &line.faults[i])
 	}
@@ -109,7 +111,6 @@ func newTally(log *history.Log) *tally {
 func (t *tally) add(op *history.Op) {
 	phase := t.line.Phase(op)
 	t.counts.add(op, phase, t.load)
-	t.series.add(op)
 	t.asked.add(op)
 	if IsLoad(op) == t.load {
 		t.touch(op)
@@ -132,13 +133,10 @@ func (t *tally) touch(op *history.Op) {
 
 func (t *tally) measured(log *history.Log, found checkers.Result) *Measured {
 	m := &Measured{
-		Stale: found.Stale, Staleness: found.Staleness, Isolation: found.Isolation,
+		Lost: found.Lost, Stale: found.Stale, Staleness: found.Staleness, Isolation: found.Isolation,
 		Faults: t.line.faults, Phases: t.line.spans, Counts: t.counts, begin: t.line.begin, end: t.line.end,
 	}
 	m.Latency = found.Latency
-	if m.Series = (Series{Width: FineWidth}); log.Doubts.Times == "" {
-		m.Series = t.series.series(log, found.Stale)
-	}
 	m.Findings = found.Findings
 	m.Values = append(m.Values, found.Values...)
 	for i := range m.Values {
@@ -148,6 +146,7 @@ func (t *tally) measured(log *history.Log, found checkers.Result) *Measured {
 	distrust(m.Values, log)
 	slices.SortStableFunc(m.Values, func(a, b checkers.Value) int { return strings.Compare(a.Name, b.Name) })
 	m.Lag = lagRows(log.Meta.Nodes, m.ByName())
+	m.addLagBefore(log)
 	m.addServerLag(log)
 	return m
 }

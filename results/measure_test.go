@@ -50,52 +50,6 @@ func TestLagOnlyRunCountsMarkers(t *testing.T) {
 	}
 }
 
-func TestSeries(t *testing.T) {
-	s := MeasureFound(resultstest.Log(), checkers.Result{}).Series
-	if s.Width != FineWidth || len(s.T) != len(s.Acked) || len(s.T) != len(s.WriteMax) || len(s.T) < 89 {
-		t.Fatalf("width %d, %d buckets", s.Width, len(s.T))
-	}
-	calm, outage := 20, 32 // 2s and 3.2s
-	if s.WriteP99[calm] > 3 || s.WriteMax[outage] != 800 || s.Errors[calm] != 0 || s.Errors[outage+2] == 0 {
-		t.Errorf("calm: %v ms, outage: %v ms, errors %v and %v", s.WriteP99[calm], s.WriteMax[outage], s.Errors[calm], s.Errors[outage+2])
-	}
-	if s.Acked[calm] != 400 {
-		t.Errorf("%v operations a second, want 400", s.Acked[calm])
-	}
-	text, err := json.Marshal(Column{1.5, math.NaN(), 2})
-	if err != nil || string(text) != "[1.5,null,2]" {
-		t.Errorf("column is %s, %v", text, err)
-	}
-}
-
-func TestExactAgreesWithCounting(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		xs := rapid.SliceOfN(rapid.Int64Range(0, 1000), 1, 50).Draw(t, "xs")
-		p := rapid.Float64Range(1, 100).Draw(t, "p")
-		slices.Sort(xs)
-		got := exact(xs, p) * 1e6
-		atMost := 0
-		for _, x := range xs {
-			if float64(x) <= got+0.5 {
-				atMost++
-			}
-		}
-		if float64(atMost) < p/100*float64(len(xs))-1e-9 {
-			t.Fatalf("%v%% of %v is %v, but only %d are at most that", p, xs, got, atMost)
-		}
-	})
-}
-
-func TestBucketsAreBounded(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		span := rapid.Int64Min(0).Draw(t, "span")
-		w := bucketWidth(span)
-		if w < FineWidth || span/w+1 > maxBuckets+1 {
-			t.Fatalf("a span of %d ns has buckets of %d ns", span, w)
-		}
-	})
-}
-
 // TestHostileHistories: whatever a damaged history holds, nothing panics and
 // memory stays bounded.
 func TestHostileHistories(t *testing.T) {
@@ -123,15 +77,9 @@ func TestHostileHistories(t *testing.T) {
 			found.Stale = append(found.Stale, checkers.StaleSample{Staleness: times.Draw(t, "staleness"), Op: int32(i)})
 		}
 		m := MeasureFound(log, found)
-		if _, err := json.Marshal(m.Series); err != nil {
-			t.Fatal(err)
-		}
 		v := Judge(Input{Log: log, Measured: m, Planned: []PlannedFault{{ID: "f1", Kind: "partition"}}})
 		if _, err := json.Marshal(v); err != nil {
 			t.Fatal(err)
-		}
-		if len(m.Series.T) > maxBuckets+1 {
-			t.Fatalf("%d buckets", len(m.Series.T))
 		}
 		if v.Measured < 0 || v.Duration < 0 {
 			t.Fatalf("it lasted %d and measured %d", v.Duration, v.Measured)

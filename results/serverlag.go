@@ -1,13 +1,11 @@
 package results
 
 import (
-	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/checkers/lag"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/units"
@@ -79,6 +77,7 @@ func lagNotes(log *history.Log, spans []lag.LagSpan, answers []lag.ServerLagAnsw
 	if !ok {
 		return nil
 	}
+	step := wholeSeconds(answers)
 	for i, node := range log.Meta.Nodes {
 		worst := worstSpan(spans, i, log.End())
 		var most *lag.ServerLagAnswer // the worst that was told while measuring
@@ -87,15 +86,28 @@ func lagNotes(log *history.Log, spans []lag.LagSpan, answers []lag.ServerLagAnsw
 				most = answer
 			}
 		}
-		if note := unseenByTheSystem(node, i, worst, answers); note != "" {
+		if note := unseenByTheSystem(node, i, worst, answers, step); note != "" {
 			notes = append(notes, note)
 		}
-		if most != nil && most.Time >= int64(noteLag) && most.Time > 2*seenAround(spans, i, most.At, log.End()) {
+		if most != nil && most.Time >= int64(noteLag) && most.Time-step > 2*seenAround(spans, i, most.At, log.End()) {
 			notes = append(notes, fmt.Sprintf("%s: the system told %s (%s) at %s, when clients saw a lag of at most %s.", node,
 				units.Nanos(most.Time), most.Source, units.Instant(most.At), units.Nanos(seenAround(spans, i, most.At, log.End()))))
 		}
 	}
 	return notes
+}
+
+// wholeSeconds is by how much a time that the system told may be off because it tells
+// whole seconds: one, unless some answer is of another length. Answers of nothing but 0
+// may be such as well.
+func wholeSeconds(answers []lag.ServerLagAnswer) int64 {
+	const second = int64(time.Second)
+	for i := range answers {
+		if answers[i].Time%second != 0 && answers[i].Time > 0 {
+			return 0
+		}
+	}
+	return second
 }
 
 // worstSpan is a node's longest span of a marker of the measured phase; one
@@ -112,8 +124,8 @@ func worstSpan(spans []lag.LagSpan, node int, last int64) lag.LagSpan {
 }
 
 // unseenByTheSystem tells when the system knew less than half of a lag that
-// clients saw, or nothing.
-func unseenByTheSystem(node string, i int, worst lag.LagSpan, answers []lag.ServerLagAnswer) string {
+// clients saw, or nothing. A time that it told may be greater by step.
+func unseenByTheSystem(node string, i int, worst lag.LagSpan, answers []lag.ServerLagAnswer, step int64) string {
 	lag := worst.Visible - worst.Acked
 	if lag < int64(noteLag) {
 		return ""
@@ -125,7 +137,7 @@ func unseenByTheSystem(node string, i int, worst lag.LagSpan, answers []lag.Serv
 			most, bytes = max(most, answer.Time), max(bytes, answer.Bytes)
 		}
 	}
-	if most > lag/2 {
+	if most > lag/2 || most >= 0 && most+step > lag/2 {
 		return ""
 	}
 	said := ""
@@ -153,106 +165,4 @@ func seenAround(spans []lag.LagSpan, node int, at, last int64) int64 {
 		}
 	}
 	return most
-}
-
-// addLag adds the columns of lag to a series whose first bucket begins at first.
-func (s *Series) addLag(log *history.Log, first int64) {
-	s.LagSeen, s.ServerLag = empty(len(s.T)), empty(len(s.T))
-	spans := map[int8][]lag.LagSpan{}
-	for _, span := range lag.LagSpans(log) {
-		spans[span.Node] = append(spans[span.Node], span)
-	}
-	for _, of := range spans {
-		s.LagSeen.raise(behind(of, first, s.Width, len(s.T), log.End()))
-	}
-	answers := map[int][]lag.ServerLagAnswer{}
-	for _, answer := range lag.ServerLagAnswers(log) {
-		if answer.Time >= 0 {
-			answers[answer.Node] = append(answers[answer.Node], answer)
-		}
-	}
-	for _, of := range answers {
-		s.ServerLag.raise(serverLagColumn(of, first, s.Width, len(s.T)))
-	}
-}
-
-// HasLag tells whether there is anything to draw of lag.
-func (s Series) HasLag() bool { return s.LagSeen.any() || s.ServerLag.any() }
-
-func (c Column) any() bool {
-	return slices.ContainsFunc(c, func(x float64) bool { return !math.IsNaN(x) })
-}
-
-func empty(n int) Column {
-	c := make(Column, n)
-	for i := range c {
-		c[i] = math.NaN()
-	}
-	return c
-}
-
-// raise makes each cell the greater of the two that are there.
-func (c Column) raise(o Column) {
-	for i, x := range o {
-		if math.IsNaN(c[i]) || x > c[i] {
-			c[i] = x
-		}
-	}
-}
-
-// serverLagColumn is the greatest time, in milliseconds, that stood in each bucket.
-// An answer stands until the replica's next one, and no longer than answerStands.
-func serverLagColumn(answers []lag.ServerLagAnswer, first, width int64, n int) Column {
-	column := empty(n)
-	for i, answer := range answers { // by time
-		end := answer.At + answerStands
-		if i+1 < len(answers) {
-			end = min(end, answers[i+1].At)
-		}
-		for b := max(kit.Span(answer.At, first), 0) / width; b < int64(n) && first+b*width <= end; b++ {
-			if x := float64(answer.Time) / 1e6; math.IsNaN(column[b]) || x > column[b] {
-				column[b] = x
-			}
-		}
-	}
-	return column
-}
-
-// behind is how far behind one replica was for clients: the greatest age, in
-// milliseconds, that an acknowledged and not yet visible marker reached in each
-// bucket; nothing where there was no such marker.
-//
-// In a bucket [b, e) a span [a, v) reaches the age min(e, v) − a. Of those with
-// v ≥ e the one with the least a counts, which is a minimum over a suffix of the
-// spans by v; those with v in the bucket are looked at one by one. So it takes
-// one pass after sorting.
-func behind(spans []lag.LagSpan, first, width int64, n int, last int64) Column {
-	column := empty(n)
-	spans = slices.Clone(spans)
-	for i := range spans {
-		spans[i].Visible = min(spans[i].Visible, max(last, spans[i].Acked))
-	}
-	slices.SortFunc(spans, func(a, b lag.LagSpan) int { return cmp.Compare(a.Visible, b.Visible) })
-	oldest := make([]int64, len(spans)+1) // the least Acked of spans[i:]
-	oldest[len(spans)] = math.MaxInt64
-	for i := len(spans) - 1; i >= 0; i-- {
-		oldest[i] = min(oldest[i+1], spans[i].Acked)
-	}
-	next := 0 // the first span that ends in this bucket or later
-	for b := range column {
-		from, to := first+int64(b)*width, first+int64(b+1)*width
-		most := int64(-1)
-		for ; next < len(spans) && spans[next].Visible < to; next++ {
-			if spans[next].Visible >= from {
-				most = max(most, spans[next].Visible-spans[next].Acked)
-			}
-		}
-		if oldest[next] < to {
-			most = max(most, to-oldest[next])
-		}
-		if most >= 0 {
-			column[b] = float64(most) / 1e6
-		}
-	}
-	return column
 }

@@ -2,15 +2,11 @@ package results
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/aftershock-chaos/aftershock/checkers"
-	"github.com/aftershock-chaos/aftershock/checkers/lag"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/results/resultstest"
 )
@@ -51,51 +47,34 @@ func TestLagNotes(t *testing.T) {
 	if len(m.LagNotes) != 2 || !strings.HasSuffix(m.LagNotes[1], "in that time the system told nothing of it.") {
 		t.Errorf("notes are %q", m.LagNotes)
 	}
-	if plain := MeasureFound(resultstest.Log(), resultstest.Found()); plain.ServerLag != nil || plain.LagNotes != nil || plain.Series.HasLag() {
+	if plain := MeasureFound(resultstest.Log(), resultstest.Found()); plain.ServerLag != nil || plain.LagNotes != nil {
 		t.Errorf("a run without any told lag has %+v, %q", plain.ServerLag, plain.LagNotes)
 	}
 }
 
-func TestLagColumns(t *testing.T) {
-	_, m := laggingVerdict()
-	seen, told := m.Series.LagSeen, m.Series.ServerLag
-	if len(seen) != len(m.Series.T) || len(told) != len(m.Series.T) {
-		t.Fatalf("%d and %d cells for %d buckets", len(seen), len(told), len(m.Series.T))
-	}
-	if !math.IsNaN(seen[5]) || seen[30] > 3 || seen[79] != 999 || seen[81] < 1000 || seen[83] > 30 {
-		t.Errorf("seen: %v", seen)
-	}
-	if !math.IsNaN(told[5]) || told[15] != 5 || told[21] != 4000 || told[23] != 5 || told[75] != 3 {
-		t.Errorf("told: %v", told)
-	}
-}
-
-// TestBehindAgreesWithDefinition compares the one pass with a look at every
-// span for every instant.
-func TestBehindAgreesWithDefinition(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var spans []lag.LagSpan
-		for range rapid.IntRange(0, 8).Draw(t, "spans") {
-			s := lag.LagSpan{Acked: rapid.Int64Range(0, 60).Draw(t, "acked")}
-			s.Visible = s.Acked + rapid.Int64Range(0, 40).Draw(t, "lag")
-			if s.Visible == 100 {
-				s.Visible = math.MaxInt64
+// TestWholeSecondsAreNoContradiction: a system that tells whole seconds tells 1 s of a
+// lag of milliseconds, and 0 s of one of nearly a second.
+func TestWholeSecondsAreNoContradiction(t *testing.T) {
+	log := resultstest.LaggingLog()
+	for i := range log.Events {
+		if e := &log.Events[i]; e.Kind == history.EventLag {
+			whole := int64(0)
+			if *e.Lag > sec || e.At%sec == 0 {
+				whole = sec
 			}
-			spans = append(spans, s)
+			e.Lag = &whole
 		}
-		first, width := rapid.Int64Range(0, 10).Draw(t, "first"), rapid.Int64Range(1, 9).Draw(t, "width")
-		got := behind(spans, first, width, 12, 100)
-		for b, x := range got {
-			from, to := first+int64(b)*width, first+int64(b+1)*width
-			want := int64(-1)
-			for _, s := range spans {
-				if end := min(s.Visible, 100); s.Acked < to && end >= from {
-					want = max(want, min(end, to)-s.Acked)
-				}
-			}
-			if math.IsNaN(x) != (want < 0) || want >= 0 && math.Round(x*1e6) != float64(want) {
-				t.Fatalf("bucket %d [%d, %d) of %v is %v ns, want %d", b, from, to, spans, x*1e6, want)
-			}
+	}
+	if m := Measure(context.Background(), log, checkers.DefaultLimits, 0); m.LagNotes != nil {
+		t.Errorf("notes are %q", m.LagNotes)
+	}
+	for i := range log.Events {
+		if e := &log.Events[i]; e.Kind == history.EventLag && e.Node == "n2" && e.At == 2*sec {
+			four := 4 * sec
+			e.Lag = &four
 		}
-	})
+	}
+	if m := Measure(context.Background(), log, checkers.DefaultLimits, 0); len(m.LagNotes) != 1 || !strings.HasPrefix(m.LagNotes[0], "n2: the system told 4s") {
+		t.Errorf("notes are %q", m.LagNotes)
+	}
 }

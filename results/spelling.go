@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/units"
 )
 
 // Names are what numbers in a history from elsewhere stand for; ok is false for
@@ -112,6 +113,27 @@ func (s speller) shown(e *Evidence) string {
 		return ""
 	}
 	return strings.Join(told, " ")
+}
+
+// trimmed tells of an answer of which only the elements that matter are kept: "5240
+// elements, without 2".
+func (s speller) trimmed(e *Evidence) string {
+	text := units.Plural(e.Size, "element", "elements")
+	if len(e.Elements) > 0 && len(e.Elements) < e.Size {
+		with, _ := s.list(e.Elements)
+		text += ", with " + strings.Trim(with, "[]")
+	} else if len(e.Elements) > 0 {
+		text, _ = s.list(e.Elements)
+	}
+	if len(e.Without) > 0 {
+		without, _ := s.list(e.Without)
+		text += ", without " + strings.Trim(without, "[]")
+	}
+	if e.Value != nil {
+		value, _ := s.value(*e.Value)
+		text += ", unacknowledged " + value
+	}
+	return text
 }
 
 // shownOfList bounds the elements of one list, the last ones, that the words of

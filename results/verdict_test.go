@@ -264,3 +264,22 @@ func TestWorst(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestTrimmedAnswersTellWhatTheyWere: evidence keeps of a set only the elements that
+// matter, and tells how many there were and which were missing.
+func TestTrimmedAnswersTellWhatTheyWere(t *testing.T) {
+	read := history.Op{Kind: history.ReadSet, Outcome: history.OK, Elements: []int64{}}
+	with := read
+	with.Elements = []int64{7}
+	f := checkers.Finding{Class: checkers.LostElement, Evidence: []history.Op{read, with, {Kind: history.Add, Value: 2, Outcome: history.OK}},
+		Trimmed: []checkers.Trim{{Size: 5240, Without: []int64{2}}, {Size: 3}, {}}}
+	got := findingOf(&f, nil, nil)
+	for i, want := range []string{"5240 elements, without 2", "3 elements, with 7", ""} {
+		if e := got.Evidence[i]; e.Shown != want {
+			t.Errorf("operation %d is %q, want %q", i, e.Shown, want)
+		}
+	}
+	if got.Evidence[0].Size != 5240 || len(got.Evidence[0].Without) != 1 {
+		t.Errorf("the first is %+v", got.Evidence[0])
+	}
+}

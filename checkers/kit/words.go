@@ -172,10 +172,28 @@ func TrimmedFinding(w *Words, g *Group, class checkers.Class, matter []int64, op
 		op := &f.Evidence[n]
 		f.At = max(f.At, Until(op))
 		if op.Kind == history.ReadSet || op.Kind == history.Drain {
+			if f.Trimmed == nil {
+				f.Trimmed = make([]checkers.Trim, len(f.Evidence))
+			}
+			f.Trimmed[n] = checkers.Trim{Size: len(op.Elements), Without: absent(matter, op.Elements)}
 			op.Elements = slices.DeleteFunc(slices.Clone(op.Elements), func(v int64) bool { return !slices.Contains(matter, v) })
 		}
 	}
 	return f
+}
+
+// absent are those of some values that are not among the elements.
+func absent(values, elements []int64) []int64 {
+	there := make(map[int64]bool, len(values))
+	for _, v := range values {
+		there[v] = false
+	}
+	for _, v := range elements {
+		if _, ok := there[v]; ok {
+			there[v] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(values), func(v int64) bool { return there[v] })
 }
 
 // ShownElements is how many elements a text tells.

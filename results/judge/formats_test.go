@@ -17,6 +17,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/judge"
 	"github.com/aftershock-chaos/aftershock/results/report"
+	"github.com/aftershock-chaos/aftershock/results/report/page"
 	"github.com/aftershock-chaos/aftershock/results/rundir"
 )
 
@@ -123,7 +124,7 @@ func mustReport(t *testing.T, v *results.Verdict) {
 		"text":  func(w io.Writer) error { return report.Text(w, v, report.TextOptions{}) },
 		"json":  func(w io.Writer) error { return report.JSON(w, v) },
 		"junit": func(w io.Writer) error { return report.JUnit(w, v) },
-		"html":  func(w io.Writer) error { return report.HTML(w, v, &results.Measured{}) },
+		"html":  func(w io.Writer) error { return page.HTML(w, page.Input{Verdict: v, Measured: &results.Measured{}}) },
 	} {
 		var out bytes.Buffer
 		if err := write(&out); err != nil {

@@ -26,7 +26,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/claims"
-	"github.com/aftershock-chaos/aftershock/results/report"
+	"github.com/aftershock-chaos/aftershock/results/report/page"
 	"github.com/aftershock-chaos/aftershock/results/rundir"
 )
 
@@ -126,7 +126,14 @@ func (r *Record) hints(ctx context.Context, m *results.Measured) []string {
 // directory: as many as can be; the error is the first one's.
 func (r *Record) Save(v *results.Verdict, m *results.Measured) error {
 	defer limitMemory(r.Memory)()
-	report := func(w io.Writer) error { return report.HTML(w, v, m) }
+	logs, err := r.Dir.NodeLogs(mostOfLogs)
+	if err != nil {
+		return err
+	}
+	r.drawFirst(v, m)
+	report := func(w io.Writer) error {
+		return page.HTML(w, page.Input{Verdict: v, Measured: m, Log: r.Log, Logs: logs, Drawing: r.drawings(m)})
+	}
 	return cmp.Or(
 		r.Dir.WriteVerdict(v),
 		r.Dir.Write(rundir.ReportFile, report),

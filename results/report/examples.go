@@ -5,22 +5,8 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/say"
 )
-
-// severity orders the classes for the examples: what loses data first, then
-// what shows data that is not there, then what shows old data.
-var severity = []checkers.Class{
-	checkers.LostWrite, checkers.LostElement, checkers.LostMessage, checkers.NotRecovered, checkers.Crash, checkers.Resurrected, checkers.Phantom, checkers.Future,
-	checkers.UnexpectedMessage, checkers.Duplicate, checkers.DuplicateMessage, checkers.NotLinear, checkers.Diverged, checkers.StaleRead, checkers.StaleSet,
-	checkers.ReadYourWrites, checkers.MonotonicRead, checkers.MonotonicWrite, checkers.WriteAfterRead, checkers.OrderFlip, checkers.Flapping, checkers.ReorderedMessage, checkers.NotFIFO,
-}
-
-func severityOf(c checkers.Class) int {
-	if i := slices.Index(severity, c); i >= 0 {
-		return i
-	}
-	return len(severity)
-}
 
 // examples chooses at most n findings: one of each class, the gravest class
 // first, then seconds of each class, and so on.
@@ -30,7 +16,7 @@ func examples(findings []results.Finding, n int) []results.Finding {
 	order := make([]ranked, 0, len(findings))
 	for i := range findings {
 		class := findings[i].Class
-		order = append(order, ranked{seen[class], severityOf(class), i})
+		order = append(order, ranked{seen[class], say.Gravity(class), i})
 		seen[class]++
 	}
 	slices.SortStableFunc(order, func(a, b ranked) int {

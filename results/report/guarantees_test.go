@@ -20,6 +20,14 @@ func summary(t *testing.T, v *results.Verdict) string {
 	return b.String()
 }
 
+func guaranteeRows(v *results.Verdict) []string {
+	var rows []string
+	for _, g := range RowsOf(v).Guarantees {
+		rows = append(rows, strings.TrimSuffix(fmt.Sprintf("%s %s|%d|%s|%s", Mark(g.Answer()), g.Name, g.Reads, g.Times(), g.Told()), "|"))
+	}
+	return rows
+}
+
 func TestSessionGuarantees(t *testing.T) {
 	log := staleLog()
 	for i := range log.Ops {
@@ -27,10 +35,9 @@ func TestSessionGuarantees(t *testing.T) {
 			op.Process = 1 // the writer reads its own writes, from n2
 		}
 	}
-	_, _, page := reported(t, log)
-	got := rowsOf(t, page, "Session guarantees")
+	v := reported(t, log)
+	got := guaranteeRows(v)
 	want := []string{
-		"Guarantee|Reads judged|Broken|First",
 		"✗ read your writes|200|20|process 1 read 39 from key 0 at n2 at 4.051s, although it had written the newer 40 at n1 at 4.001s, while f1 (partition of n2) was in force",
 		"✓ monotonic reads|200|0", "✓ monotonic writes|200|0", "✓ writes follow reads|200|0",
 	}
@@ -45,9 +52,9 @@ func TestReadsWithoutNodes(t *testing.T) {
 	for i := range log.Ops {
 		log.Ops[i].Node = -1
 	}
-	v, _, page := reported(t, log)
-	got := rowsOf(t, page, "Session guarantees")
-	if len(got) != 5 || got[2] != "✓ monotonic reads|200|0" || got[3] != "? monotonic writes|0|unknown|no read names the node that answered it" {
+	v := reported(t, log)
+	got := guaranteeRows(v)
+	if len(got) != 4 || got[1] != "✓ monotonic reads|200|0" || got[2] != "? monotonic writes|0|unknown|no read names the node that answered it" {
 		t.Errorf("the table is\n%s", strings.Join(got, "\n"))
 	}
 	text := summary(t, v)
@@ -58,7 +65,7 @@ func TestReadsWithoutNodes(t *testing.T) {
 
 func TestKeptGuaranteesTakeOneLineOfText(t *testing.T) {
 	log := staleLog()
-	v, _, _ := reported(t, log)
+	v := reported(t, log)
 	text := summary(t, v)
 	if !strings.Contains(text, "  ✓ every session guarantee kept in 200 reads\n") || strings.Contains(text, "monotonic") {
 		t.Errorf("the text is\n%s", text)
@@ -76,11 +83,12 @@ func TestTimesOfSets(t *testing.T) {
 			op(history.ReadSet, 20*ms, 1, 0, 7, 8), op(history.ReadSet, 121*ms, 1, 0, 8), op(history.ReadSet, 200*ms, 1, 0, 7, 8),
 		},
 	}
-	v, _, page := reported(t, log)
-	got := strings.Join(rowsOf(t, page, "Sets"), "\n")
-	if want := "Time|p50|p99|max\nset stable from an element's acknowledgement to the last read that still lacked it|0ns|120ms|120ms\n" +
-		"Replica|Stale reads|Flapping elements\nn1|unknown|unknown\nn2|1|1"; got != want {
-		t.Errorf("the tables are\n%s\nwant\n%s", got, want)
+	v := reported(t, log)
+	rows := RowsOf(v)
+	got := fmt.Sprint(rows.SetTimes[0].Name, " ", rows.SetTimes[0].P50, " ", rows.SetTimes[0].P99, " ", rows.SetTimes[0].Max, ", ",
+		rows.SetNodes[1].Node, " ", rows.SetNodes[1].Stale, " ", rows.SetNodes[1].Flapping)
+	if want := "set stable 0ns 120ms 120ms, n2 1 1"; got != want || len(rows.SetTimes) != 1 || len(rows.SetNodes) != 2 {
+		t.Errorf("the rows are\n%s\nwant\n%s", got, want)
 	}
 	text := summary(t, v)
 	if !strings.Contains(text, "  set stable         0ns  120ms         120ms\n") {
@@ -131,25 +139,5 @@ func TestEveryAnomalyHasAName(t *testing.T) {
 		if cycle != (row.Count == "at least 1") || !cycle && !strings.HasPrefix(row.Words, "2 ") {
 			t.Errorf("%s is told as %+v", class, row)
 		}
-	}
-}
-
-// TestDecisiveFindingIsShownOnce wants the finding next to the isolation level,
-// and not again below.
-func TestDecisiveFindingIsShownOnce(t *testing.T) {
-	v := sampleVerdict(t)
-	var b bytes.Buffer
-	if err := HTML(&b, v, nil); err != nil {
-		t.Fatal(err)
-	}
-	page := b.String()
-	if n := strings.Count(page, `<ol class="cycle">`); n != 1 {
-		t.Errorf("%d cycles are drawn, want 1", n)
-	}
-	if n := strings.Count(page, `<div class="finding">`); n != len(v.Findings) {
-		t.Errorf("%d findings are shown of %d", n, len(v.Findings))
-	}
-	if drawn, evidence := strings.Index(page, `<ol class="cycle">`), strings.Index(page, "<h2>Evidence</h2>"); drawn > evidence {
-		t.Error("the cycle is not drawn with the isolation level")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -111,62 +110,6 @@ func hostileVerdict(t *testing.T) *results.Verdict {
 	v := results.Judge(in)
 	v.Claims = append(v.Claims, results.ClaimResult{Claim: hostile, Answer: results.Violated, Detail: hostile})
 	return v
-}
-
-func TestHostileNamesInHTML(t *testing.T) {
-	var b bytes.Buffer
-	v := hostileVerdict(t)
-	if err := HTML(&b, v, results.MeasureFound(resultstest.Log(), resultstest.Found())); err != nil {
-		t.Fatal(err)
-	}
-	page := b.String()
-	if strings.Contains(page, "<script>alert") {
-		t.Error("a name became a script")
-	}
-	if n := strings.Count(page, "<script"); n != 3 {
-		t.Errorf("%d scripts, want 3", n)
-	}
-	for _, outside := range []string{"src=", "href=", "@import", "url("} {
-		if strings.Contains(page, outside) {
-			t.Errorf("the page reaches outside: %s", outside)
-		}
-	}
-}
-
-func TestHTMLShowsEverything(t *testing.T) {
-	v := sampleVerdict(t)
-	var b bytes.Buffer
-	if err := HTML(&b, v, results.MeasureFound(resultstest.Log(), resultstest.Found())); err != nil {
-		t.Fatal(err)
-	}
-	page := b.String()
-	for _, want := range []string{
-		"violated", "writes.lost = 17", "reads.staleness.p99 &lt; 1s", "4711", "isolate replica", "&#43;1.2ms", "-300µs", "412",
-		"name: postgres-async", "no write was acknowledged after f1", "f1 kill n1", "prefers-color-scheme",
-		"20 of 1800 reads returned a value that had certainly been superseded", `id="staleness"`, "✗ read your writes",
-		"although it had written the newer 4711", "? writes follow reads", "it was not looked for",
-		"At most snapshot isolation, not serializable: write skew (G2-item), the first at 2.003s.",
-		"<b>rw</b> T1 read list 2 without 8, which T0 appended, where the cycle closes", "read 2 = [], append 9 to 1",
-	} {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page lacks %q", want)
-		}
-	}
-	if path := os.Getenv("AFTERSHOCK_SAMPLE_HTML"); path != "" {
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestHTMLWithoutSeries(t *testing.T) {
-	var b bytes.Buffer
-	if err := HTML(&b, &results.Verdict{Verdict: results.Unproven}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(b.String(), "uPlot") {
-		t.Error("the chart's code is there without anything to draw")
-	}
 }
 
 func TestHostileNamesInText(t *testing.T) {
@@ -326,7 +269,6 @@ func TestReportsTellOfWriteErrors(t *testing.T) {
 		"text":    Text(fullDisk{}, v, TextOptions{}),
 		"json":    JSON(fullDisk{}, v),
 		"junit":   JUnit(fullDisk{}, v),
-		"html":    HTML(fullDisk{}, v, nil),
 		"table":   Table(fullDisk{}, []*results.Verdict{v}),
 	} {
 		if !errors.Is(err, errFull) {

@@ -1,11 +1,7 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
-	"html"
-	"math"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -44,66 +40,33 @@ func staleLog() *history.Log {
 	return log
 }
 
-func reported(t *testing.T, log *history.Log) (*results.Verdict, *results.Measured, string) {
+func reported(t *testing.T, log *history.Log) *results.Verdict {
 	t.Helper()
 	m := results.Measure(t.Context(), log, checkers.Limits{}, 0)
-	v := results.Judge(results.Input{Log: log, Measured: m, Started: resultstest.Start})
-	var b bytes.Buffer
-	if err := HTML(&b, v, m); err != nil {
-		t.Fatal(err)
-	}
-	return v, m, b.String()
-}
-
-// rowsOf are the cells of the rows of a page's section.
-func rowsOf(t *testing.T, page, title string) []string {
-	t.Helper()
-	_, section, found := strings.Cut(page, "<h2>"+title+"</h2>")
-	if !found {
-		t.Fatalf("there is no section %q", title)
-	}
-	section, _, _ = strings.Cut(section, "</section>")
-	var rows []string
-	for _, row := range strings.Split(section, "<tr")[1:] {
-		row = regexp.MustCompile(`<span class="name">[^<]*</span>`).ReplaceAllString(row[strings.Index(row, ">")+1:], "")
-		row = regexp.MustCompile(`</t[dh]>`).ReplaceAllString(row, "|")
-		row = html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(strings.ReplaceAll(row, "<br>", " "), ""))
-		rows = append(rows, strings.Trim(strings.Join(strings.Fields(row), " "), "| "))
-	}
-	return rows
+	return results.Judge(results.Input{Log: log, Measured: m, Started: resultstest.Start})
 }
 
 func TestStalenessOfNodesAndPhases(t *testing.T) {
-	v, m, page := reported(t, staleLog())
-	if m.Series.Width != results.FineWidth || len(m.Series.Stale) != 1 || m.Series.Stale[0].Node != "n2" {
-		t.Fatalf("the picture has %+v", m.Series.Stale)
-	}
-	for i, got := range m.Series.Stale[0].Max {
-		at := int64(i) * m.Series.Width
-		// The write at 4 s had ended 49 ms before the read at 4.05 s began.
-		want := math.NaN()
-		if at >= 4*sec && at < 6*sec {
-			want = float64((at-4*sec)/ms + 49)
-		}
-		if got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
-			t.Errorf("at %s it is %v ms, want %v", units.Instant(at), got, want)
-		}
-	}
-	got := rowsOf(t, page, "Staleness of reads")
+	v := reported(t, staleLog())
 	want := []string{
-		"Replica|Reads|Stale|p50|p99|max|Behind",
-		"all|200|20|0ns|1.75s|1.95s|20", "before faults|80|0|0ns|0ns|0ns|0", "during faults|40|20|0ns|1.95s|1.95s|20", "after faults|80|0|0ns|0ns|0ns|0",
-		"n2|100|20|0ns|1.85s|1.95s|20", "before faults|40|0|0ns|0ns|0ns|0", "during faults|20|20|949ms|1.95s|1.95s|20", "after faults|40|0|0ns|0ns|0ns|0",
-		"n3|100|0|0ns|0ns|0ns|0",
+		" 200 20 0ns 1.75s 1.95s 20", "before 80 0 0ns 0ns 0ns 0", "during 40 20 0ns 1.95s 1.95s 20", "after 80 0 0ns 0ns 0ns 0",
+		"n2 100 20 0ns 1.85s 1.95s 20", "n2before 40 0 0ns 0ns 0ns 0", "n2during 20 20 949ms 1.95s 1.95s 20", "n2after 40 0 0ns 0ns 0ns 0",
+		"n3 100 0 0ns 0ns 0ns 0",
+	}
+	var got []string
+	for _, r := range RowsOf(v).Stale {
+		got = append(got, fmt.Sprintf("%s%s %d %d %s %s %s %d", r.Node, r.When, r.Reads, r.Stale, units.Nanos(r.P50), units.Nanos(r.P99), units.Nanos(r.Max), r.Versions))
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the table is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("the rows are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if !strings.Contains(page, "<p>20 of 200 reads returned a value that had certainly been superseded") || !strings.Contains(page, `<div id="staleness"`) {
-		t.Error("the page lacks the sum or the picture")
+	if words := RowsOf(v).StaleWords; !strings.HasPrefix(words, "20 of 200 reads returned a value that had certainly been superseded") {
+		t.Error(words)
 	}
-	if total := staleTotal(v); float64(total.P99) != m.ByName()["reads.staleness.p99"].N || float64(total.Versions) != m.ByName()["reads.version_lag.max"].N {
-		t.Errorf("the table says %+v, the facts differ", total)
+	p99, _ := v.Fact("reads.staleness.p99")
+	versions, _ := v.Fact("reads.version_lag.max")
+	if total := staleTotal(v); float64(total.P99) != p99.N || float64(total.Versions) != versions.N {
+		t.Errorf("the rows say %+v, the facts differ", total)
 	}
 }
 
@@ -122,42 +85,13 @@ func TestNoStaleness(t *testing.T) {
 		log  *history.Log
 		want string
 	}{
-		"fresh":       {fresh, "<p>No read was stale, of 200 reads.</p>"},
-		"torn":        {&torn, "<p>No read was seen to be stale, of 200 reads in a torn history.</p>"},
+		"fresh":       {fresh, "No read was stale, of 200 reads."},
+		"torn":        {&torn, "No read was seen to be stale, of 200 reads in a torn history."},
 		"no reads":    {&written, ""},
 		"no register": {&history.Log{Meta: history.Meta{Workloads: []history.WorkloadMeta{{Name: "s", Type: "set"}}}}, ""},
 	} {
-		_, _, page := reported(t, tc.log)
-		if strings.Contains(page, `<div id="staleness"`) || strings.Contains(page, "Behind") {
-			t.Errorf("%s: there is a picture or a table", name)
+		if rows := RowsOf(reported(t, tc.log)); rows.StaleWords != tc.want || rows.Stale != nil {
+			t.Errorf("%s: %q, %v", name, rows.StaleWords, rows.Stale)
 		}
-		if tc.want == "" && strings.Contains(page, "Staleness of reads") || !strings.Contains(page, tc.want) {
-			t.Errorf("%s: the page lacks %q", name, tc.want)
-		}
-	}
-}
-
-// TestStalestNodesAreDrawn gives every node one stale read, that of a later
-// node stale for longer, but for the first, the stalest.
-func TestStalestNodesAreDrawn(t *testing.T) {
-	log := &history.Log{Meta: history.Meta{Workloads: []history.WorkloadMeta{{Name: "register", Type: "register"}}}}
-	var stale []checkers.StaleSample
-	for i := range results.MaxStaleNodes + 4 {
-		log.Meta.Nodes = append(log.Meta.Nodes, fmt.Sprint("n", i+1))
-		log.Ops = append(log.Ops, history.Op{Intended: int64(i) * sec, Start: int64(i) * sec, End: int64(i)*sec + ms, Node: int8(i), Outcome: history.OK})
-		stale = append(stale, checkers.StaleSample{Staleness: int64(i+1) * ms, Op: int32(i)})
-	}
-	stale[0].Staleness = sec
-	log.Ops[3].Node = -1 // names no node
-	s := results.MeasureFound(log, checkers.Result{Stale: stale}).Series
-	var nodes []string
-	for _, c := range s.Stale {
-		nodes = append(nodes, c.Node)
-	}
-	if got := strings.Join(nodes, " "); got != "n1 n6 n7 n8 n9 n10 n11 n12" {
-		t.Errorf("drawn are %s", got)
-	}
-	if at := int(sec * 11 / s.Width); s.Stale[7].Max[at] != 12 {
-		t.Errorf("n12 is stale by %v ms", s.Stale[7].Max[at])
 	}
 }

@@ -32,9 +32,6 @@ func TestFromDisk(t *testing.T) {
 	if g, w := verdict(stored, got), verdict(log, want); g != w {
 		t.Errorf("the verdict is\n%s\nwant\n%s", g, w)
 	}
-	if g, w := resultstest.AsJSON(t, got.Series), resultstest.AsJSON(t, want.Series); g != w {
-		t.Errorf("the series is\n%s\nwant\n%s", g, w)
-	}
 	for name, write := range map[string]func(io.Writer, *history.Log, *results.Measured) error{
 		"latency": func(w io.Writer, log *history.Log, _ *results.Measured) error {
 			return WriteLatencyLog(w, log, resultstest.Start)
@@ -59,20 +56,13 @@ func TestFromDisk(t *testing.T) {
 	}
 }
 
-// TestLongFromDisk writes more values than a histogram log keeps at once, and
-// more into a bucket than are kept apart.
+// TestLongFromDisk writes more values than a histogram log keeps at once.
 func TestLongFromDisk(t *testing.T) {
 	log := &history.Log{Meta: history.Meta{Nodes: []string{"n1"}, Workloads: []history.WorkloadMeta{{Name: "register", Type: "register", Keys: 1, Workers: 100}}}}
 	for i := range int64(200_000) {
 		log.Ops = append(log.Ops, history.Op{Intended: i * 20_000, Start: i * 20_000, End: i*20_000 + i%1000*2000, Process: uint32(i % 100), Value: history.Nil, Outcome: history.OK})
 	}
 	stored := resultstest.OnDisk(t, log)
-	want, got := results.Measure(context.Background(), log, checkers.DefaultLimits, 0).Series, results.Measure(context.Background(), stored, checkers.DefaultLimits, 1<<20).Series
-	for i := range len(want.T) - 1 { // in the last, nothing begins
-		if got.ReadMax[i] != want.ReadMax[i] || got.Acked[i] != want.Acked[i] || got.ReadP99[i] < want.ReadP99[i]*0.99 || got.ReadP99[i] > want.ReadP99[i]*1.07 {
-			t.Errorf("bucket %d: p99 %v, max %v, want %v, %v", i, got.ReadP99[i], got.ReadMax[i], want.ReadP99[i], want.ReadMax[i])
-		}
-	}
 	var g, w bytes.Buffer
 	if err := WriteLatencyLog(&w, log, resultstest.Start); err != nil {
 		t.Fatal(err)

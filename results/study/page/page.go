@@ -9,7 +9,7 @@ import (
 	"io"
 
 	"github.com/aftershock-chaos/aftershock/internal/units"
-	"github.com/aftershock-chaos/aftershock/results/report"
+	reportpage "github.com/aftershock-chaos/aftershock/results/report/page"
 	"github.com/aftershock-chaos/aftershock/results/study"
 )
 
@@ -40,7 +40,7 @@ func HTML(w io.Writer, s *study.Study) error {
 	if err != nil {
 		return fmt.Errorf("read the study's template: %w", err)
 	}
-	css, err := report.Style()
+	css, err := reportpage.Style()
 	if err != nil {
 		return fmt.Errorf("read the style of the study's page: %w", err)
 	}

@@ -1,0 +1,193 @@
+package page
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/internal/units"
+	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/claims"
+	"github.com/aftershock-chaos/aftershock/results/report"
+	"github.com/aftershock-chaos/aftershock/results/say"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// shown is what the templates show.
+type shown struct {
+	V        *results.Verdict
+	Rows     report.Rows
+	First    firstScreen
+	Data     *data // nil: there are no pictures
+	Classes  []*evidenceClass
+	Decisive *evidence // what rules the next level of isolation out, at its shortest
+	Unmet    []results.Gate
+	Met      int
+	Foreign  bool
+
+	CSS, UPlotCSS   template.CSS
+	UPlotJS, JS     template.JS
+	Styles, Scripts string // the digests of all there are: the page lets nothing else work
+}
+
+// HTML writes the report of a run.
+func HTML(w io.Writer, in Input) error {
+	tmpl, err := template.New("report.html.tmpl").Funcs(funcs).ParseFS(assets, "assets/*.tmpl")
+	if err != nil {
+		return fmt.Errorf("read the report's templates: %w", err)
+	}
+	s := shownOf(&in)
+	if err := s.embed(); err != nil {
+		return err
+	}
+	if err := tmpl.Execute(w, s); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+func shownOf(in *Input) *shown {
+	v := in.Verdict
+	s := &shown{V: v, Rows: report.RowsOf(v), First: firstOf(v), Foreign: in.Foreign}
+	s.Classes = classesOf(in, s.Rows.Decisive)
+	if s.Rows.Decisive >= 0 {
+		s.Decisive = evidenceOf(in, s.Rows.Decisive)
+		s.Decisive.ID, s.Decisive.Number = "e-decisive", 1
+	}
+	for _, g := range v.Gates {
+		if g.Met {
+			s.Met++
+		} else {
+			s.Unmet = append(s.Unmet, g)
+		}
+	}
+	s.Data = dataOf(in, s.Classes)
+	return s
+}
+
+// embed reads the built-in styles and scripts, which are the only parts of the page that
+// are not escaped.
+func (s *shown) embed() error {
+	read := func(names ...string) (string, error) {
+		var b strings.Builder
+		for _, name := range names {
+			text, err := assets.ReadFile("assets/" + name)
+			if err != nil {
+				return "", fmt.Errorf("read the report's assets: %w", err)
+			}
+			b.Write(text)
+		}
+		return b.String(), nil
+	}
+	css, err := read("base.css", "report.css")
+	if err != nil {
+		return err
+	}
+	s.CSS = template.CSS(css)
+	s.Styles = digest(css)
+	if s.Data == nil {
+		s.Scripts = "'none'"
+		return nil
+	}
+	plotCSS, err := read("uPlot/uPlot.min.css")
+	if err != nil {
+		return err
+	}
+	licence, err := read("uPlot/LICENSE")
+	if err != nil {
+		return err
+	}
+	plot, err := read("uPlot/uPlot.iife.min.js")
+	if err != nil {
+		return err
+	}
+	own, err := read("begin.js", "levels.js", "draw.js", "lanes.js", "charts.js", "tails.js", "main.js")
+	if err != nil {
+		return err
+	}
+	s.UPlotCSS, s.UPlotJS, s.JS = template.CSS(plotCSS), template.JS("/*\n"+licence+"*/\n"+plot), template.JS(own) // the licence goes where the code goes
+	s.Styles += " " + digest(plotCSS)
+	s.Scripts = digest(string(s.UPlotJS)) + " " + digest(own)
+	return nil
+}
+
+// Style is the reports' style sheet, for pages that look like them.
+func Style() (template.CSS, error) {
+	text, err := assets.ReadFile("assets/base.css")
+	return template.CSS(text), err
+}
+
+// digest is a style or a script as a Content-Security-Policy names it.
+func digest(text string) string {
+	hash := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'"
+}
+
+var funcs = template.FuncMap{
+	"nanos":    units.Nanos,
+	"seconds":  units.Instant,
+	"signed":   units.Signed,
+	"started":  func(t time.Time) string { return t.Format("2006-01-02 15:04:05 MST") },
+	"mark":     report.Mark,
+	"count":    units.Plural,
+	"thousand": func(n int) string { return say.Number(float64(n)) },
+	"join":     func(s []string) string { return strings.Join(s, ", ") },
+	"lasted":   func(f results.Fault) string { return units.Nanos(f.End - f.At) },
+	"title":    func(f results.Fault) string { return f.Title() },
+	"happened": func(h results.Happening) string { return strings.TrimPrefix(report.Happened(&h), h.Who+" ") },
+	"value":    results.FactValue.String,
+	"phase":    phaseName,
+	"when":     func(when string) string { return phaseName(checkers.Phase(when)) },
+	"meaning":  meaning,
+	"words":    func(text string, foreign bool) []say.Part { return say.Parts(text, foreign) },
+	"head":     cycleHead,
+	"command":  func(dir string) string { return "aftershock check --explain " + say.Quoted(dir) },
+	"counts":   countsOf,
+	"capital": func(s string) string {
+		if s == "" {
+			return s
+		}
+		return strings.ToUpper(s[:1]) + s[1:]
+	},
+}
+
+// cycleHead is what a finding says of a cycle as a whole.
+func cycleHead(f *results.Finding) string {
+	head, _, _ := strings.Cut(f.Text, ": ")
+	return head + ", each of which must precede the next:"
+}
+
+// countsOf is what was seen of a fault, in words.
+func countsOf(f results.Fault) string {
+	var told []string
+	if f.Dropped > 0 {
+		told = append(told, say.Number(float64(f.Dropped))+" packets dropped")
+	}
+	for _, words := range sortedKeys(f.Counts) {
+		told = append(told, say.Number(float64(f.Counts[words]))+" "+words)
+	}
+	return strings.Join(told, ", ")
+}
+
+func phaseName(p checkers.Phase) string {
+	if words, ok := phaseWords[p]; ok {
+		return words
+	}
+	return string(p)
+}
+
+func meaning(v results.FactValue) string {
+	if !v.Known && v.Why != "" {
+		return v.Why
+	}
+	fact, _ := claims.LookupFact(v.Name)
+	return fact.Meaning
+}
