@@ -109,7 +109,7 @@ func checkContainer(t *testing.T, eng *engine, spec cluster.Spec, n *cluster.Nod
 	}
 	for _, kv := range c.Config.Env { // what anybody may read says nothing of the control channel's keys
 		switch name, _, _ := strings.Cut(kv, "="); name {
-		case agent.EnvLease, agent.EnvData, agent.EnvListen, "PATH", "TESTNODE":
+		case agent.EnvLease, agent.EnvData, agent.EnvListen, agent.EnvLimit, "PATH", "TESTNODE":
 		default:
 			t.Errorf("environment %s", kv)
 		}

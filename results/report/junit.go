@@ -186,10 +186,8 @@ func evidenceLine(e *results.Evidence) string {
 	return b.String()
 }
 
-// keyOf and clientOf are as the history spells them.
+// keyOf is as the history spells it.
 func keyOf(e *results.Evidence) string { return cmp.Or(plain(e.KeyName), fmt.Sprint(e.Key)) }
-
-func clientOf(e *results.Evidence) string { return cmp.Or(plain(e.Client), fmt.Sprint(e.Process)) }
 
 // evidenceValue tells what an operation wrote or saw.
 func evidenceValue(e *results.Evidence) string {

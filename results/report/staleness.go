@@ -17,17 +17,6 @@ func staleTotal(v *results.Verdict) *checkers.StaleReads {
 	return nil
 }
 
-// staleNodes is how many nodes answered stale reads.
-func staleNodes(v *results.Verdict) int {
-	n := 0
-	for _, r := range v.Staleness {
-		if r.Node != "" && r.When == "" && r.Stale > 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // staleRows are the rows of a table of staleness; none if no read was stale. A
 // node's moments are left out where they tell no more than its whole row does.
 func staleRows(v *results.Verdict) []checkers.StaleReads {

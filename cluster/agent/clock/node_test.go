@@ -22,7 +22,7 @@ func wrongBy(t *testing.T, n *cluster.Node) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return time.Unix(0, ns).Sub(time.Now()).Round(time.Minute)
+	return time.Until(time.Unix(0, ns)).Round(time.Minute)
 }
 
 func TestSkewOfNode(t *testing.T) {
