@@ -15,7 +15,9 @@ import (
 var unmeasured = []string{"name", "about", "seed", "host", "for", "claims", "control", "gates", "repeat", "vary", "find", "study"}
 
 // settingsOf are a plan's single values by their paths, but for the unmeasured.
-func settingsOf(text string) (map[string]string, error) { return results.PlanSettings(text, unmeasured...) }
+func settingsOf(text string) (map[string]string, error) {
+	return results.PlanSettings(text, unmeasured...)
+}
 
 // Digest of what a plan has its run do: equal for plans that differ in their
 // names, claims and seeds only. Empty if the text is no plan.

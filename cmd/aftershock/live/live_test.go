@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func sampleMoment() harness.Progress {
 	return harness.Progress{Plan: "p", Phase: "measure", Elapsed: 4200 * time.Millisecond, Total: 14 * time.Second, Acked: 15020, Failed: 12, Unknown: 3,
 		Rate: 2012, WriteP99: 1234 * time.Microsecond, Primary: "n2", Faults: []string{"f1 kill"},
-		Nodes: []harness.NodeMoment{{Name: "n1", Faults: []string{"kill"}}, {Name: "n2", Role: "primary", Primary: true}, {Name: "n3", Role: "replica"}},
+		Nodes:     []harness.NodeMoment{{Name: "n1", Faults: []string{"kill"}}, {Name: "n2", Role: "primary", Primary: true}, {Name: "n3", Role: "replica"}},
 		NextFault: "partition isolate primary", Next: 4800 * time.Millisecond}
 }
 
