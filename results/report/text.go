@@ -12,6 +12,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/internal/units"
 	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/say"
 )
 
 // TextOptions say how the text reports look.
@@ -26,7 +27,7 @@ type TextOptions struct {
 // The bounds that keep a text report on one screen: with every section full it
 // has maxTextLines lines.
 const (
-	maxTextLines  = 65
+	maxTextLines  = 67
 	maxClaimsText = 5
 	maxGatesText  = 2
 	maxRemarks    = 3
@@ -232,6 +233,9 @@ func (t *text) headline(v *results.Verdict) {
 	}
 	name := "  " + v.Plan.Name + variedWords(v)
 	t.line(answerStyle(v.Verdict), strings.ToUpper(string(v.Verdict)), styleBold, plainLead(name), styleDim, plainLead(about))
+	for _, line := range t.wrap(plain(say.Headline(v)), t.width-2, 2) {
+		t.line(styleBold, "  "+line)
+	}
 	if v.Plan.About != "" {
 		t.line(styleDim, "  "+plain(v.Plan.About))
 	}
