@@ -107,8 +107,6 @@ type Volume struct {
 	// Names says when the name of a file is durable: NamesOrdered, NamesPosix or
 	// NamesDurable.
 	Names string `json:"names"`
-	// Real is the true file system ("ext4") that is made on it, on a loop device; empty: none.
-	Real string `json:"real,omitempty"`
 }
 
 // When the names of files (creations, renames, removals) are durable.
