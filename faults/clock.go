@@ -41,8 +41,7 @@ func clockKind() Kind {
 			{Field: schema.Field{Name: "drift", Type: schema.Text, Absent: "it goes at its true pace", Example: "100ms/s",
 				Meaning: "how much it gains, or if negative loses, in each second; below 1s/s either way, so that it never goes back"}, At: func(s *Spec) any { return &s.Drift }},
 		},
-		Done:      "given a wrong clock",
-		VictimKey: "of",
+		Done: "given a wrong clock",
 		Steps: func(p Planned, victims []int, _ Cluster) ([]Step, string) {
 			drift, _ := parseDrift(p.Spec.Drift) // validated
 			clock := &cluster.Clock{By: p.Spec.By, Strobe: p.Spec.Strobe, Drift: drift}

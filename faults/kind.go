@@ -88,7 +88,7 @@ type Kind struct {
 	// Needs adds to what the nodes have to be launched with for a fault of this
 	// kind; nil: nothing.
 	Needs func(s Spec, n *cluster.Needs)
-	// VictimKey is the key of the victim in a plan's map; empty: "victim".
+	// VictimKey is the key of the victim in a plan's map; empty: "of".
 	VictimKey string
 	// Short: the victim can stand alone, in place of the map.
 	Short bool

@@ -38,12 +38,11 @@ func linkKind() Kind {
 	return Kind{
 		KindInfo: KindInfo{Name: "link", Victims: anyVictim(),
 			About: "packets to and from the victims are held, lost, doubled, reordered or corrupted, or their rate is limited; connections go on, badly"},
-		VictimKey: "of",
-		Keys:      linkKeys(),
-		Done:      "given bad links",
-		Steps:     linkSteps,
-		Does:      []cluster.ActionKind{cluster.Shape, cluster.Unshape},
-		Needs:     func(_ Spec, n *cluster.Needs) { n.Shape = true },
+		Keys:  linkKeys(),
+		Done:  "given bad links",
+		Steps: linkSteps,
+		Does:  []cluster.ActionKind{cluster.Shape, cluster.Unshape},
+		Needs: func(_ Spec, n *cluster.Needs) { n.Shape = true },
 		fill: func(s *Spec) {
 			orFirst(&s.From, fromAny())
 			orFirst(&s.Direction, linkDirections())

@@ -30,8 +30,7 @@ func pressKind() Kind {
 				Meaning: "how many descriptors each process may have; those that it has stay open"},
 				At: func(s *Spec) any { return &s.Files }},
 		},
-		Done:      "pressed",
-		VictimKey: "of",
+		Done: "pressed",
 		Steps: func(p Planned, victims []int, _ Cluster) ([]Step, string) {
 			squeeze := &cluster.Squeeze{CPU: p.Spec.CPU / 100, Files: p.Spec.Files}
 			return onVictims(victims, cluster.Action{Kind: cluster.Press, Squeeze: squeeze}, cluster.Action{Kind: cluster.Unpress}), describePress(p.Spec)

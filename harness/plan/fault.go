@@ -102,7 +102,7 @@ func kindNames() []string {
 }
 
 // victimKey is the key of a victim in a kind's map where no shape is it.
-func victimKey(kind faults.Kind) string { return cmp.Or(kind.VictimKey, "victim") }
+func victimKey(kind faults.Kind) string { return cmp.Or(kind.VictimKey, "of") }
 
 // mapExample is a kind's map with its victim alone.
 func mapExample(kind faults.Kind) string {
