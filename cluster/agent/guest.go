@@ -119,6 +119,21 @@ func (c *Client) noteStart(s Start) {
 // Lost is closed when the control channel is lost or closed.
 func (c *Client) Lost() <-chan struct{} { return c.ctx.Done() }
 
+// lostSoon is how long the news of an agent's end may be on its way here.
+const lostSoon = 50 * time.Millisecond
+
+// Ended tells whether the agent is not there any more, after a call of it has failed.
+func (c *Client) Ended() bool {
+	timer := time.NewTimer(lostSoon)
+	defer timer.Stop()
+	select {
+	case <-c.Lost():
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
 // Abandon ends the control channel without a word to the agent, which is known to
 // have ended.
 func (c *Client) Abandon() {

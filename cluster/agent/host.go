@@ -253,29 +253,14 @@ func (s *server) hostActions(all map[cluster.ActionKind]action) {
 
 // lives streams the ends and the starts of a server that somebody else runs.
 func (s *server) lives(w http.ResponseWriter, r *http.Request) {
-	var in exitsRequest
-	if !decode(w, r, &in) {
-		return
-	}
-	flusher := http.NewResponseController(w)
-	if flusher.Flush() != nil {
-		return
-	}
-	encoder := json.NewEncoder(w)
-	for seq := in.From; ; {
+	streamExits(w, r, func(seq int) (exitReply, bool) {
 		e, number, ok := s.service.NextEvent(r.Context(), seq)
-		if !ok {
-			return
-		}
 		out := exitReply{Seq: number, At: s.clock.read(e.At), Began: e.Began, Planned: e.Planned, By: e.By, Code: -1}
 		if e.Planned && !e.Began {
 			out.Signal = "killed"
 		}
-		if encoder.Encode(out) != nil || flusher.Flush() != nil {
-			return
-		}
-		seq = number + 1
-	}
+		return out, ok
+	})
 }
 
 // runBeside runs a command of the machine.

@@ -7,6 +7,14 @@ import (
 
 // exits streams one JSON object for each of the server's exits.
 func (s *server) exits(w http.ResponseWriter, r *http.Request) {
+	streamExits(w, r, func(seq int) (exitReply, bool) {
+		e, number, ok := s.processes.NextExit(r.Context(), seq)
+		return exitReply{Seq: number, At: s.clock.read(e.At), Code: e.Code, Signal: e.Signal, Planned: e.Planned, By: e.By, Memory: e.Memory}, ok
+	})
+}
+
+// streamExits streams what next waits for, from where the request begins; false ends it.
+func streamExits(w http.ResponseWriter, r *http.Request, next func(seq int) (exitReply, bool)) {
 	var in exitsRequest
 	if !decode(w, r, &in) {
 		return
@@ -17,15 +25,11 @@ func (s *server) exits(w http.ResponseWriter, r *http.Request) {
 	}
 	encoder := json.NewEncoder(w)
 	for seq := in.From; ; {
-		e, number, ok := s.processes.NextExit(r.Context(), seq)
-		if !ok {
+		out, ok := next(seq)
+		if !ok || encoder.Encode(out) != nil || flusher.Flush() != nil {
 			return
 		}
-		out := exitReply{Seq: number, At: s.clock.read(e.At), Code: e.Code, Signal: e.Signal, Planned: e.Planned, By: e.By, Memory: e.Memory}
-		if encoder.Encode(out) != nil || flusher.Flush() != nil {
-			return
-		}
-		seq = number + 1
+		seq = out.Seq + 1
 	}
 }
 

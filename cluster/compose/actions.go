@@ -10,7 +10,6 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/cluster/agent"
 )
 
 const (
@@ -99,25 +98,10 @@ func (n *node) byGuest(ctx context.Context, a cluster.Action) (cluster.Effect, e
 			return cluster.Effect{}, err
 		}
 		effect, err := h.client.Do(ctx, a)
-		if err == nil || ctx.Err() != nil || !lost(h.client) || a.Kind == cluster.Crash {
+		if err == nil || ctx.Err() != nil || !h.client.Ended() || a.Kind == cluster.Crash {
 			return effect, err // a crash may have been done: it is not done twice
 		}
 		n.wait(ctx, func() bool { return n.guest != h }) //nolint:errcheck // then the next round tells
-	}
-}
-
-// lost tells whether a guest is not there any more.
-func lost(c *agent.Client) bool {
-	select {
-	case <-c.Lost():
-		return true
-	case <-time.After(50 * time.Millisecond): // its end may be on its way here
-	}
-	select {
-	case <-c.Lost():
-		return true
-	default:
-		return false
 	}
 }
 

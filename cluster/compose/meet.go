@@ -35,7 +35,7 @@ func (n *node) bring(ctx context.Context, s seen) error {
 	if ended {
 		return errUninvited
 	}
-	if there != nil && there.of.id == s.id && there.of.started == s.started && !lost(there.client) {
+	if there != nil && there.of.id == s.id && there.of.started == s.started && !there.client.Ended() {
 		return n.apply(ctx, there.client) // it was brought in time for an earlier start
 	}
 	g, err := n.takeSpare(ctx, s)

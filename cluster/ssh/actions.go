@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/cluster/agent"
 )
 
 // known are the actions that a guest on a host can do.
@@ -118,7 +116,7 @@ func (n *node) byGuest(ctx context.Context, a cluster.Action) (cluster.Effect, e
 		}
 		effect, err := g.client.Do(ctx, a)
 		again := a.Kind == cluster.Unblock || a.Kind == cluster.Resume || a.Kind == cluster.Restart
-		if err == nil || ctx.Err() != nil || !again || !lost(g.client) {
+		if err == nil || ctx.Err() != nil || !again || !g.client.Ended() {
 			return effect, err
 		}
 		n.awaitOther(ctx, g)
@@ -141,20 +139,5 @@ func (n *node) awaitOther(ctx context.Context, g *guest) {
 		case <-n.d.ctx.Done():
 			return
 		}
-	}
-}
-
-// lost tells whether a guest is not there any more.
-func lost(c *agent.Client) bool {
-	select {
-	case <-c.Lost():
-		return true
-	case <-time.After(50 * time.Millisecond): // its end may be on its way here
-	}
-	select {
-	case <-c.Lost():
-		return true
-	default:
-		return false
 	}
 }

@@ -165,7 +165,7 @@ func (w *world) find() cluster.Deployment {
 
 func (w *world) close(d cluster.Deployment) {
 	w.t.Helper()
-	ctx, cancel := outlive(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), 20*time.Second)
 	defer cancel()
 	if err := d.Close(ctx); err != nil {
 		w.t.Error(err)

@@ -116,9 +116,3 @@ func logger(l *slog.Logger) *slog.Logger {
 
 // environment is what ssh gets of this process's: its messages are read.
 func environment() []string { return append(os.Environ(), "LC_ALL=C") }
-
-// outlive returns a context that keeps ctx's values, is not cancelled with it, and has
-// its own bound.
-func outlive(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), limit)
-}

@@ -1,6 +1,7 @@
 package say
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
@@ -66,10 +67,10 @@ func TestValues(t *testing.T) {
 		}
 	}
 	text := "write of 5497558139114 to key 418 at 1234567890123456789012, they hold 1099511627777."
-	if got, want := Text(text, false), "write of client 5, write 234 to key 418 at 1234567890123456789012, they hold client 1, write 1."; got != want {
+	if got, want := joined(Parts(text, false)), "write of client 5, write 234 to key 418 at 1234567890123456789012, they hold client 1, write 1."; got != want {
 		t.Errorf("got %q", got)
 	}
-	if Text(text, true) != text {
+	if joined(Parts(text, true)) != text {
 		t.Error("a foreign number became a client's")
 	}
 }
@@ -80,4 +81,13 @@ func TestCommandIsOneForTheShell(t *testing.T) {
 			t.Errorf("%q: %s", dir, got)
 		}
 	}
+}
+
+// joined is what parts say together.
+func joined(parts []Part) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString(p.Text)
+	}
+	return b.String()
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -64,13 +63,4 @@ func Parts(text string, foreign bool) []Part {
 		parts = append(parts, Part{Text: text[last:]})
 	}
 	return parts
-}
-
-// Text is a text with its values in words.
-func Text(text string, foreign bool) string {
-	var b strings.Builder
-	for _, p := range Parts(text, foreign) {
-		b.WriteString(p.Text)
-	}
-	return b.String()
 }
