@@ -90,18 +90,19 @@ func TestTime(t *testing.T) {
 		t.Error("it changed nothing")
 	}
 	n.do(n.press.Press, "f2", &cluster.Squeeze{CPU: 0.1}) // the least counts
-	// A busy machine wakes the cycle late now and then; in one second of several it does not.
+	// A busy machine wakes the cycle late now and then; one second of several shows the share.
 	share := 1.0
 	for range 8 {
 		begin, before := time.Now(), n.ran()
 		time.Sleep(time.Second)
-		share = min(share, float64(n.ran()-before)/float64(time.Since(begin)))
-		t.Logf("it ran for %.1f %% of the time", 100*share)
-		if share <= 0.2 {
+		got := float64(n.ran()-before) / float64(time.Since(begin))
+		t.Logf("it ran for %.1f %% of the time", 100*got)
+		if got > 0 && got <= 0.2 { // it may pay for a second in which it ran too long
+			share = got
 			break
 		}
 	}
-	if share > 0.2 || share == 0 {
+	if share > 0.2 {
 		t.Errorf("it ran for %.1f %% of the time, want 10", 100*share)
 	}
 	n.do(n.s.Pause, "", nil) // stays so, whatever the cycle does

@@ -64,23 +64,38 @@ func (p *Press) off() error {
 	return err
 }
 
+// mostOwed is for how much of their time the processes pay that ran for too long, as the
+// cycle was woken late: they stand still for no longer than this for it.
+const mostOwed = time.Second
+
 // turn goes on from where the processes were stopped first. It counts the time that they
-// could run, so that the share is right though it is woken late.
+// could run, signals included, and leaves slices out for what they ran too long, so that
+// the share is right though it is woken late.
 func (p *Press) turn(s *cycle) {
-	begin, ran := time.Now(), time.Duration(0)
+	begin, ran, share := time.Now(), time.Duration(0), 0.0
 	for {
 		p.mu.Lock()
-		share := s.share
+		now := s.share
 		p.mu.Unlock()
-		on := max(leastOn, time.Duration(float64(time.Since(begin)+period)*share)-ran)
-		on = min(on, period-leastOn)
+		if now != share {
+			begin, ran, share = time.Now(), 0, now
+		}
+		due := time.Duration(float64(time.Since(begin)+period) * share)
+		ran = min(ran, due+time.Duration(float64(mostOwed)*share))
+		on := min(due-ran, period-leastOn)
+		if on < leastOn {
+			if s.sleep(period) {
+				return
+			}
+			continue
+		}
 		if s.sleep(period - on) {
 			return
 		}
+		from := time.Now()
 		if err := p.processes.On(); err != nil {
 			p.o.Logger.Warn("processes stand still for longer than they should", slog.Any("error", err))
 		}
-		from := time.Now()
 		if s.sleep(on) {
 			return
 		}
