@@ -2,6 +2,10 @@ package history
 
 import "time"
 
+// ServerLagEvery is the time between two questions to a node for the
+// replication lag that the system itself tells.
+const ServerLagEvery = 250 * time.Millisecond
+
 // Clock is the run's only clock: monotonic nanoseconds since its base.
 type Clock struct{ base time.Time }
 

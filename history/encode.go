@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/bits"
-	"slices"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
@@ -20,35 +16,23 @@ var endMark = []byte{0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0}
 // must not be used again: the stream ends in the middle of a message.
 type encoder struct {
 	w      io.Writer
-	schema *arrow.Schema
 	stream *ipc.Writer
 	begun  bool
 	buf    bytes.Buffer
-	cols   columnBuffers
+	cols   *Columns
 	sorter sorter
-}
-
-// columnBuffers holds one batch by column; its slices are used again and again.
-type columnBuffers struct {
-	start, took, late, value, old, observed      []int64
-	key, process                                 []uint32
-	worker                                       []uint16
-	workload, node, kind, outcome, errors, flags []uint8
-	valid                                        []uint8 // bitmap: the row has elements
-	offsets                                      []int32
-	elements                                     []int64
 }
 
 // newEncoder writes the schema at once: a history killed before its first
 // operation can be read.
 func newEncoder(w io.Writer, meta Meta) (*encoder, error) {
-	schema, err := newSchema(meta)
+	cols, err := NewColumns(meta)
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{w: w, schema: schema}
-	e.stream = ipc.NewWriterWithPayloadWriter((*payloadWriter)(e), ipc.WithSchema(schema), ipc.WithZstd())
-	payload := ipc.GetSchemaPayload(schema, memory.DefaultAllocator)
+	e := &encoder{w: w, cols: cols}
+	e.stream = ipc.NewWriterWithPayloadWriter((*payloadWriter)(e), ipc.WithSchema(cols.schema), ipc.WithZstd())
+	payload := ipc.GetSchemaPayload(cols.schema, memory.DefaultAllocator)
 	defer payload.Release()
 	return e, e.message(payload)
 }
@@ -109,85 +93,7 @@ func (e *encoder) write(ops []Op) error {
 }
 
 func (e *encoder) batch(ops []Op) error {
-	c := &e.cols
-	c.reset(len(ops))
-	for i := range ops {
-		c.add(i, &ops[i])
-	}
-	arrays := c.arrays()
-	record := array.NewRecordBatch(e.schema, arrays, int64(len(ops)))
+	record := e.cols.Batch(ops)
 	defer record.Release()
-	for _, a := range arrays {
-		a.Release() // the record holds it
-	}
 	return e.stream.Write(record)
-}
-
-func (c *columnBuffers) reset(n int) {
-	for _, s := range []*[]int64{&c.start, &c.took, &c.late, &c.value, &c.old, &c.observed} {
-		*s = slices.Grow((*s)[:0], n)[:n]
-	}
-	for _, s := range []*[]uint32{&c.key, &c.process} {
-		*s = slices.Grow((*s)[:0], n)[:n]
-	}
-	c.worker = slices.Grow(c.worker[:0], n)[:n]
-	for _, s := range []*[]uint8{&c.workload, &c.node, &c.kind, &c.outcome, &c.errors, &c.flags} {
-		*s = slices.Grow((*s)[:0], n)[:n]
-	}
-	c.valid = slices.Grow(c.valid[:0], (n+7)/8)[:(n+7)/8]
-	clear(c.valid)
-	c.offsets = append(slices.Grow(c.offsets[:0], n+1), 0)
-	c.elements = c.elements[:0]
-}
-
-func (c *columnBuffers) add(i int, op *Op) {
-	c.start[i], c.took[i], c.late[i] = op.Start, op.End-op.Start, op.Start-op.Intended
-	c.value[i], c.old[i], c.observed[i] = op.Value, op.Old, op.Observed
-	c.key[i], c.process[i], c.worker[i] = op.Key, op.Process, op.Worker
-	c.workload[i], c.node[i], c.kind[i] = op.Workload, uint8(op.Node), uint8(op.Kind)
-	c.outcome[i], c.errors[i], c.flags[i] = uint8(op.Outcome), uint8(op.Error), op.Flags
-	if op.Elements != nil {
-		c.valid[i/8] |= 1 << (i % 8)
-		c.elements = append(c.elements, op.Elements...)
-	}
-	c.offsets = append(c.offsets, int32(len(c.elements)))
-}
-
-// arrays wraps the columns without copying them.
-func (c *columnBuffers) arrays() []arrow.Array {
-	bytesOf := [columnElements][]byte{
-		columnStart:    arrow.Int64Traits.CastToBytes(c.start),
-		columnTook:     arrow.Int64Traits.CastToBytes(c.took),
-		columnLate:     arrow.Int64Traits.CastToBytes(c.late),
-		columnWorkload: c.workload,
-		columnWorker:   arrow.Uint16Traits.CastToBytes(c.worker),
-		columnProcess:  arrow.Uint32Traits.CastToBytes(c.process),
-		columnNode:     c.node,
-		columnKind:     c.kind,
-		columnKey:      arrow.Uint32Traits.CastToBytes(c.key),
-		columnValue:    arrow.Int64Traits.CastToBytes(c.value),
-		columnOld:      arrow.Int64Traits.CastToBytes(c.old),
-		columnObserved: arrow.Int64Traits.CastToBytes(c.observed),
-		columnOutcome:  c.outcome,
-		columnError:    c.errors,
-		columnFlags:    c.flags,
-	}
-	n := len(c.start)
-	arrays := make([]arrow.Array, 0, columns)
-	for i, b := range bytesOf {
-		arrays = append(arrays, array.MakeFromData(column(fields[i].Type, n, b)))
-	}
-	nulls := n
-	for _, b := range c.valid {
-		nulls -= bits.OnesCount8(b)
-	}
-	child := column(arrow.PrimitiveTypes.Int64, len(c.elements), arrow.Int64Traits.CastToBytes(c.elements))
-	list := array.NewData(fields[columnElements].Type, n, []*memory.Buffer{memory.NewBufferBytes(c.valid),
-		memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(c.offsets))}, []arrow.ArrayData{child}, nulls, 0)
-	return append(arrays, array.MakeFromData(list))
-}
-
-// column wraps a column without nulls.
-func column(t arrow.DataType, n int, b []byte) arrow.ArrayData {
-	return array.NewData(t, n, []*memory.Buffer{nil, memory.NewBufferBytes(b)}, nil, 0, 0)
 }

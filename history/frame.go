@@ -17,6 +17,7 @@ var errTorn = errors.New("the history ends without its end mark")
 // Message types and the codec of Arrow's Message.fbs.
 const (
 	messageSchema      = 1
+	messageDictionary  = 2
 	messageRecordBatch = 3
 	codecNone          = -1
 	codecZstd          = 1

@@ -25,6 +25,8 @@ func FuzzLoad(f *testing.F) {
 		f.Add(damaged)
 	}
 	f.Add(encoded(f, meta, nil, 1))
+	f.Add(encodedFirst(f, meta, ops[:8]))
+	f.Add(withWords(f, columnKind, ops[:2], kindNames[:], []string{"read", "teleport"}))
 	f.Fuzz(checkLoad)
 }
 
@@ -36,6 +38,7 @@ func FuzzBatches(f *testing.F) {
 	f.Add(encoded(f, meta, ops[:8], 8)[len(schema):])
 	f.Add(encoded(f, meta, ops[:2], 1)[len(schema):])
 	plain := uncompressed(f, encoded(f, meta, ops[:8], 5))
+	f.Add(withWords(f, columnNode, ops[:2], meta.Nodes, nil)[len(schema):])
 	f.Add(plain[bytes.LastIndex(plain[:len(plain)-len(endMark)], endMark[:4]):])
 	f.Fuzz(func(t *testing.T, rest []byte) { checkLoad(t, slices.Concat(schema, rest)) })
 }

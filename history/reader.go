@@ -13,7 +13,6 @@ type Reader struct {
 	name    string
 	frames  *frameReader
 	decoder *decoder
-	meta    Meta
 	batches int
 	torn    bool
 	err     error // of every further Next
@@ -43,17 +42,23 @@ func NewReader(in io.Reader, name string) (*Reader, error) {
 	return r, nil
 }
 
-func (r *Reader) begin(first *frame) (err error) {
-	if r.meta, err = decodeMeta(first); err != nil {
+func (r *Reader) begin(first *frame) error {
+	what, err := describe(first)
+	if err != nil {
 		return err
 	}
-	r.decoder, err = newDecoder(r.meta)
+	r.decoder, err = newDecoder(what)
 	return err
 }
 
 // Meta is the history's description; it is zero when Torn is true before the
 // first batch and the file ends inside its description.
-func (r *Reader) Meta() Meta { return r.meta }
+func (r *Reader) Meta() Meta {
+	if r.decoder == nil {
+		return Meta{}
+	}
+	return r.decoder.meta
+}
 
 // Torn is true once Next has returned io.EOF for a history without end mark.
 func (r *Reader) Torn() bool { return r.torn }
@@ -69,6 +74,12 @@ func (r *Reader) Next() ([]Op, error) {
 	}
 	at := r.frames.offset
 	f, err := r.frames.next()
+	for err == nil && f.kind == messageDictionary {
+		if err = r.decoder.dictionary(f); err == nil {
+			at = r.frames.offset
+			f, err = r.frames.next()
+		}
+	}
 	var ops []Op
 	if err == nil {
 		ops, err = r.decoder.batch(f)

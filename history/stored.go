@@ -52,7 +52,10 @@ func count(path string) (meta Meta, size Size, err error) {
 		if f, err = r.frames.next(); err != nil {
 			break
 		}
-		rows, elements, err := f.rows()
+		if f.kind == messageDictionary {
+			continue
+		}
+		rows, elements, err := r.decoder.layout.rows(f)
 		if err != nil {
 			return meta, size, err
 		}
@@ -61,7 +64,7 @@ func count(path string) (meta Meta, size Size, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, errTorn) {
 		err = nil
 	}
-	return r.meta, size, err
+	return r.Meta(), size, err
 }
 
 // stored is the operations of a history that stays in its file.

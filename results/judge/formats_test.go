@@ -31,6 +31,8 @@ var storedRuns = []struct {
 }{
 	{path: "testdata/format-1/violated", format: 1, answer: results.Violated},
 	{path: "testdata/format-1/holds", format: 1, answer: results.Holds},
+	{path: "testdata/format-2/violated", format: 2, answer: results.Violated},
+	{path: "testdata/format-2/holds", format: 2, answer: results.Holds},
 }
 
 // countsMore are the facts of losses of which more are proven since: by what a

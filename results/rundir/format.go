@@ -12,9 +12,9 @@ import (
 
 // FormatVersion is the version of the format in which runs are written today.
 // It rises when what is in a run directory changes its meaning, so that a
-// program of before would judge the run wrongly; a new file that it may pass
+// program of before would judge the run wrongly, or not at all; a new file that it may pass
 // over is no reason. Every version from 1 on can be read for ever.
-const FormatVersion = 2
+const FormatVersion = 3
 
 // FormatFile holds the version of a run directory's format as a number. It is
 // the first file that is written and the first that is read. The first version
