@@ -1,6 +1,7 @@
 package history
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,7 +40,11 @@ func newDecoder(d description) (*decoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare decompression: %w", err)
 	}
-	return &decoder{description: d, zstd: z, dicts: make([]dictionary, len(d.ids))}, nil
+	dicts := make([]dictionary, len(d.ids))
+	for i := range dicts {
+		dicts[i] = newDictionary(nil)
+	}
+	return &decoder{description: d, zstd: z, dicts: dicts}, nil
 }
 
 // batch decodes a record batch; the operations are valid until the next one,
@@ -211,22 +216,52 @@ func (d *decoder) elements(n int) error {
 	return nil
 }
 
+var le = binary.LittleEndian
+
 // fill sets one column's field of every operation.
 func (d *decoder) fill(column int, raw, valid []byte) error {
 	switch column {
-	case columnWorkload, columnNode, columnKind, columnOutcome, columnError:
+	case columnWorkload:
+		return d.fillWorkload(raw)
+	case columnNode, columnKind, columnOutcome, columnError:
 		return d.fillWords(column, raw, valid)
 	case columnFinalRead, columnWarmup, columnFromPrimary, columnSeen, columnPart:
 		d.fillFlags(1<<(column-columnFinalRead), raw)
 		return nil
 	}
-	for i := range d.ops {
-		fillNumber(&d.ops[i], column, raw, i)
-	}
+	fillNumbers(d.ops, column, raw)
 	if valid != nil {
 		d.fillNil(column, valid)
 	}
 	return nil
+}
+
+// fillNumbers sets a field whose column is the same in every version. Start comes
+// first: the other times are told relative to it.
+func fillNumbers(ops []Op, column int, raw []byte) {
+	for i := range ops {
+		op := &ops[i]
+		switch column {
+		case columnStart:
+			op.Start = int64(le.Uint64(raw[8*i:]))
+		case columnTook:
+			op.End = op.Start + int64(le.Uint64(raw[8*i:]))
+		case columnLate:
+			op.Intended = op.Start - int64(le.Uint64(raw[8*i:]))
+		case columnWorker:
+			op.Worker = le.Uint16(raw[2*i:])
+		case columnProcess:
+			op.Process = le.Uint32(raw[4*i:])
+		case columnKey:
+			op.Key = le.Uint32(raw[4*i:])
+		case columnValue:
+			op.Value = int64(le.Uint64(raw[8*i:]))
+		case columnOld:
+			op.Old = int64(le.Uint64(raw[8*i:]))
+		case columnObserved:
+			op.Observed = int64(le.Uint64(raw[8*i:]))
+		}
+	}
 }
 
 // fillNil sets the numbers that are null.
@@ -258,30 +293,35 @@ func (d *decoder) fillFlags(flag uint8, flags bitmap) {
 	}
 }
 
+// fillWorkload sets the workloads, of whose words there may be more than of others.
+func (d *decoder) fillWorkload(raw []byte) error {
+	dict := &d.dicts[columnWorkload]
+	for i := range d.ops {
+		index := int(int16(le.Uint16(raw[2*i:])))
+		if index < 0 || index >= min(len(dict.words), 1<<8) { // the words are those of the description, in order
+			return fmt.Errorf("row %d has %w", i, dict.without(index))
+		}
+		d.ops[i].Workload = uint8(index)
+	}
+	return nil
+}
+
 // fillWords sets the numbers of a column's words.
-func (d *decoder) fillWords(column int, raw, valid []byte) error {
+func (d *decoder) fillWords(column int, raw []byte, valid bitmap) error {
 	dict := &d.dicts[column]
 	for i := range d.ops {
 		op := &d.ops[i]
-		if valid != nil && !bitmap(valid).has(i) {
+		if valid != nil && !valid.has(i) {
 			if column == columnNode {
 				op.Node = -1
 			}
 			continue
 		}
-		index := 0
-		if column == columnWorkload {
-			index = int(int16(le.Uint16(raw[2*i:])))
-		} else {
-			index = int(int8(raw[i]))
-		}
-		code, err := dict.code(index)
-		if err != nil {
-			return fmt.Errorf("row %d has %w", i, err)
+		code := dict.codes[raw[i]]
+		if code == noCode {
+			return fmt.Errorf("row %d has %w", i, dict.without(int(int8(raw[i]))))
 		}
 		switch column {
-		case columnWorkload:
-			op.Workload = uint8(code)
 		case columnNode:
 			op.Node = int8(code)
 		case columnKind:

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -30,6 +29,12 @@ func firstFields() []arrow.Field {
 
 // fillFirst sets one column's field of every operation.
 func (d *decoder) fillFirst(column int, raw, _ []byte) error {
+	switch column {
+	case columnWorkload, columnNode, columnKind, columnOutcome, columnError, columnFirstFlags:
+	default:
+		fillNumbers(d.ops, column, raw)
+		return nil
+	}
 	for i := range d.ops {
 		op := &d.ops[i]
 		switch column {
@@ -45,9 +50,6 @@ func (d *decoder) fillFirst(column int, raw, _ []byte) error {
 			op.Error = Error(raw[i])
 		case columnFirstFlags:
 			op.Flags = raw[i]
-		default:
-			fillNumber(op, column, raw, i)
-			continue
 		}
 		if err := d.checkFirst(column, op); err != nil {
 			return fmt.Errorf("row %d is of %w", i, err)
@@ -72,31 +74,4 @@ func (d *decoder) checkFirst(column int, op *Op) error {
 		return fmt.Errorf("the unknown error %d", op.Error)
 	}
 	return nil
-}
-
-var le = binary.LittleEndian
-
-// fillNumber sets a field whose column is the same in every version. Start comes
-// first: the other times are told relative to it.
-func fillNumber(op *Op, column int, raw []byte, i int) {
-	switch column {
-	case columnStart:
-		op.Start = int64(le.Uint64(raw[8*i:]))
-	case columnTook:
-		op.End = op.Start + int64(le.Uint64(raw[8*i:]))
-	case columnLate:
-		op.Intended = op.Start - int64(le.Uint64(raw[8*i:]))
-	case columnWorker:
-		op.Worker = le.Uint16(raw[2*i:])
-	case columnProcess:
-		op.Process = le.Uint32(raw[4*i:])
-	case columnKey:
-		op.Key = le.Uint32(raw[4*i:])
-	case columnValue:
-		op.Value = int64(le.Uint64(raw[8*i:]))
-	case columnOld:
-		op.Old = int64(le.Uint64(raw[8*i:]))
-	case columnObserved:
-		op.Observed = int64(le.Uint64(raw[8*i:]))
-	}
 }

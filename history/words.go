@@ -11,7 +11,19 @@ import (
 // dictionary are the words of one column, as a file has them.
 type dictionary struct {
 	words []string
-	codes []int16 // our number of each word, -1: it has none
+	codes [1 << 8]uint8 // our numbers by the bytes of indices, but for workloads
+}
+
+// noCode is the number of what is no word, or none that this program knows. It
+// is greater than any index, which is signed.
+const noCode = 1<<8 - 1
+
+func newDictionary(words []string) dictionary {
+	d := dictionary{words: words}
+	for i := range d.codes {
+		d.codes[i] = noCode
+	}
+	return d
 }
 
 // dictionary takes the words of the columns whose dictionary this is.
@@ -92,23 +104,23 @@ func (d *decoder) known(column int, words []string) (dictionary, error) {
 	} else if sorted := slices.Sorted(slices.Values(words)); len(slices.Compact(sorted)) < len(words) {
 		return dictionary{}, errors.New("a word is in it twice")
 	}
-	dict := dictionary{words: words, codes: make([]int16, len(words))}
-	for i, word := range words {
-		dict.codes[i] = int16(slices.Index(ours, word))
-		if column == columnNode || column == columnWorkload {
-			dict.codes[i] = int16(i) // two may have one name
+	dict := newDictionary(words)
+	for i, word := range words[:min(len(words), 1<<7)] {
+		code := slices.Index(ours, word)
+		switch {
+		case column == columnNode:
+			dict.codes[i] = uint8(i) // two may have one name
+		case code >= 0:
+			dict.codes[i] = uint8(code)
 		}
 	}
 	return dict, nil
 }
 
-// code is our number of the word with an index.
-func (c *dictionary) code(index int) (int16, error) {
-	if index < 0 || index >= len(c.codes) {
-		return 0, fmt.Errorf("word %d of a dictionary of %d", index, len(c.codes))
+// without says why an index has no number.
+func (c *dictionary) without(index int) error {
+	if index < 0 || index >= len(c.words) {
+		return fmt.Errorf("word %d of a dictionary of %d", index, len(c.words))
 	}
-	if c.codes[index] < 0 {
-		return 0, fmt.Errorf("the word %.40q, which this program does not know: use the aftershock that recorded it", c.words[index])
-	}
-	return c.codes[index], nil
+	return fmt.Errorf("the word %.40q, which this program does not know: use the aftershock that recorded it", c.words[index])
 }

@@ -29,7 +29,9 @@ func exportCommand() *cobra.Command {
 		Long: `Write the history of a run in the form that Jepsen, Elle and Knossos read (edn), or
 elle-cli (json): invocations and completions in order of time, each with its index.
 What these have no word for (node, final read, fault, error class) stands in
-further keys, which they pass over, and which check reads again. Or write the
+further keys, which they pass over, and which check reads again. Or write all
+operations as a table (parquet), which DuckDB, pandas and Polars read; its columns
+and queries are in docs/history.md. Or write the
 percentiles of one of a run's histograms (--of), of all and by tag, as a table
 (percentiles-csv) or as data (percentiles-json); the histograms themselves are the
 run's *.hlog, interval logs that HdrHistogram's tools read.
@@ -38,7 +40,8 @@ The file of --output is written whole or not at all. It may be there already, bu
 has to be a file, and none of the run's; for a pipe or a device, write to standard
 output (-).`,
 		Example: `  aftershock export runs/latest --format edn --output history.edn
-  aftershock export runs/latest --format json --workload append | elle-cli --model list-append /dev/stdin`,
+  aftershock export runs/latest --format json --workload append | elle-cli --model list-append /dev/stdin
+  aftershock export runs/latest --format parquet --output history.parquet`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			write, err := exporter(format, of, args[0], workload)
@@ -50,10 +53,10 @@ output (-).`,
 			})
 		},
 	}
-	c.Flags().StringVar(&format, "format", "edn", "edn, json, percentiles-csv or percentiles-json")
+	c.Flags().StringVar(&format, "format", "edn", "edn, json, parquet, percentiles-csv or percentiles-json")
 	c.Flags().StringVarP(&output, "output", "o", "", "file to write; - is standard output, as if left out")
 	c.Flags().StringVar(&of, "of", "latency", "which histogram: latency, lag, staleness or versions")
-	c.Flags().StringVar(&workload, "workload", "", "the workload to write (default: the only one)")
+	c.Flags().StringVar(&workload, "workload", "", "the workload to write (default: the only one; of parquet all)")
 	return c
 }
 
@@ -63,9 +66,11 @@ func exporter(format, of, path, workload string) (func(io.Writer) error, error) 
 	case "edn", "json":
 		f := map[string]foreign.Format{"edn": foreign.EDN, "json": foreign.JSON}[format]
 		return func(w io.Writer) error { return judge.Export(w, path, f, workload) }, nil
+	case "parquet":
+		return func(w io.Writer) error { return judge.ExportParquet(w, path, workload) }, nil
 	case "percentiles-csv", "percentiles-json":
 	default:
-		return nil, fmt.Errorf("unknown --format %q; use edn, json, percentiles-csv or percentiles-json", format)
+		return nil, fmt.Errorf("unknown --format %q; use edn, json, parquet, percentiles-csv or percentiles-json", format)
 	}
 	var names []string
 	for _, h := range rundir.Histograms {

@@ -22,7 +22,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/history/foreign"
-	"github.com/aftershock-chaos/aftershock/history/foreign/export"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/claims"
@@ -298,24 +297,6 @@ func loadFile(ctx context.Context, path string, options Options) (*Record, error
 		return nil, err
 	}
 	return &Record{Log: log, Memory: memory, path: path, Notes: []string{"a bare history: no plan, and so no schedule and no gates of its own"}}, nil
-}
-
-// Export writes one workload of a run directory's history, or of a bare history
-// file, in the form of other tools; see export.Write. Errors wrap ErrInput.
-func Export(w io.Writer, path string, format foreign.Format, workload string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if _, err := rundir.Open(path); err != nil { // one of a newer format is not read
-			return fmt.Errorf("%w: %w", failure.ErrInput, err)
-		}
-	}
-	log, err := history.Load(path)
-	if err != nil {
-		return fmt.Errorf("%w: %w", failure.ErrInput, err)
-	}
-	if err := export.Write(w, log, format, workload); err != nil {
-		return fmt.Errorf("%w: export %s: %w", failure.ErrInput, path, err)
-	}
-	return nil
 }
 
 // LoadPlanned reads the plan and the schedule of a run directory.
