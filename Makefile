@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments servers test-targets same clean
+.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments tools-test servers test-targets same clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -82,6 +82,9 @@ deployment: ## brings up a deployment of plans/deployments: NAME=patroni, VARIAN
 
 deployments: build ## attaches to Patroni, asynchronous and synchronous, and cuts its primary off: losses, and none; ALL=1 is every plan of every deployment
 	scripts/deployments $(if $(ALL),all)
+
+tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md as they stand there
+	scripts/tools-test
 
 servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers
