@@ -45,6 +45,7 @@ var layers = []string{
 	"harness/attach",
 	"harness/question",
 	"results/claims",
+	"harness/telemetry",
 	"harness/metrics",
 	"harness/preflight",
 	"harness/watchdog",
@@ -105,7 +106,7 @@ var layers = []string{
 // in /* stands for all packages below; internal is free to all.
 var allowed = map[string][]string{
 	"cmd/aftershock/live": {"harness", "checkers"},
-	"cmd/aftershock": {"cmd/aftershock/live", "plans", "harness", "harness/attached", "harness/metrics", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
+	"cmd/aftershock": {"cmd/aftershock/live", "plans", "harness", "harness/attached", "harness/metrics", "harness/telemetry", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
 		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
 	"plans":                            {},
 	"":                                 {"harness", "harness/attach", "harness/plan", "results/judge"},
@@ -126,6 +127,7 @@ var allowed = map[string][]string{
 	"harness/series":                   {"harness", "harness/plan", "results", "results/claims", "results/compare", "results/judge", "results/rundir"},
 	"harness/studies":                  {"harness", "harness/plan", "harness/question", "harness/series", "results", "results/rundir", "results/study", "workloads", "workloads/pace"},
 	"harness/metrics":                  {"history"},
+	"harness/telemetry":                {"harness/metrics", "history"},
 	"harness/operator":                 {"cluster", "harness/plan", "harness/watchdog", "history", "targets"},
 	"harness/preflight":                {},
 	"harness/watchdog":                 {"cluster", "history"},

@@ -208,7 +208,7 @@ func (e *execution) begin(background *actors) {
 	s.members = e.book(s.clock)
 	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, news: &rec.news, run: rec.dir.Name(), schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
 	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {
@@ -223,7 +223,7 @@ func (e *execution) begin(background *actors) {
 		actor{name: "history", run: rec.watchHistory, vital: true},
 		actor{name: "watchdog", run: silent(s.watchdog.Run)},
 		actor{name: "roles", run: silent(s.roles.Watch)},
-		actor{name: "live line", run: silent(s.progress.run)},
+		actor{name: "live line", run: silent(s.progress.report)},
 		actor{name: "what the nodes take", run: newMeter(d, s.clock, rec).Run},
 	)
 	background.start(nodeExits(d.nodes, s.clock, rec)...)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
+	"github.com/aftershock-chaos/aftershock/history"
 )
 
 // Options are the parts of a run that are not the plan's.
@@ -46,6 +47,8 @@ type NodeMoment struct {
 // Progress is a moment of a run, for a live line.
 type Progress struct {
 	Plan     string        `json:"plan"`
+	Run      string        `json:"run"`   // the name of its folder
+	Began    time.Time     `json:"began"` // when the run's clock read 0
 	Phase    string        `json:"phase"`
 	Elapsed  time.Duration `json:"elapsed"` // since the load began
 	Total    time.Duration `json:"total"`   // warmup and duration
@@ -64,4 +67,6 @@ type Progress struct {
 	// Linearizable is what is known of the registers so far; Unknown without any.
 	Linearizable checkers.Truth    `json:"linearizable"`
 	Metrics      *metrics.Snapshot `json:"metrics,omitempty"` // nil unless Options ask for it
+	// Events are what happened since the last Progress, on the run's clock.
+	Events []history.Event `json:"events,omitempty"`
 }

@@ -73,6 +73,8 @@ type progressReporter struct {
 	live  live
 	roles *roles.Roles
 	call  func(Progress)
+	news  *news
+	run   string // its name
 	phase atomic.Pointer[string]
 	start atomic.Int64 // the load's start on the clock
 
@@ -123,33 +125,39 @@ func (r *progressReporter) fill(p *Progress) {
 	}
 }
 
-// run reports until ctx ends.
-func (r *progressReporter) run(ctx context.Context) {
+// report reports until ctx ends, and then what is still to be told.
+func (r *progressReporter) report(ctx context.Context) {
 	if r.call == nil {
 		return
 	}
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	var last Progress
-	for {
+	for over := false; !over; {
 		select {
 		case <-ctx.Done():
-			return
+			over = true
 		case <-tick.C:
 		}
-		p := Progress{Plan: r.plan.Name, Phase: *r.phase.Load(), Total: r.plan.Warmup + r.plan.Duration}
-		if start := r.start.Load(); start > 0 {
-			p.Elapsed = min(time.Duration(r.clock.Now()-start), p.Total)
-		}
-		r.live.counts.read(&p)
-		p.Linearizable = r.live.watch.Verdict()
-		p.Metrics = r.live.metrics.Snapshot()
+		p := r.moment()
 		p.Rate = float64(p.Acked-last.Acked) / progressEvery.Seconds()
-		if n := r.roles.Primary(); n >= 0 {
-			p.Primary = r.roles.Nodes[n].Name
-		}
-		r.fill(&p)
 		r.call(p)
 		last = p
 	}
+}
+
+// moment is what the run is like now.
+func (r *progressReporter) moment() Progress {
+	p := Progress{Plan: r.plan.Name, Run: r.run, Began: r.clock.Time(0).Round(0), Phase: *r.phase.Load(), Total: r.plan.Warmup + r.plan.Duration, Events: r.news.take()}
+	if start := r.start.Load(); start > 0 {
+		p.Elapsed = min(time.Duration(r.clock.Now()-start), p.Total)
+	}
+	r.live.counts.read(&p)
+	p.Linearizable = r.live.watch.Verdict()
+	p.Metrics = r.live.metrics.Snapshot()
+	if n := r.roles.Primary(); n >= 0 {
+		p.Primary = r.roles.Nodes[n].Name
+	}
+	r.fill(&p)
+	return p
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster/owner"
@@ -32,6 +33,33 @@ type record struct {
 	events  *history.EventLog
 	history *history.Recorder
 	usage   *usage.Writer
+	news    news
+}
+
+// mostNews bounds the events that nobody has asked for yet.
+const mostNews = 4096
+
+// news are the events since somebody asked last; of too many the oldest are gone.
+type news struct {
+	mu     sync.Mutex
+	events []history.Event
+}
+
+func (n *news) add(e history.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.events) == mostNews {
+		n.events = n.events[1:]
+	}
+	n.events = append(n.events, e)
+}
+
+func (n *news) take() []history.Event {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	events := n.events
+	n.events = nil
+	return events
 }
 
 // openRecord makes the run directory and begins all but the history, which
@@ -105,6 +133,7 @@ func (r *record) watchHistory(ctx context.Context) error {
 
 // emit writes an event to the record and to the log.
 func (r *record) emit(event history.Event) {
+	r.news.add(event)
 	if err := r.events.Append(event); err != nil {
 		r.log.Error("an event could not be recorded", "err", err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/harness"
-	"github.com/aftershock-chaos/aftershock/harness/metrics"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/report"
@@ -42,6 +41,7 @@ type runFlags struct {
 
 	repeat    *string     // nil: as the plan says
 	listen    string      // address at which the metrics are served
+	otlp      string      // address of a collector that they are sent to
 	base      string      // a binary or an image that every plan runs on as well
 	tolerance percentFlag // that a fact may be worse by than on the base
 }
@@ -83,6 +83,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 		return runPlans(c.Context(), f, args)
 	}
 	c.Flags().StringVar(&f.listen, "listen", "", "serve metrics for Prometheus at this address while running, e.g. 127.0.0.1:9100")
+	c.Flags().StringVar(&f.otlp, "otlp", "", "send metrics, and phases and faults as spans, to an OpenTelemetry collector by HTTP while running, e.g. http://127.0.0.1:4318")
 	f.tolerance = defaultTolerance
 	c.Flags().StringVar(&f.base, "base", "", "binary or image that every plan runs on as well, to be compared with")
 	c.Flags().Var(&f.tolerance, "tolerance", "with --base: how much worse a fact may be")
@@ -128,7 +129,9 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 		return err
 	}
 	jobs = f.shard.share(jobs)
-	served, stop, err := f.serveMetrics()
+	display := live.New(os.Stderr, f.quiet)
+	log := newLogger(display, f.verbose)
+	told, stop, err := f.tell(log)
 	if err != nil {
 		return err
 	}
@@ -138,8 +141,7 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("--timeout %s is over", f.timeout))
 		defer cancel()
 	}
-	display := live.New(os.Stderr, f.quiet)
-	r := runner{flags: f, live: display, options: f.options(control, newLogger(display, f.verbose), served.with(display.Show)), print: print}
+	r := runner{flags: f, live: display, options: f.options(control, log, told.with(display.Show)), print: print}
 	if err := r.run(ctx, jobs); err != nil {
 		return err
 	}
@@ -176,31 +178,7 @@ func (f runFlags) printAll(print func(io.Writer, ...*results.Verdict) error, job
 
 // options are those of a run.
 func (f runFlags) options(control harness.ControlMode, log *slog.Logger, show func(harness.Progress)) harness.Options {
-	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != "", Break: f.breaks}
-}
-
-// served are the metrics for Prometheus; of none, nothing is shown.
-type served struct{ server *metrics.Server }
-
-// serveMetrics serves at the address of --listen until stop.
-func (f runFlags) serveMetrics() (s served, stop func(), err error) {
-	if f.listen == "" {
-		return served{}, func() {}, nil
-	}
-	server, err := metrics.Listen(f.listen)
-	if err != nil {
-		return served{}, nil, err
-	}
-	fmt.Fprintf(os.Stderr, "metrics: http://%s/metrics\n", server.Addr())
-	return served{server}, func() { _ = server.Close() }, nil
-}
-
-// with shows progress to the metrics, too.
-func (s served) with(show func(harness.Progress)) func(harness.Progress) {
-	return func(p harness.Progress) {
-		s.server.Show(metrics.Moment{Snapshot: p.Metrics, Phase: p.Phase, Faults: p.Faults})
-		show(p)
-	}
+	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != "" || f.otlp != "", Break: f.breaks}
 }
 
 // controlMode is what the flags say about negative controls.

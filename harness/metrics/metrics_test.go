@@ -86,7 +86,7 @@ func TestFormats(t *testing.T) {
 	if families, _ := get(t, s, "text/plain"); len(families) != 0 {
 		t.Errorf("before the first run there are %v", families)
 	}
-	s.Show(Moment{Snapshot: tally.Snapshot(), Phase: "measure", Faults: []string{"f1 kill"}})
+	s.Show(Moment{Snapshot: tally.Snapshot(), Phase: "measure", Faults: []string{"f1 kill"}, Roles: []Role{{"n1", "primary"}, {"n2", ""}}})
 	_, text := get(t, s, "text/plain")
 	for _, want := range []string{
 		`aftershock_operations_total{kind="write",node="n1",outcome="ok",plan="p"} 3`, `aftershock_operations_total{kind="write",node="",outcome="unknown",plan="p"} 1`,
@@ -94,6 +94,7 @@ func TestFormats(t *testing.T) {
 		`aftershock_operation_latency_seconds_bucket{kind="write",plan="p",le="+Inf"} 3`, `aftershock_operation_latency_seconds_count{kind="write",plan="p"} 3`,
 		`aftershock_operation_latency_seconds_sum{kind="write",plan="p"} 0.044`,
 		`aftershock_replication_lag_seconds{node="n2",plan="p"} 0`, `aftershock_replication_lag_seconds{node="n3",plan="p"} 0.15`,
+		`aftershock_node_role{node="n1",plan="p",role="primary"} 1`, `aftershock_node_role{node="n2",plan="p",role="none"} 1`,
 		`aftershock_fault_in_force{fault="f1",kind="kill",plan="p"} 1`, `aftershock_phase{phase="measure",plan="p"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
@@ -107,7 +108,7 @@ func TestFormats(t *testing.T) {
 			count += delta
 			sum += count
 		}
-		if h.GetSchema() != schema || uint64(sum) != h.GetSampleCount() || len(h.GetBucket()) == 0 || len(h.GetPositiveSpan()) != 1 {
+		if h.GetSchema() != Schema || uint64(sum) != h.GetSampleCount() || len(h.GetBucket()) == 0 || len(h.GetPositiveSpan()) != 1 {
 			t.Errorf("%v", h)
 		}
 	}
@@ -122,7 +123,7 @@ func TestBuckets(t *testing.T) {
 		if err := own.Write(&m); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := bucket(ns), int(m.GetHistogram().GetPositiveSpan()[0].GetOffset()); got != want || m.GetHistogram().GetSchema() != schema {
+		if got, want := bucket(ns), int(m.GetHistogram().GetPositiveSpan()[0].GetOffset()); got != want || m.GetHistogram().GetSchema() != Schema {
 			t.Errorf("%d ns is in bucket %d, the library has %d (schema %d)", ns, got, want, m.GetHistogram().GetSchema())
 		}
 	}

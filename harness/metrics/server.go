@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,14 @@ type Moment struct {
 	*Snapshot
 	Phase  string
 	Faults []string // in force, each its id and kind
+	Roles  []Role
 }
+
+// Role is what clients take a node for; of a node that does not answer it is empty.
+type Role struct{ Node, Role string }
+
+// Name is the role's name where one is needed.
+func (r Role) Name() string { return cmp.Or(r.Role, "none") }
 
 // Server shows the newest moment of the runs that are made, at /metrics in
 // Prometheus' formats: classic histograms as text, native ones too as protobuf.
@@ -94,12 +102,13 @@ var (
 	took       = prometheus.NewDesc("aftershock_operation_latency_seconds", "Intended start to answer of the acknowledged operations.", []string{"plan", "kind"}, nil)
 	behind     = prometheus.NewDesc("aftershock_replication_lag_seconds", "Age of the oldest acknowledged marker that the replica has not shown yet.", []string{"plan", "node"}, nil)
 	inForce    = prometheus.NewDesc("aftershock_fault_in_force", "1 while a fault is in force.", []string{"plan", "fault", "kind"}, nil)
+	role       = prometheus.NewDesc("aftershock_node_role", "1 of the role that clients see a node in: primary, replica, peer, or none if it does not answer.", []string{"plan", "node", "role"}, nil)
 	phase      = prometheus.NewDesc("aftershock_phase", "1 of the phase that the run is in.", []string{"plan", "phase"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{operations, took, behind, inForce, phase} {
+	for _, d := range []*prometheus.Desc{operations, took, behind, inForce, role, phase} {
 		to <- d
 	}
 }
@@ -123,6 +132,9 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		id, kind, _ := strings.Cut(f, " ")
 		to <- prometheus.MustNewConstMetric(inForce, prometheus.GaugeValue, 1, m.Plan, id, kind)
 	}
+	for _, r := range m.Roles {
+		to <- prometheus.MustNewConstMetric(role, prometheus.GaugeValue, 1, m.Plan, r.Node, r.Name())
+	}
 	to <- prometheus.MustNewConstMetric(phase, prometheus.GaugeValue, 1, m.Plan, m.Phase)
 }
 
@@ -139,7 +151,7 @@ func (h histogram) Desc() *prometheus.Desc { return took }
 // Write implements prometheus.Metric.
 func (h histogram) Write(to *dto.Metric) error {
 	to.Label = prometheus.MakeLabelPairs(took, []string{h.plan, h.Kind})
-	all := &dto.Histogram{SampleSum: proto.Float64(h.Sum), Schema: proto.Int32(schema), ZeroThreshold: proto.Float64(0), ZeroCount: proto.Uint64(0)}
+	all := &dto.Histogram{SampleSum: proto.Float64(h.Sum), Schema: proto.Int32(Schema), ZeroThreshold: proto.Float64(0), ZeroCount: proto.Uint64(0)}
 	all.PositiveSpan = []*dto.BucketSpan{{Offset: proto.Int32(int32(h.First)), Length: proto.Uint32(uint32(len(h.Buckets)))}}
 	sum, before := uint64(0), int64(0)
 	next := classicFrom

@@ -14,8 +14,8 @@ import (
 // The buckets of latency are Prometheus' native ones of schema 3: each is 2^(1/8)
 // times as wide as the one below, and one ends at every power of two of a second.
 const (
-	schema   = 3
-	perPower = 1 << schema
+	Schema   = 3 // OpenTelemetry calls it scale
+	perPower = 1 << Schema
 	least    = -30 * perPower // a nanosecond
 	most     = 12 * perPower  // more than an hour
 	buckets  = most - least + 1
