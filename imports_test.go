@@ -105,8 +105,8 @@ var layers = []string{
 // allowed says which of our packages each package may import. A name ending
 // in /* stands for all packages below; internal is free to all.
 var allowed = map[string][]string{
-	"cmd/aftershock/live": {"harness", "checkers"},
-	"cmd/aftershock": {"cmd/aftershock/live", "plans", "harness", "harness/attached", "harness/metrics", "harness/telemetry", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
+	"cmd/aftershock/live": {"harness", "harness/metrics", "harness/telemetry", "checkers", "history"},
+	"cmd/aftershock": {"cmd/aftershock/live", "plans", "harness", "harness/attached", "harness/plan", "harness/series", "harness/studies", "schema", "results", "results/*", "checkers", "workloads", "faults", "targets", "targets/all", "targets/kit",
 		"targets/ripple", "targets/ripple/server", "cluster/probe", "cluster/agent", "cluster/reaper", "history", "history/foreign"},
 	"plans":                            {},
 	"":                                 {"harness", "harness/attach", "harness/plan", "results/judge"},

@@ -131,17 +131,17 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 	jobs = f.shard.share(jobs)
 	display := live.New(os.Stderr, f.quiet)
 	log := newLogger(display, f.verbose)
-	told, stop, err := f.tell(log)
+	beside, err := live.Tell(os.Stderr, f.listen, f.otlp, log)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer beside.Close()
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("--timeout %s is over", f.timeout))
 		defer cancel()
 	}
-	r := runner{flags: f, live: display, options: f.options(control, log, told.with(display.Show)), print: print}
+	r := runner{flags: f, live: display, options: f.options(control, log, beside.With(display.Show)), print: print}
 	if err := r.run(ctx, jobs); err != nil {
 		return err
 	}
