@@ -41,6 +41,7 @@ type runFlags struct {
 
 	repeat    *string     // nil: as the plan says
 	listen    string      // address at which the metrics are served
+	events    string      // how runs are told of while they go on
 	otlp      string      // address of a collector that they are sent to
 	base      string      // a binary or an image that every plan runs on as well
 	tolerance percentFlag // that a fact may be worse by than on the base
@@ -84,6 +85,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	}
 	c.Flags().StringVar(&f.listen, "listen", "", "serve metrics for Prometheus at this address while running, e.g. 127.0.0.1:9100")
 	c.Flags().StringVar(&f.otlp, "otlp", "", "send metrics, and phases and faults as spans, to an OpenTelemetry collector by HTTP while running, e.g. http://127.0.0.1:4318")
+	c.Flags().StringVar(&f.events, "events", "text", "how to tell on standard error what happens: text, or json, an object a line (docs/events.md)")
 	f.tolerance = defaultTolerance
 	c.Flags().StringVar(&f.base, "base", "", "binary or image that every plan runs on as well, to be compared with")
 	c.Flags().Var(&f.tolerance, "tolerance", "with --base: how much worse a fact may be")
@@ -129,9 +131,12 @@ func runPlans(ctx context.Context, f runFlags, paths []string) error {
 		return err
 	}
 	jobs = f.shard.share(jobs)
-	display := live.New(os.Stderr, f.quiet)
+	display, err := f.display()
+	if err != nil {
+		return err
+	}
 	log := newLogger(display, f.verbose)
-	beside, err := live.Tell(os.Stderr, f.listen, f.otlp, log)
+	beside, err := live.Tell(display, f.listen, f.otlp, log)
 	if err != nil {
 		return err
 	}
@@ -179,6 +184,17 @@ func (f runFlags) printAll(print func(io.Writer, ...*results.Verdict) error, job
 // options are those of a run.
 func (f runFlags) options(control harness.ControlMode, log *slog.Logger, show func(harness.Progress)) harness.Options {
 	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != "" || f.otlp != "", Break: f.breaks}
+}
+
+// display is what is shown of runs while they go on.
+func (f runFlags) display() (*live.Display, error) {
+	switch f.events {
+	case "text":
+		return live.New(os.Stderr, f.quiet), nil
+	case "json":
+		return live.NewEvents(os.Stderr), nil
+	}
+	return nil, fmt.Errorf("--events cannot be %q; %s", spelling.Short(f.events), spelling.DidYouMean(f.events, []string{"text", "json"}))
 }
 
 // controlMode is what the flags say about negative controls.

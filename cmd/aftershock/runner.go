@@ -70,12 +70,13 @@ func (r *runner) tries(ctx context.Context, j job) (failed, printing error) {
 		again := try < r.flags.retries && ctx.Err() == nil && hiccup(result, err)
 		if err != nil {
 			failed := fmt.Errorf("plan %s: %w", j.name, err)
-			fmt.Fprintln(os.Stderr, "aftershock:", failed)
+			r.live.Fail(failed)
 			if !again {
 				r.failures = append(r.failures, failed)
 			}
 		}
 		if result != nil && result.Verdict != nil {
+			judged(r.live, result.Verdict)
 			if err := r.show(result.Verdict, try > 0); err != nil {
 				return nil, fmt.Errorf("print the summary: %w", err)
 			}
@@ -88,6 +89,11 @@ func (r *runner) tries(ctx context.Context, j job) (failed, printing error) {
 		}
 		fmt.Fprintf(r.live, "plan %s: once more, as nothing was decided (--retry-unknown, %d of %d)\n", j.name, try+1, r.flags.retries)
 	}
+}
+
+// judged tells a verdict where events are told.
+func judged(display *live.Display, v *results.Verdict) {
+	display.Judged(v.Plan.Name, v.Run, string(v.Verdict), v.ExitCode(), v.Dir)
 }
 
 // hiccup tells whether nothing was decided, so that another try may decide it. What was

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -99,6 +98,7 @@ func (r *seriesRun) moment(j job, m series.Moment) {
 		return
 	}
 	r.verdicts = append(r.verdicts, m.Result.Verdict)
+	judged(r.live, m.Result.Verdict)
 	if r.flags.format == "text" {
 		fmt.Fprintf(stdout, "round %d  %-9s %s  %s\n", m.Round, m.Result.Verdict.Verdict, m.Cell.Name(), m.Result.Dir)
 	}
@@ -107,7 +107,7 @@ func (r *seriesRun) moment(j job, m series.Moment) {
 func (r *seriesRun) fail(j job, err error) {
 	if err != nil {
 		r.failures = append(r.failures, fmt.Errorf("plan %s: %w", j.name, err))
-		fmt.Fprintln(os.Stderr, "aftershock:", r.failures[len(r.failures)-1])
+		r.live.Fail(r.failures[len(r.failures)-1])
 	}
 }
 

@@ -27,6 +27,7 @@ type Display struct {
 	said   string   // the last plain line
 	faults []string // of the last moment, where lines are plain
 	screen *screen  // nil: nothing is drawn
+	events *events  // nil: nobody wants JSON
 }
 
 // Run is what is told of a run before it tells of itself.
@@ -51,6 +52,10 @@ func New(out *os.File, quiet bool) *Display {
 	return &Display{out: out, terminal: term.IsTerminal(int(out.Fd())), quiet: quiet}
 }
 
+// NewEvents tells of runs in JSON, an object a line; all else that is written is told so
+// as well.
+func NewEvents(out *os.File) *Display { return &Display{out: out, events: &events{out: out}} }
+
 // Begin names the run that follows.
 func (d *Display) Begin(r Run) {
 	d.mu.Lock()
@@ -58,6 +63,8 @@ func (d *Display) Begin(r Run) {
 	d.end()
 	d.run, d.said, d.faults = r, "", nil
 	switch {
+	case d.events != nil:
+		d.events.begin(r)
 	case d.quiet:
 	case d.terminal:
 		d.screen = newScreen(d.out, r.title())
@@ -75,6 +82,8 @@ func (d *Display) Show(p harness.Progress) {
 		title += ", " + p.Plan // its negative control
 	}
 	switch {
+	case d.events != nil:
+		d.events.show(p)
 	case d.quiet:
 	case d.screen != nil:
 		d.screen.program.Send(moment{title, p, time.Now()})
@@ -109,6 +118,27 @@ func (d *Display) Clear() {
 	d.end()
 }
 
+// Fail tells of a run that came to nothing.
+func (d *Display) Fail(err error) {
+	if d.events == nil {
+		fmt.Fprintln(d, "aftershock:", err)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events.write(event{Event: "error", Text: err.Error(), Plan: d.events.plan, Run: d.events.run})
+}
+
+// Judged tells what came of a run, where events are told: elsewhere its verdict is
+// printed.
+func (d *Display) Judged(plan, run, verdict string, exit int, dir string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.events != nil {
+		d.events.write(event{Event: "verdict", Plan: plan, Run: run, Verdict: verdict, Exit: &exit, Dir: dir})
+	}
+}
+
 // end waits until nothing is drawn any more.
 func (d *Display) end() {
 	if d.screen != nil {
@@ -121,7 +151,11 @@ func (d *Display) end() {
 func (d *Display) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.screen == nil {
+	switch {
+	case d.events != nil:
+		d.events.log(string(p))
+		return len(p), nil
+	case d.screen == nil:
 		return d.out.Write(p)
 	}
 	d.screen.program.Println(strings.TrimRight(string(p), "\n"))
