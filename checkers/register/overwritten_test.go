@@ -145,6 +145,8 @@ func TestSplitBrain(t *testing.T) {
 	expect(t, values, "writes.undecided=1") // of n1
 	values, _ = check(t, log(write(1, 150, 160, on(2)), write(9, 200, 210, on(2))))
 	expect(t, values, "writes.undecided=0 writes.lost=0")
+	values, _ = check(t, log(write(1, 50, 60, on(1)), read(1, 120, 125, on(2)), read(1, 130, 135, on(1)), write(9, 200, 210, on(2))))
+	expect(t, values, "writes.undecided=0 writes.lost=0") // a stale read of n1 takes nothing from what n2 has shown
 	values, _ = check(t, log(write(1, 310, 320, on(2)), write(9, 330, 340, on(1))))
 	expect(t, values, "writes.undecided=0 writes.lost=0") // the window is over
 	open := log(write(1, 150, 160, on(2)), write(9, 200, 210, on(2)))
