@@ -26,6 +26,7 @@ type Info struct {
 	MaxValue  schema.Bytes   // the longest value that a client can write; 0: payload.Most
 	MaxCAS    schema.Bytes   // the same where values are compared and set; 0: MaxValue
 	Bugs      []Bug          // deliberate defects, for `list bugs`
+	Tasks     []Task         // that its nodes can do (Tasked)
 	Modes     []Mode         // the ways to run it that are tested on every host
 	Servers   []Server       // programs that a node needs; none: the aftershock binary alone
 	Versions  []Version      // that are tested, the newest first; none: it is the aftershock binary's own
@@ -103,7 +104,7 @@ var ErrGone = errors.New("what holds the data is gone")
 // Status is what one node says of itself.
 type Status struct {
 	Role     Role
-	Epoch    uint64 // promotion epoch; 0 where the system has none
+	Epoch    uint64 // promotion epoch, which does not go back on a node; 0 where the system has none
 	LogEpoch uint64 // epoch of its last log record; 0 where the system has none
 	Position uint64 // how much of the log it has; comparable among nodes of one LogEpoch
 	Eligible bool   // may be promoted without losing what the mode promises
