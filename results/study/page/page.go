@@ -9,8 +9,8 @@ import (
 	"io"
 
 	"github.com/aftershock-chaos/aftershock/internal/units"
-	reportpage "github.com/aftershock-chaos/aftershock/results/report/page"
 	"github.com/aftershock-chaos/aftershock/results/study"
+	"github.com/aftershock-chaos/aftershock/results/web"
 )
 
 //go:embed assets
@@ -40,7 +40,7 @@ func HTML(w io.Writer, s *study.Study) error {
 	if err != nil {
 		return fmt.Errorf("read the study's template: %w", err)
 	}
-	css, err := reportpage.Style()
+	css, err := web.Base()
 	if err != nil {
 		return fmt.Errorf("read the style of the study's page: %w", err)
 	}
