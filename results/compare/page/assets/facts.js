@@ -1,0 +1,49 @@
+// Facts in which the runs differ, in words.
+R.cell = (row, text, kind) => {
+  const c = document.createElement("td");
+  c.className = kind || "";
+  c.textContent = text;
+  row.append(c);
+  return c;
+};
+
+// What B is against A: by how much, and whether that is better.
+R.change = (fact, a, b) => {
+  if (a.n === undefined || b.n === undefined) return ["", ""];
+  const better = { lower: b.n < a.n, higher: b.n > a.n }[fact.better], tone = better === undefined ? "" : better ? "holds" : "violated";
+  let by = "";
+  if (a.n > 0 && b.n > 0) {
+    const ratio = b.n / a.n;
+    by = ratio >= 2 || ratio <= 0.5 ? "× " + R.short(ratio) : (ratio > 1 ? "+" : "−") + R.short(Math.abs(ratio - 1) * 100) + " %";
+  }
+  return [(by + (better === undefined ? "" : better ? " ▲ better" : " ▼ worse")).trim(), tone];
+};
+
+R.factRow = (fact, a, b) => {
+  const row = document.createElement("tr"), [words, tone] = R.change(fact, a, b);
+  const name = R.cell(row, "", "fact"), code = document.createElement("code");
+  code.textContent = fact.name;
+  name.append(code);
+  if (fact.meaning) {
+    const about = document.createElement("span");
+    about.className = "soft";
+    about.textContent = fact.meaning;
+    name.append(about);
+  }
+  R.cell(row, a.text, "num");
+  R.cell(row, b.text, "num");
+  R.cell(row, words, "change answer " + tone).className = "change" + (tone ? " answer " + tone : "");
+  return row;
+};
+
+R.showFacts = () => {
+  const none = { text: "not measured" }, main = [], rest = [];
+  R.run.facts.forEach((fact, i) => {
+    const a = R.a.facts[i] || none, b = R.b.facts[i] || none;
+    if (a.text !== b.text) (fact.main ? main : rest).push(R.factRow(fact, a, b));
+  });
+  document.getElementById("main").replaceChildren(...main);
+  document.getElementById("rest").replaceChildren(...rest);
+  document.getElementById("others").hidden = rest.length === 0;
+  document.getElementById("more").textContent = rest.length + (rest.length === 1 ? " more fact differs" : " more facts differ");
+};
