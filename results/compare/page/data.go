@@ -82,10 +82,11 @@ type factData struct {
 	Main    bool            `json:"main,omitempty"` // it is what runs are for, or claimed
 }
 
-// value is a fact in a run: in words and, where it is known exactly, as a number.
+// value is a fact in a run: in words and, where it is known, the least and the most that
+// it can be.
 type value struct {
-	Text string   `json:"text"`
-	N    *float64 `json:"n,omitempty"`
+	Text string    `json:"text"`
+	N    []float64 `json:"n,omitempty"`
 }
 
 func dataOf(runs []Run) *data {
@@ -105,12 +106,8 @@ func factsOf(runs []Run) []factData {
 	all := []factData{}
 	seen, claimed := map[string]bool{}, map[string]bool{}
 	for _, r := range runs {
-		for _, c := range r.Verdict.Claims {
-			if claim, err := claims.ParseClaim(c.Claim); err == nil {
-				for _, name := range claim.Facts() {
-					claimed[name] = true
-				}
-			}
+		for _, name := range compare.Claimed(r.Verdict) {
+			claimed[name] = true
 		}
 	}
 	for _, r := range runs {
@@ -121,23 +118,13 @@ func factsOf(runs []Run) []factData {
 			seen[v.Name] = true
 			fact, _ := claims.LookupFact(v.Name)
 			fact.Unit = v.Unit
-			all = append(all, factData{v.Name, fact.Meaning, fact.Direction(), claimed[v.Name] || rank(v.Name) < len(compare.Headline)})
+			all = append(all, factData{v.Name, fact.Meaning, fact.Direction(), claimed[v.Name] || compare.Rank(v.Name) < len(compare.Headline)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b factData) int {
-		return cmp.Or(cmp.Compare(rank(a.Name), rank(b.Name)), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(compare.Rank(a.Name), compare.Rank(b.Name)), strings.Compare(a.Name, b.Name))
 	})
 	return all
-}
-
-// rank is a fact's place among those of the headline.
-func rank(name string) int {
-	for i, h := range compare.Headline {
-		if h == name || h == claims.PatternOf(name) {
-			return i
-		}
-	}
-	return len(compare.Headline)
 }
 
 func runDataOf(r *Run, place map[string]int) runData {
@@ -152,8 +139,8 @@ func runDataOf(r *Run, place map[string]int) runData {
 	}
 	for _, f := range v.Values {
 		one := value{Text: f.String()}
-		if least, most := f.Bounds(); f.Known && least == most && !math.IsInf(least, 0) && !math.IsNaN(least) {
-			one.N = &least
+		if least, most := f.Bounds(); f.Known && !math.IsInf(most-least, 0) && !math.IsNaN(most-least) {
+			one.N = []float64{least, most}
 		}
 		d.Facts[place[f.Name]] = one
 	}

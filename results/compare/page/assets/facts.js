@@ -9,14 +9,14 @@ R.cell = (row, text, kind) => {
 
 // What B is against A: by how much, and whether that is better.
 R.change = (fact, a, b) => {
-  if (a.n === undefined || b.n === undefined) return ["", ""];
-  const better = { lower: b.n < a.n, higher: b.n > a.n }[fact.better], tone = better === undefined ? "" : better ? "holds" : "violated";
-  let by = "";
-  if (a.n > 0 && b.n > 0) {
-    const ratio = b.n / a.n;
+  if (!a.n || !b.n) return ["", ""];
+  const less = b.n[1] < a.n[0], more = b.n[0] > a.n[1], better = less || more ? { lower: less, higher: more }[fact.better] : undefined;
+  let by = less ? "less" : more ? "more" : "perhaps the same";
+  if (a.n[0] === a.n[1] && b.n[0] === b.n[1] && a.n[0] > 0 && b.n[0] > 0) {
+    const ratio = b.n[0] / a.n[0];
     by = ratio >= 2 || ratio <= 0.5 ? "× " + R.short(ratio) : (ratio > 1 ? "+" : "−") + R.short(Math.abs(ratio - 1) * 100) + " %";
   }
-  return [(by + (better === undefined ? "" : better ? " ▲ better" : " ▼ worse")).trim(), tone];
+  return [by + (better === undefined ? "" : better ? " ▲ better" : " ▼ worse"), better === undefined ? "" : better ? "holds" : "violated"];
 };
 
 R.factRow = (fact, a, b) => {
@@ -32,7 +32,7 @@ R.factRow = (fact, a, b) => {
   }
   R.cell(row, a.text, "num");
   R.cell(row, b.text, "num");
-  R.cell(row, words, "change answer " + tone).className = "change" + (tone ? " answer " + tone : "");
+  R.cell(row, words, "change" + (tone ? " answer " + tone : ""));
   return row;
 };
 

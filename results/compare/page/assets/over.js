@@ -45,11 +45,11 @@ R.overTime = (id, height, columns, series, axis, scale) => {
 R.pair = (value, more) => [R.line("A", "a", [], value, Object.assign({ end: "A" }, more)), R.line("B", "b", [7, 3], value, Object.assign({ end: "B" }, more))];
 
 R.drawOver = () => {
-  const both = name => [R.columnOf(R.a, name), R.columnOf(R.b, name)], positive = c => c && [c[0], c[1].map(v => v === null ? null : Math.max(v, 0.001))];
+  const both = name => [R.columnOf(R.a, name), R.columnOf(R.b, name)], least = floor => c => c && [c[0], c[1].map(v => v === null ? null : Math.max(v, floor))];
   const bad = [R.line("A failed", "a", [1, 3], R.rate, { width: 2 }), R.line("B failed", "b", [1, 3], R.rate, { width: 2 })];
   R.overTime("rates", 210, both("ok").concat(both("bad")), R.pair(R.rate).concat(bad), R.axis(v => v.toLocaleString("en")), { range: (u, min, max) => [0, Math.max(1, (max || 0) * 1.12)] });
-  R.overTime("p99", 200, both(R.p99Of).map(positive), R.pair(R.milliseconds), R.logAxis(R.milliseconds), { distr: 3, log: 10, range: R.logRange(0.1, 10) });
-  const lag = both("lag").map(positive), block = document.getElementById("lag-block");
+  R.overTime("p99", 200, both(R.p99Of).map(least(0.001)), R.pair(R.milliseconds), R.logAxis(R.milliseconds), { distr: 3, log: 10, range: R.logRange(0.1, 10) });
+  const lag = both("lag").map(least(0.1)), block = document.getElementById("lag-block");
   block.hidden = !lag[0] && !lag[1];
   if (!block.hidden) R.overTime("lag", 180, lag, R.pair(R.milliseconds), R.logAxis(R.milliseconds), { distr: 3, log: 10, range: R.logRange(0.1, 10) });
 };
