@@ -1,0 +1,231 @@
+// Package site makes pages of a folder of runs: an index of all of them, the trend of
+// every fact over the runs of one plan, two runs over each other, and each run's report.
+// The same pages are served (Handler) and exported (Export). What stands in the folder is
+// only read, and what it says is never trusted: a damaged run is listed as one.
+package site
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/history"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
+	"github.com/aftershock-chaos/aftershock/results"
+	"github.com/aftershock-chaos/aftershock/results/judge"
+	"github.com/aftershock-chaos/aftershock/results/rundir"
+	"github.com/aftershock-chaos/aftershock/results/say"
+	"github.com/aftershock-chaos/aftershock/results/timeline"
+)
+
+const (
+	mostDeep = 3      // folders within folders that are looked into: of groups and studies
+	mostRuns = 20_000 // that a site lists
+)
+
+// Folder is a folder of runs. It reads a run once, and again when the run has changed.
+type Folder struct {
+	path   string
+	memory uint64
+
+	mu    sync.Mutex
+	known map[string]*Run
+}
+
+// Run is a run of a folder.
+type Run struct {
+	Name      string           // its path below the folder, with slashes
+	Verdict   *results.Verdict // nil: Wrong says why. It has no evidence.
+	Wrong     string
+	Headline  string
+	Over      *timeline.Data // as coarse as can be; nil: NoPicture says why
+	NoPicture string
+	Started   time.Time
+	Drawings  []string // files beside its report, by which porcupine shows registers
+
+	stamp string // changes when its files do
+}
+
+// Open opens a folder of runs. Histories are read in so much memory; 0 stands for three
+// quarters of what is available. Errors wrap ErrInput.
+func Open(path string, memory uint64) (*Folder, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: there is no folder %s; name the one that --out of run made", failure.ErrInput, path)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", failure.ErrInput, err)
+	}
+	entries, err := os.ReadDir(real)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s is no folder that can be read: %w", failure.ErrInput, path, err)
+	}
+	if isRun(entries) {
+		return nil, fmt.Errorf("%w: %s is one run; name the folder that holds it", failure.ErrInput, path)
+	}
+	return &Folder{path: real, memory: memory, known: map[string]*Run{}}, nil
+}
+
+// isRun tells whether a folder with these entries is, or was to be, a run's.
+func isRun(entries []fs.DirEntry) bool {
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		switch e.Name() {
+		case history.FileName, history.EventsFileName, rundir.PlanFile, rundir.VerdictFile, rundir.FormatFile:
+			return true
+		}
+		return false
+	})
+}
+
+// Runs are the runs as they are now, the newest first. The error is of the folder
+// itself, or the context's.
+func (f *Folder) Runs(ctx context.Context) ([]*Run, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found := map[string]*Run{}
+	if err := f.walk(ctx, "", 0, found); err != nil {
+		return nil, err
+	}
+	f.known = found
+	runs := make([]*Run, 0, len(found))
+	for _, r := range found {
+		runs = append(runs, r)
+	}
+	slices.SortFunc(runs, func(a, b *Run) int { return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.Name, b.Name)) })
+	return runs, nil
+}
+
+// walk finds the runs below a folder. Links are not followed: what they lead to is not
+// of the folder.
+func (f *Folder) walk(ctx context.Context, name string, depth int, found map[string]*Run) error {
+	entries, err := os.ReadDir(filepath.Join(f.path, filepath.FromSlash(name)))
+	if err != nil {
+		if depth == 0 {
+			return fmt.Errorf("%w: read the folder of runs: %w", failure.ErrInfrastructure, err)
+		}
+		return nil // what cannot be read has nothing to show
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if depth > 0 && isRun(entries) {
+		if len(found) < mostRuns {
+			found[name] = f.run(name, entries)
+		}
+		return nil
+	}
+	for _, e := range entries {
+		if !e.IsDir() || depth == mostDeep || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := f.walk(ctx, path.Join(name, e.Name()), depth+1, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run reads a run, unless it is known and has not changed.
+func (f *Folder) run(name string, entries []fs.DirEntry) *Run {
+	r := &Run{Name: name}
+	strange := r.look(entries)
+	if old := f.known[name]; old != nil && old.stamp == r.stamp {
+		return old
+	}
+	if strange != "" {
+		r.Wrong = strange + " is no regular file, so the run is not read"
+	} else if err := r.read(f); err != nil {
+		r.Wrong = f.words(err)
+	}
+	if r.Verdict == nil {
+		r.Started = startedBy(name)
+	}
+	return r
+}
+
+// look notes what a run's entries are like. strange is one that is neither a file nor a
+// folder: a link may lead out of the folder, a pipe may never end.
+func (r *Run) look(entries []fs.DirEntry) (strange string) {
+	var stamp strings.Builder
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || e.IsDir() {
+			continue
+		}
+		if !info.Mode().IsRegular() && strange == "" {
+			strange = e.Name()
+		}
+		fmt.Fprintf(&stamp, "%q %d %d %s\n", e.Name(), info.Size(), info.ModTime().UnixNano(), info.Mode())
+		if strings.HasPrefix(e.Name(), drawingBegins) && strings.HasSuffix(e.Name(), ".html") {
+			r.Drawings = append(r.Drawings, e.Name())
+		}
+	}
+	r.stamp = stamp.String()
+	return strange
+}
+
+// drawingBegins is what the names of porcupine's views begin with.
+const drawingBegins = "explain-"
+
+// read reads the verdict, and of the history what its picture needs.
+func (r *Run) read(f *Folder) error {
+	dir, err := rundir.Open(filepath.Join(f.path, filepath.FromSlash(r.Name)))
+	if err != nil {
+		return err
+	}
+	v, err := dir.ReadVerdict()
+	if err != nil {
+		return err
+	}
+	r.Verdict, r.Started, r.Headline = v, v.Started, say.Headline(v)
+	over, _, err := judge.Timeline(dir, v, f.memory)
+	switch {
+	case err != nil:
+		r.NoPicture = f.words(err)
+	case over == nil:
+		r.NoPicture = "its history has no load to draw"
+	default:
+		r.Over = coarse(over)
+	}
+	for i := range v.Findings {
+		v.Findings[i] = results.Finding{Class: v.Findings[i].Class}
+	}
+	return nil
+}
+
+// coarse is what small pictures and comparisons need.
+func coarse(over *timeline.Data) *timeline.Data {
+	level := *over.Levels[0]
+	for _, g := range []**timeline.Answers{&level.Reads, &level.Writes} {
+		if *g != nil {
+			without := **g
+			without.Heat, *g = nil, &without
+		}
+	}
+	return &timeline.Data{Begin: over.Begin, End: over.End, Levels: []*timeline.Level{&level}, Bands: over.Bands, Spreads: over.Spreads}
+}
+
+// words are an error without where the folder is on this machine.
+func (f *Folder) words(err error) string {
+	text := strings.ReplaceAll(err.Error(), f.path+string(filepath.Separator), "")
+	return strings.TrimPrefix(text, rundir.ErrRunDir.Error()+": ")
+}
+
+// startedBy is when a run began by its name; zero if that does not tell.
+func startedBy(name string) time.Time {
+	stamp, _, _ := strings.Cut(path.Base(name), "-")
+	at, _ := time.Parse("20060102T150405", stamp)
+	return at
+}
