@@ -140,6 +140,7 @@ var allowed = map[string][]string{
 	"results/study":                    {"checkers", "harness/question", "results", "results/claims", "results/compare"},
 	"results/report/page":              {"results", "results/claims", "results/report", "results/say", "results/timeline", "results/web", "checkers", "checkers/kit", "faults", "history"},
 	"results/web":                      {},
+	"results/webtest":                  {},
 	"results/timeline":                 {"results", "results/report", "checkers", "checkers/kit", "checkers/lag", "faults", "history", "history/usage"},
 	"results/report":                   {"results", "results/claims", "results/say", "checkers", "history"},
 	"results/say":                      {"results", "checkers", "faults", "history"},

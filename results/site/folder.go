@@ -49,6 +49,7 @@ type Run struct {
 	Headline  string
 	Over      *timeline.Data // as coarse as can be; nil: NoPicture says why
 	NoPicture string
+	Torn      bool // its history was cut since it was judged, or then already
 	Started   time.Time
 	Drawings  []string // files beside its report, by which porcupine shows registers
 
@@ -189,8 +190,12 @@ func (r *Run) read(f *Folder) error {
 	if err != nil {
 		return err
 	}
+	if !slices.Contains([]results.Answer{results.Holds, results.OnlyMeasured, results.Unproven, results.Violated}, v.Verdict) {
+		return errors.New("its verdict is none; `aftershock check` makes it again from the history")
+	}
 	r.Verdict, r.Started, r.Headline = v, v.Started, say.Headline(v)
-	over, _, err := judge.Timeline(dir, v, f.memory)
+	over, log, err := judge.Timeline(dir, v, f.memory)
+	r.Torn = err == nil && log.Torn
 	switch {
 	case err != nil:
 		r.NoPicture = f.words(err)

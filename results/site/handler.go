@@ -72,7 +72,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if kind == drawing {
-		kind = html
+		kind = htmlText
 		w.Header().Set("Content-Security-Policy", apart)
 	}
 	w.Header().Set("Content-Type", kind)
@@ -91,9 +91,9 @@ func (h *handler) ours(host string) bool {
 
 // The kinds of what is served.
 const (
-	html    = "text/html; charset=utf-8"
-	text    = "text/plain; charset=utf-8"
-	drawing = "drawing"
+	htmlText  = "text/html; charset=utf-8"
+	plainText = "text/plain; charset=utf-8"
+	drawing   = "drawing"
 )
 
 // page finds what writes the page of a path; nil: there is none. A path that names a run
@@ -102,7 +102,7 @@ func (h *handler) page(path string, runs []*Run) (kind string, write func(io.Wri
 	path = strings.TrimPrefix(path, "/")
 	if id, ok := strings.CutPrefix(path, plansDir+"/"); ok {
 		if of := ofPlan(runs, strings.TrimSuffix(id, ".html")); len(of) > 0 {
-			return html, func(w io.Writer) error { return writeTrends(w, of) }
+			return htmlText, func(w io.Writer) error { return writeTrends(w, of) }
 		}
 		return "", nil
 	}
@@ -115,9 +115,9 @@ func (h *handler) page(path string, runs []*Run) (kind string, write func(io.Wri
 	}
 	switch path {
 	case "", indexFile:
-		return html, func(w io.Writer) error { return writeIndex(w, runs) }
+		return htmlText, func(w io.Writer) error { return writeIndex(w, runs) }
 	case compareFile:
-		return html, func(w io.Writer) error { return writeCompare(w, runs) }
+		return htmlText, func(w io.Writer) error { return writeCompare(w, runs) }
 	}
 	return "", nil
 }
@@ -133,13 +133,13 @@ func (h *handler) file(r *Run, name string) (kind string, write func(io.Writer) 
 	}
 	switch {
 	case name == rundir.ReportFile:
-		return html, func(w io.Writer) error {
+		return htmlText, func(w io.Writer) error {
 			h.reports.Lock()
 			defer h.reports.Unlock()
 			return h.folder.writeReport(w, r)
 		}
 	case name == rundir.PlanFile, name == rundir.VerdictFile:
-		return text, asIs
+		return plainText, asIs
 	case slices.Contains(r.Drawings, name):
 		return drawing, asIs
 	}

@@ -45,13 +45,18 @@ func planID(r *Run) string {
 	return digest[:min(digestPart, len(digest))]
 }
 
-// link is the path of one of a run's files below the site's root.
-func (r *Run) link(file string) string {
+// id is a run's name as an address has it.
+func (r *Run) id() string {
 	parts := strings.Split(r.Name, "/")
 	for i := range parts {
 		parts[i] = url.PathEscape(parts[i])
 	}
-	return runsDir + "/" + strings.Join(parts, "/") + "/" + url.PathEscape(file)
+	return strings.Join(parts, "/")
+}
+
+// link is the path of one of a run's files below the site's root.
+func (r *Run) link(file string) string {
+	return runsDir + "/" + r.id() + "/" + url.PathEscape(file)
 }
 
 // comparable are the runs of which two can be ticked, and how many are left out.
@@ -66,7 +71,7 @@ func writeCompare(w io.Writer, runs []*Run) error {
 	shown, left := comparable(runs)
 	in := page.Input{Index: indexFile, Left: left}
 	for _, r := range shown {
-		in.Runs = append(in.Runs, page.Run{ID: r.Name, Link: r.link("report.html"), Verdict: r.Verdict, Over: r.Over})
+		in.Runs = append(in.Runs, page.Run{ID: r.id(), Link: r.link("report.html"), Verdict: r.Verdict, Over: r.Over})
 	}
 	return page.HTML(w, in)
 }
@@ -100,6 +105,7 @@ type row struct {
 	Runs      int    // of its plan
 	Thumb     *thumb
 	NoPicture string
+	Torn      bool
 	Started   string
 	Stamp     string // the same as machines read it
 	Lasted    string
@@ -126,12 +132,15 @@ func writeIndex(w io.Writer, runs []*Run) error {
 	for _, r := range runs {
 		one := rowOf(r, of[planID(r)])
 		if len(can) > 0 && can[0] == r {
-			one.ID, can = r.Name, can[1:]
+			one.ID, can = r.id(), can[1:]
 		}
 		in.Runs = append(in.Runs, one)
-		in.Verdicts, in.Plans, in.Targets = append(in.Verdicts, one.Answer), append(in.Plans, one.Plan), append(in.Targets, one.Target)
+		in.Verdicts, in.Targets = append(in.Verdicts, one.Answer), append(in.Targets, one.Target)
+		if r.Verdict != nil {
+			in.Plans = append(in.Plans, one.Plan)
+		}
 	}
-	in.Counts = countsOf(in.Verdicts)
+	in.Counts = strings.TrimSuffix(units.Plural(len(runs), "run", "runs")+": "+countsOf(in.Verdicts), ": ")
 	for _, list := range []*[]string{&in.Verdicts, &in.Plans, &in.Targets} {
 		slices.Sort(*list)
 		*list = slices.DeleteFunc(slices.Compact(*list), func(s string) bool { return s == "" })
@@ -139,7 +148,7 @@ func writeIndex(w io.Writer, runs []*Run) error {
 	return execute(w, "index.html.tmpl", in)
 }
 
-// countsOf are the verdicts of all runs in words: "12 runs: 8 holds, 4 violated".
+// countsOf are verdicts in words, the worst first: "4 violated, 8 holds".
 func countsOf(answers []string) string {
 	var parts []string
 	for _, a := range []string{string(results.Violated), string(results.Unproven), string(results.Holds), string(results.OnlyMeasured), damaged} {
@@ -147,10 +156,7 @@ func countsOf(answers []string) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, a))
 		}
 	}
-	if len(parts) == 0 {
-		return "no runs"
-	}
-	return units.Plural(len(answers), "run", "runs") + ": " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // damaged is the verdict of a run that has none.
@@ -171,7 +177,7 @@ func rowOf(r *Run, sameplan int) row {
 			one.Target = p.TargetName
 		}
 		one.Target, one.Headline, one.Seed, one.Host = report.Plain(one.Target), report.Plain(r.Headline), p.Seed, report.Plain(p.Host)
-		one.Report, one.Thumb = r.link("report.html"), thumbOf(r)
+		one.Report, one.Thumb, one.Torn = r.link("report.html"), thumbOf(r), r.Torn
 		one.Files = []file{{"plan", r.link("plan.yaml")}, {"verdict", r.link("verdict.json")}}
 		if v.Duration > 0 {
 			one.Lasted = units.Nanos(v.Duration)
@@ -183,7 +189,7 @@ func rowOf(r *Run, sameplan int) row {
 			one.Trend, one.Runs = plansDir+"/"+planID(r)+".html", sameplan
 		}
 	}
-	one.Text = strings.ToLower(strings.Join([]string{one.Answer, one.Plan, one.System, one.Varied, one.Group, one.Headline, one.Wrong, one.Started, one.Host, one.Machine, r.Name, fmt.Sprint("seed ", one.Seed)}, " "))
+	one.Text = strings.ToLower(strings.Join([]string{one.Answer, one.Plan, one.System, one.Varied, one.Group, one.Headline, one.Wrong, one.Started, one.Host, one.Machine, report.Plain(r.Name), fmt.Sprint("seed ", one.Seed)}, " "))
 	return one
 }
 

@@ -54,12 +54,12 @@ type tick struct {
 	Text string
 }
 
-// dot is one run. A value that is known in part is a bar from Y to Y2.
+// dot is one run. A value that is known in part is a bar from Top to Bottom, about Y.
 type dot struct {
-	X, Y, Y2 float64
-	Tone     string
-	Link     string
-	Title    string
+	X, Y, Top, Bottom float64
+	Tone              string
+	Link              string
+	Title             string
 }
 
 // Violated and Unknown tell the shape of a dot.
@@ -164,10 +164,10 @@ func trendOf(runs []*Run, name string) (trend, bool) {
 	scale := web.NewScale(low, high, trendTop, trendBase)
 	t.Log = scale.Log
 	for _, n := range scale.Ticks() {
-		t.Ticks = append(t.Ticks, tick{scale.Y(n), checkers.FormatValue(unit, n)})
+		t.Ticks = append(t.Ticks, tick{scale.Y(n), report.Plain(checkers.FormatValue(unit, n))})
 	}
 	t.place(runs, name, scale)
-	t.Words = fmt.Sprintf("%s in %s: from %s to %s", name, units.Plural(len(t.Dots), "run", "runs"), checkers.FormatValue(unit, low), checkers.FormatValue(unit, high))
+	t.Words = report.Plain(fmt.Sprintf("%s in %s: from %s to %s", name, units.Plural(len(t.Dots), "run", "runs"), checkers.FormatValue(unit, low), checkers.FormatValue(unit, high)))
 	if unknown := len(runs) - len(t.Dots); unknown > 0 {
 		t.Unknown = fmt.Sprintf("not known in %s", units.Plural(unknown, "run", "runs"))
 	}
@@ -188,13 +188,14 @@ func (t *trend) place(runs []*Run, name string, scale web.Scale) {
 		if len(runs) == 1 {
 			d.X = round((trendFrom + trendTo) / 2)
 		}
-		d.Y, d.Y2 = scale.Y(most), scale.Y(least)
-		d.Title = fmt.Sprintf("%s: %s, %s, seed %d", r.Started.UTC().Format("2006-01-02 15:04:05"), v.String(), r.Verdict.Verdict, r.Verdict.Plan.Seed)
+		d.Top, d.Bottom = scale.Y(most), scale.Y(least)
+		d.Y = (d.Top + d.Bottom) / 2
+		d.Title = report.Plain(fmt.Sprintf("%s: %s, %s, seed %d", r.Started.UTC().Format("2006-01-02 15:04:05"), v.String(), r.Verdict.Verdict, r.Verdict.Plan.Seed))
 		verb := "L"
 		if line.Len() == 0 {
 			verb = "M"
 		}
-		fmt.Fprintf(&line, "%s%.1f %.1f", verb, d.X, (d.Y+d.Y2)/2)
+		fmt.Fprintf(&line, "%s%.1f %.1f", verb, d.X, d.Y)
 		t.Dots = append(t.Dots, d)
 	}
 	t.Line = line.String()

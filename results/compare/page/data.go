@@ -118,7 +118,7 @@ func factsOf(runs []Run) []factData {
 			seen[v.Name] = true
 			fact, _ := claims.LookupFact(v.Name)
 			fact.Unit = v.Unit
-			all = append(all, factData{v.Name, fact.Meaning, fact.Direction(), claimed[v.Name] || compare.Rank(v.Name) < len(compare.Headline)})
+			all = append(all, factData{report.Plain(v.Name), fact.Meaning, fact.Direction(), claimed[v.Name] || compare.Rank(v.Name) < len(compare.Headline)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b factData) int {
@@ -138,7 +138,7 @@ func runDataOf(r *Run, place map[string]int) runData {
 		d.Machine = report.Plain(v.Machine.Words())
 	}
 	for _, f := range v.Values {
-		one := value{Text: f.String()}
+		one := value{Text: report.Plain(f.String())}
 		if least, most := f.Bounds(); f.Known && !math.IsInf(most-least, 0) && !math.IsNaN(most-least) {
 			one.N = []float64{least, most}
 		}
@@ -161,6 +161,7 @@ func (d *runData) draw(over *timeline.Data) {
 			begin := b.Begin
 			d.Fault = &begin
 		}
+		b.Label = report.Plain(b.Label)
 		d.Bands = append(d.Bands, b)
 	}
 	d.Bins = binsOf(over.Levels[0])

@@ -1,7 +1,7 @@
 package page
 
 import (
-	"html"
+	escaping "html"
 	"strings"
 )
 
@@ -25,7 +25,7 @@ func Guarded(report []byte) bool {
 	}
 	for _, drawn := range []bool{true, false} {
 		parts, err := partsOf(drawn)
-		if err == nil && html.UnescapeString(policy) == parts.Policy() {
+		if err == nil && escaping.UnescapeString(policy) == parts.Policy() {
 			return true
 		}
 	}
