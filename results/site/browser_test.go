@@ -95,7 +95,14 @@ func chooses(t *testing.T, b *webtest.Browser) {
 	if got := webtest.Ask[string](t, b, `location.hash + " " + document.activeElement.id`); got != "#a=20260101T100000-clean-1&b=20260104T100000-torn-1 choose-b" {
 		t.Errorf("after a choice: %s", got)
 	}
-	b.Do(t, chromedp.Evaluate(`R.plots[0].setScale("x", {min: 0, max: 1})`, nil))
+	ranges := `R.plots.slice(0, 3).map(u => u.scales.x.min.toFixed(2) + " to " + u.scales.x.max.toFixed(2))`
+	whole := webtest.Ask[[]string](t, b, ranges)
+	x, y, w := b.At(t, "#p99 .u-over")
+	b.Drag(t, x+w*0.4, y, x+w*0.6, y)
+	zoomed := webtest.Ask[[]string](t, b, ranges)
+	if len(whole) != 3 || whole[0] != whole[1] || whole[1] != whole[2] || zoomed[0] == whole[0] || zoomed[0] != zoomed[1] || zoomed[1] != zoomed[2] {
+		t.Errorf("the charts show %v, and zoomed %v", whole, zoomed)
+	}
 	b.Do(t, chromedp.Evaluate(`document.querySelector("#tail-of button:last-child").click()`, nil))
 	if got := webtest.Ask[bool](t, b, `document.querySelector("#tail-of button:last-child").getAttribute("aria-checked") === "true" && document.querySelectorAll("#tail canvas").length === 1`); !got {
 		t.Error("another distribution is not drawn")

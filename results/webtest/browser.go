@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	cdlog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -116,6 +117,24 @@ func (b *Browser) Fits(t testing.TB) {
 	if ids := Ask[int](t, b, `(all => all.length - new Set(all).size)([...document.querySelectorAll("[id]")].map(e => e.id))`); ids != 0 {
 		t.Errorf("%d ids are there twice", ids)
 	}
+}
+
+// At is where the middle of an element's left edge is in the window, and how wide it is.
+func (b *Browser) At(t testing.TB, query string) (x, y, width float64) {
+	t.Helper()
+	r := Ask[[]float64](t, b, fmt.Sprintf(`(e => { e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return [r.x, r.y + r.height / 2, r.width]; })(document.querySelector(%q))`, query))
+	return r[0], r[1], r[2]
+}
+
+// Drag presses the mouse, moves it in two steps and lets go.
+func (b *Browser) Drag(t testing.TB, fromX, fromY, toX, toY float64) {
+	t.Helper()
+	press := func(kind input.MouseType, x, y float64) chromedp.Action {
+		return input.DispatchMouseEvent(kind, x, y).WithButton(input.Left).WithClickCount(1)
+	}
+	b.Do(t, input.DispatchMouseEvent(input.MouseMoved, fromX, fromY), press(input.MousePressed, fromX, fromY),
+		input.DispatchMouseEvent(input.MouseMoved, (fromX+toX)/2, (fromY+toY)/2).WithButton(input.Left), input.DispatchMouseEvent(input.MouseMoved, toX, toY).WithButton(input.Left),
+		press(input.MouseReleased, toX, toY))
 }
 
 // Shot saves a picture of the whole page, if AFTERSHOCK_SHOTS names a folder.

@@ -14,7 +14,7 @@ R.change = (fact, a, b) => {
   let by = less ? "less" : more ? "more" : "perhaps the same";
   if (a.n[0] === a.n[1] && b.n[0] === b.n[1] && a.n[0] > 0 && b.n[0] > 0) {
     const ratio = b.n[0] / a.n[0];
-    by = ratio >= 2 || ratio <= 0.5 ? "× " + R.short(ratio) : (ratio > 1 ? "+" : "−") + R.short(Math.abs(ratio - 1) * 100) + " %";
+    by = ratio >= 2 ? "× " + R.short(ratio) : ratio <= 0.5 ? "÷ " + R.short(1 / ratio) : (ratio > 1 ? "+" : "−") + R.short(Math.abs(ratio - 1) * 100) + " %";
   }
   return [by + (better === undefined ? "" : better ? " ▲ better" : " ▼ worse"), better === undefined ? "" : better ? "holds" : "violated"];
 };
@@ -40,7 +40,7 @@ R.showFacts = () => {
   const none = { text: "not measured" }, main = [], rest = [];
   R.run.facts.forEach((fact, i) => {
     const a = R.a.facts[i] || none, b = R.b.facts[i] || none;
-    if (a.text !== b.text) (fact.main ? main : rest).push(R.factRow(fact, a, b));
+    if (a.text !== b.text) (fact.main && R.a.facts[i] && R.b.facts[i] ? main : rest).push(R.factRow(fact, a, b));
   });
   document.getElementById("main").replaceChildren(...main);
   document.getElementById("rest").replaceChildren(...rest);

@@ -27,6 +27,12 @@ R.halves = u => {
   ctx.restore();
 };
 
+// All charts over time show the same, however much of it each has data of.
+R.wholeRange = (u, min, max) => {
+  const x = u.data[0];
+  return min <= x[0] && max >= x[x.length - 1] ? [R.from, R.to] : [min, max];
+};
+
 R.clock = v => v === null || v === undefined ? "–" : (v > 0 && R.aligned ? "+" : "") + v.toFixed(2) + " s";
 R.overTime = (id, height, columns, series, axis, scale) => {
   const host = document.getElementById(id), width = R.width;
@@ -36,7 +42,7 @@ R.overTime = (id, height, columns, series, axis, scale) => {
   const u = new uPlot({
     width, height, padding: [8, R.right, 0, 0],
     cursor: { sync: { key: "over", scales: ["x", null] }, y: false, points: { size: 6 } },
-    scales: { x: { time: false }, y: scale }, axes: [time, axis],
+    scales: { x: { time: false, range: R.wholeRange }, y: scale }, axes: [time, axis],
     series: [{ label: R.aligned ? "from the first fault" : "from the begin", value: (u, v) => R.clock(v) }].concat(series),
     hooks: { drawClear: [R.halves], draw: [R.ends] },
   }, data, host);
@@ -45,6 +51,8 @@ R.overTime = (id, height, columns, series, axis, scale) => {
 R.pair = (value, more) => [R.line("A", "a", [], value, Object.assign({ end: "A" }, more)), R.line("B", "b", [7, 3], value, Object.assign({ end: "B" }, more))];
 
 R.drawOver = () => {
+  R.from = Math.min(...[R.a, R.b].map(r => r.begin - R.zero(r)));
+  R.to = Math.max(...[R.a, R.b].map(r => r.end - R.zero(r)));
   const both = name => [R.columnOf(R.a, name), R.columnOf(R.b, name)], least = floor => c => c && [c[0], c[1].map(v => v === null ? null : Math.max(v, floor))];
   const bad = [R.line("A failed", "a", [1, 3], R.rate, { width: 2 }), R.line("B failed", "b", [1, 3], R.rate, { width: 2 })];
   R.overTime("rates", 210, both("ok").concat(both("bad")), R.pair(R.rate).concat(bad), R.axis(v => v.toLocaleString("en")), { range: (u, min, max) => [0, Math.max(1, (max || 0) * 1.12)] });
