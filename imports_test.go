@@ -132,7 +132,7 @@ var allowed = map[string][]string{
 	"harness/operator":                 {"cluster", "harness/plan", "harness/watchdog", "history", "targets"},
 	"harness/preflight":                {},
 	"harness/watchdog":                 {"cluster", "history"},
-	"results/site":                     {"results", "results/claims", "results/compare", "results/compare/page", "results/judge", "results/report", "results/report/page", "results/rundir", "results/say", "results/timeline", "results/web", "checkers", "history"},
+	"results/site":                     {"results", "results/claims", "results/compare", "results/compare/page", "results/judge", "results/report", "results/report/page", "results/rundir", "results/say", "results/study/page", "results/timeline", "results/web", "checkers", "history"},
 	"results/judge":                    {"results", "results/timeline", "results/report", "results/report/page", "results/rundir", "results/claims", "harness/plan", "checkers", "faults", "history", "history/foreign", "history/foreign/export", "checkers/all"},
 	"results/compare":                  {"results", "results/claims", "checkers"},
 	"results/compare/page":             {"results", "results/claims", "results/compare", "results/report", "results/say", "results/timeline", "results/web", "checkers"},

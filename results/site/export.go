@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/internal/failure"
-	"github.com/aftershock-chaos/aftershock/internal/wholefile"
 	"github.com/aftershock-chaos/aftershock/results/rundir"
 	"github.com/aftershock-chaos/aftershock/results/web"
 )
@@ -30,7 +30,7 @@ func Export(ctx context.Context, f *Folder, output string) (runs int, err error)
 	if err := f.mayReplace(output); err != nil {
 		return 0, err
 	}
-	all, err := f.Runs(ctx)
+	all, err := f.Read(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -53,7 +53,7 @@ func Export(ctx context.Context, f *Folder, output string) (runs int, err error)
 	if err := replace(output, e.to, filepath.Join(temp, "old")); err != nil {
 		return 0, failure.Infrastructure("put the site in its place", err)
 	}
-	return len(all), nil
+	return len(all.Runs), nil
 }
 
 // mayReplace tells whether a folder may be the export's.
@@ -118,26 +118,43 @@ type exporter struct {
 	to     string
 }
 
+// write writes one file. It need not be whole at once: nobody sees the folder before all
+// of it is there.
 func (e *exporter) write(name string, write func(io.Writer) error) error {
 	path := filepath.Join(e.to, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return wholefile.Replace(path, 0o644, write)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	buffer := bufio.NewWriterSize(file, 1<<16)
+	return errors.Join(write(buffer), buffer.Flush(), file.Close())
 }
 
-func (e *exporter) all(ctx context.Context, runs []*Run) error {
+func (e *exporter) all(ctx context.Context, c *Content) error {
+	runs := c.Runs
 	plain := func(text string) func(io.Writer) error {
 		return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
 	}
 	err := errors.Join(
 		e.write(markFile, plain("This folder is made by `aftershock site`, which replaces it as a whole.\n")),
 		e.write(".nojekyll", plain("")), // GitHub Pages leaves nothing out then
-		e.write(indexFile, func(w io.Writer) error { return writeIndex(w, runs) }),
+		e.write(indexFile, func(w io.Writer) error { return writeIndex(w, c) }),
 		e.write(compareFile, func(w io.Writer) error { return writeCompare(w, runs) }),
 	)
 	if err != nil {
 		return err
+	}
+	for _, name := range c.Studies {
+		page, err := e.folder.stored(name, studyFile)
+		if err != nil {
+			return err
+		}
+		if err := e.write(runsDir+"/"+name+"/"+studyFile, plain(string(page))); err != nil {
+			return err
+		}
 	}
 	plans := map[string]bool{}
 	for _, r := range runs {
@@ -169,7 +186,7 @@ func (e *exporter) run(r *Run) error {
 	err := e.write(at+rundir.ReportFile, func(w io.Writer) error { return e.folder.writeReport(w, r) })
 	for _, name := range []string{rundir.PlanFile, rundir.VerdictFile} {
 		err = errors.Join(err, e.write(at+name, func(w io.Writer) error {
-			content, err := e.folder.stored(r, name)
+			content, err := e.folder.stored(r.Name, name)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil // an empty file: a run of a bare history has no plan
 			}

@@ -16,14 +16,15 @@ import (
 // mostFile bounds what is read of a file of a run that is shown as it is.
 const mostFile = 256 << 20
 
-// stored is a file of a run as it is. It is opened below the folder: no link leads out.
-func (f *Folder) stored(r *Run, name string) ([]byte, error) {
+// stored is a file of a run, or of a study, as it is. It is opened below the folder: no
+// link leads out.
+func (f *Folder) stored(folder, name string) ([]byte, error) {
 	root, err := os.OpenRoot(f.path)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	full := filepath.FromSlash(path.Join(r.Name, name))
+	full := filepath.FromSlash(path.Join(folder, name))
 	info, err := root.Lstat(full)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (f *Folder) stored(r *Run, name string) ([]byte, error) {
 // program's scripts can run in it, else one that is made of the verdict and the history.
 // Such a one marks no lost writes and stale reads over time, which takes judging again.
 func (f *Folder) writeReport(w io.Writer, r *Run) error {
-	if text, err := f.stored(r, rundir.ReportFile); err == nil && page.Guarded(text) {
+	if text, err := f.stored(r.Name, rundir.ReportFile); err == nil && page.Guarded(text) {
 		_, err := w.Write(text)
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/results/judge"
 	"github.com/aftershock-chaos/aftershock/results/rundir"
 	"github.com/aftershock-chaos/aftershock/results/say"
+	studypage "github.com/aftershock-chaos/aftershock/results/study/page"
 	"github.com/aftershock-chaos/aftershock/results/timeline"
 )
 
@@ -39,6 +40,12 @@ type Folder struct {
 
 	mu    sync.Mutex
 	known map[string]*Run
+}
+
+// Content is what a folder has.
+type Content struct {
+	Runs    []*Run   // the newest first
+	Studies []string // folders of studies that have a page, by their paths below the folder, the newest first
 }
 
 // Run is a run of a folder.
@@ -90,27 +97,27 @@ func isRun(entries []fs.DirEntry) bool {
 	})
 }
 
-// Runs are the runs as they are now, the newest first. The error is of the folder
-// itself, or the context's.
-func (f *Folder) Runs(ctx context.Context) ([]*Run, error) {
+// Read is what the folder has now. The error is of the folder itself, or the context's.
+func (f *Folder) Read(ctx context.Context) (*Content, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	found := map[string]*Run{}
-	if err := f.walk(ctx, "", 0, found); err != nil {
+	c, found := &Content{}, map[string]*Run{}
+	if err := f.walk(ctx, "", 0, found, c); err != nil {
 		return nil, err
 	}
 	f.known = found
-	runs := make([]*Run, 0, len(found))
 	for _, r := range found {
-		runs = append(runs, r)
+		c.Runs = append(c.Runs, r)
 	}
-	slices.SortFunc(runs, func(a, b *Run) int { return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.Name, b.Name)) })
-	return runs, nil
+	slices.SortFunc(c.Runs, func(a, b *Run) int { return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.Name, b.Name)) })
+	slices.Sort(c.Studies)
+	slices.Reverse(c.Studies) // their names begin with when they were made
+	return c, nil
 }
 
 // walk finds the runs below a folder. Links are not followed: what they lead to is not
 // of the folder.
-func (f *Folder) walk(ctx context.Context, name string, depth int, found map[string]*Run) error {
+func (f *Folder) walk(ctx context.Context, name string, depth int, found map[string]*Run, c *Content) error {
 	entries, err := os.ReadDir(filepath.Join(f.path, filepath.FromSlash(name)))
 	if err != nil {
 		if depth == 0 {
@@ -128,10 +135,15 @@ func (f *Folder) walk(ctx context.Context, name string, depth int, found map[str
 		return nil
 	}
 	for _, e := range entries {
+		if e.Name() == studyFile && e.Type().IsRegular() && depth > 0 {
+			if page, err := f.stored(name, studyFile); err == nil && studypage.Guarded(page) {
+				c.Studies = append(c.Studies, name)
+			}
+		}
 		if !e.IsDir() || depth == mostDeep || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		if err := f.walk(ctx, path.Join(name, e.Name()), depth+1, found); err != nil {
+		if err := f.walk(ctx, path.Join(name, e.Name()), depth+1, found, c); err != nil {
 			return err
 		}
 	}
@@ -176,6 +188,9 @@ func (r *Run) look(entries []fs.DirEntry) (strange string) {
 	r.stamp = stamp.String()
 	return strange
 }
+
+// studyFile is the page of a study in its folder.
+const studyFile = "study.html"
 
 // drawingBegins is what the names of porcupine's views begin with.
 const drawingBegins = "explain-"

@@ -56,12 +56,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server changes nothing", http.StatusMethodNotAllowed)
 		return
 	}
-	runs, err := h.folder.Runs(r.Context())
+	content, err := h.folder.Read(r.Context())
 	if err != nil {
 		http.Error(w, h.folder.words(err), http.StatusInternalServerError)
 		return
 	}
-	kind, write := h.page(r.URL.Path, runs)
+	kind, write := h.page(r.URL.Path, content)
 	if write == nil {
 		http.NotFound(w, r)
 		return
@@ -98,7 +98,8 @@ const (
 
 // page finds what writes the page of a path; nil: there is none. A path that names a run
 // is looked up among the runs: it never becomes a path of the file system.
-func (h *handler) page(path string, runs []*Run) (kind string, write func(io.Writer) error) {
+func (h *handler) page(path string, c *Content) (kind string, write func(io.Writer) error) {
+	runs := c.Runs
 	path = strings.TrimPrefix(path, "/")
 	if id, ok := strings.CutPrefix(path, plansDir+"/"); ok {
 		if of := ofPlan(runs, strings.TrimSuffix(id, ".html")); len(of) > 0 {
@@ -111,26 +112,33 @@ func (h *handler) page(path string, runs []*Run) (kind string, write func(io.Wri
 		if at := slices.IndexFunc(runs, func(r *Run) bool { return r.Name == name && r.Verdict != nil }); at >= 0 {
 			return h.file(runs[at], file)
 		}
+		if file == studyFile && slices.Contains(c.Studies, name) {
+			return htmlText, h.asIs(name, file)
+		}
 		return "", nil
 	}
 	switch path {
 	case "", indexFile:
-		return htmlText, func(w io.Writer) error { return writeIndex(w, runs) }
+		return htmlText, func(w io.Writer) error { return writeIndex(w, c) }
 	case compareFile:
 		return htmlText, func(w io.Writer) error { return writeCompare(w, runs) }
 	}
 	return "", nil
 }
 
-// file finds a file of a run.
-func (h *handler) file(r *Run, name string) (kind string, write func(io.Writer) error) {
-	asIs := func(w io.Writer) error {
-		content, err := h.folder.stored(r, name)
+// asIs writes a file as it is stored.
+func (h *handler) asIs(folder, name string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		content, err := h.folder.stored(folder, name)
 		if err == nil {
 			_, err = w.Write(content)
 		}
 		return err
 	}
+}
+
+// file finds a file of a run.
+func (h *handler) file(r *Run, name string) (kind string, write func(io.Writer) error) {
 	switch {
 	case name == rundir.ReportFile:
 		return htmlText, func(w io.Writer) error {
@@ -139,9 +147,9 @@ func (h *handler) file(r *Run, name string) (kind string, write func(io.Writer) 
 			return h.folder.writeReport(w, r)
 		}
 	case name == rundir.PlanFile, name == rundir.VerdictFile:
-		return plainText, asIs
+		return plainText, h.asIs(r.Name, name)
 	case slices.Contains(r.Drawings, name):
-		return drawing, asIs
+		return drawing, h.asIs(r.Name, name)
 	}
 	return "", nil
 }

@@ -46,8 +46,11 @@ func planID(r *Run) string {
 }
 
 // id is a run's name as an address has it.
-func (r *Run) id() string {
-	parts := strings.Split(r.Name, "/")
+func (r *Run) id() string { return escaped(r.Name) }
+
+// escaped is a path as an address has it.
+func escaped(path string) string {
+	parts := strings.Split(path, "/")
 	for i := range parts {
 		parts[i] = url.PathEscape(parts[i])
 	}
@@ -84,6 +87,7 @@ type index struct {
 	Plans    []string
 	Targets  []string
 	Counts   string // in words
+	Studies  []file
 }
 
 // row is one run of the index.
@@ -118,12 +122,16 @@ type row struct {
 type file struct{ Name, Link string }
 
 // writeIndex writes the page of all runs.
-func writeIndex(w io.Writer, runs []*Run) error {
+func writeIndex(w io.Writer, c *Content) error {
+	runs := c.Runs
 	parts, err := web.Told(assets, []string{"site.css", "index.css"}, []string{"filter.js", "index.js"})
 	if err != nil {
 		return err
 	}
 	in := index{Parts: parts}
+	for _, name := range c.Studies {
+		in.Studies = append(in.Studies, file{report.Plain(name), runsDir + "/" + escaped(name) + "/" + studyFile})
+	}
 	of := map[string]int{}
 	for _, r := range runs {
 		of[planID(r)]++

@@ -21,6 +21,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/rundir"
+	"github.com/aftershock-chaos/aftershock/results/study"
+	studypage "github.com/aftershock-chaos/aftershock/results/study/page"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -88,6 +90,12 @@ func sampleFolder(t testing.TB) *Folder {
 		v.Values = append(v.Values, results.FactValue{Value: checkers.Value{Name: hostile, N: 1, Known: true}, Unit: checkers.Unit(hostile)})
 		v.Faults = append(v.Faults, results.Fault{ID: hostile, Name: hostile, Victims: []string{hostile}, Executed: true, End: 1e9})
 	})
+	var page bytes.Buffer
+	if err := studypage.HTML(&page, &study.Study{Says: "replicas cost " + hostile}, nil); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, "20260110T100000-study-cost", studyFile), page.String())
+	write(t, filepath.Join(root, "20260110T100000-study-forged", studyFile), "<!doctype html><script>alert('forged')</script>")
 	write(t, filepath.Join(root, "docs", "images", "notes.txt"), "no run")
 	outside := made(t, t.TempDir(), "elsewhere", "violated", nil)
 	link := made(t, root, "20260107T100000-link-1", "holds", nil)
@@ -106,13 +114,19 @@ func sampleFolder(t testing.TB) *Folder {
 	return f
 }
 
-// TestIndexTellsWhatRunsAre: every run is there once, as what it is.
-func TestIndexTellsWhatRunsAre(t *testing.T) {
-	f := sampleFolder(t)
-	runs, err := f.Runs(t.Context())
+func runsOf(t testing.TB, f *Folder) []*Run {
+	t.Helper()
+	c, err := f.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c.Runs
+}
+
+// TestIndexTellsWhatRunsAre: every run is there once, as what it is.
+func TestIndexTellsWhatRunsAre(t *testing.T) {
+	f := sampleFolder(t)
+	runs := runsOf(t, f)
 	want := map[string]string{
 		"20260101T100000-clean-1": "holds, picture, trend of 4", "20260101T110000-clean-2": "violated, picture, trend of 4", "20260102T100000-lossy-1": "violated, picture, trend of 2",
 		"20260103T100000-many-group/20260103T100001-bare-1": "measured, picture", "20260104T100000-torn-1": "violated, picture, torn, trend of 2",
@@ -166,9 +180,9 @@ func TestRunsAreReadOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := func() *Run {
-		runs, err := f.Runs(t.Context())
-		if err != nil || len(runs) != 1 {
-			t.Fatalf("%v, %v", runs, err)
+		runs := runsOf(t, f)
+		if len(runs) != 1 {
+			t.Fatalf("%v", runs)
 		}
 		return runs[0]
 	}
@@ -194,10 +208,7 @@ func ask(h http.Handler, method, path, host string) *httptest.ResponseRecorder {
 func TestServed(t *testing.T) {
 	f := sampleFolder(t)
 	h := Handler(f, "lab")
-	runs, err := f.Runs(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	runs := runsOf(t, f)
 	plan := ""
 	for _, r := range runs {
 		if r.Name == "20260101T100000-clean-1" {
@@ -212,6 +223,7 @@ func TestServed(t *testing.T) {
 	}{
 		{"/", "127.0.0.1:8420", 200, "11 runs: "}, {"/index.html", "localhost", 200, "clean"}, {"/", "[::1]:80", 200, "clean"}, {"/", "LAB:8", 200, "clean"},
 		{"/", "evil.example", 421, "IP address"}, {"/", "127.0.0.1.evil.example:8420", 421, ""}, {"/", "", 421, ""},
+		{"/run/20260110T100000-study-cost/study.html", "localhost", 200, "replicas cost"}, {"/run/20260110T100000-study-forged/study.html", "localhost", 404, ""},
 		{"/compare.html", "localhost", 200, "Two runs over each other"}, {"/plan/" + plan + ".html", "localhost", 200, "4 runs of this plan"}, {"/plan/.html", "localhost", 404, ""},
 		{lossy + "report.html", "localhost", 200, "acknowledged"}, {lossy + "plan.yaml", "localhost", 200, "name:"}, {lossy + "verdict.json", "localhost", 200, `"verdict"`},
 		{lossy + "explain-register-key-1.html", "localhost", 200, "porcupine"}, {lossy + "history.arrows", "localhost", 404, ""}, {lossy + "nodes/n1/server.log", "localhost", 404, ""},
@@ -254,10 +266,7 @@ func TestServed(t *testing.T) {
 // TestHostileStringsScriptNothing: of no page.
 func TestHostileStringsScriptNothing(t *testing.T) {
 	f := sampleFolder(t)
-	runs, err := f.Runs(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	runs := runsOf(t, f)
 	var pages, reports bytes.Buffer
 	for _, r := range runs {
 		if strings.HasPrefix(r.Name, "hostile") {
@@ -266,7 +275,7 @@ func TestHostileStringsScriptNothing(t *testing.T) {
 			}
 		}
 	}
-	if err := errors.Join(writeIndex(&pages, runs), writeCompare(&pages, runs)); err != nil {
+	if err := errors.Join(writeIndex(&pages, &Content{runs, []string{hostile}}), writeCompare(&pages, runs)); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Count(pages.String(), "alert(1)") < 10 || !strings.Contains(reports.String(), "alert(1)") {

@@ -51,6 +51,17 @@ func HTML(w io.Writer, in Input) error {
 	return nil
 }
 
+// Guarded tells whether a stored report can run nothing but this program's scripts, see
+// web.Parts.Guards.
+func Guarded(report []byte) bool {
+	for _, drawn := range []bool{true, false} {
+		if parts, err := partsOf(drawn); err == nil && parts.Guards(report) {
+			return true
+		}
+	}
+	return false
+}
+
 // partsOf are the page's styles and scripts; without pictures there are no scripts.
 func partsOf(drawn bool) (*web.Parts, error) {
 	if !drawn {
