@@ -9,20 +9,28 @@ type Scale struct {
 	top, bottom float64 // where High and Low are
 }
 
-// wide is how many times the least value the greatest is from which on the axis is
-// logarithmic.
-const wide = 30
+const (
+	// wide is how many times the least value the greatest is from which on the axis is
+	// logarithmic, and widest up to which: beyond it nobody reads it.
+	wide, widest = 30, 1e15
+	// mostPowers is how many lines a logarithmic axis has.
+	mostPowers = 9
+	// little and much are what a picture has numbers between: what a damaged verdict says
+	// beyond them is drawn as that.
+	little, much = 1e-100, 1e100
+)
 
 // NewScale is an axis for numbers from low to high, between two heights. It begins at
 // zero, unless it is logarithmic, and ends at ticks.
 func NewScale(low, high, top, bottom float64) Scale {
+	low, high = min(max(low, -much), much), min(max(high, -much), much)
 	s := Scale{Low: low, High: high, top: top, bottom: bottom}
-	if s.Log = low > 0 && high > wide*low; s.Log {
+	if s.Log = low > little && high > wide*low && high < widest*low; s.Log {
 		s.Low, s.High = math.Pow(10, math.Floor(math.Log10(low))), math.Pow(10, math.Ceil(math.Log10(high)))
 		return s
 	}
 	s.Low, s.High = min(low, 0), max(high, 0)
-	if s.Low == s.High {
+	if s.High-s.Low < little {
 		s.High = s.Low + 1
 	}
 	unit := s.unit()
@@ -46,7 +54,8 @@ func (s Scale) unit() float64 {
 func (s Scale) Ticks() []float64 {
 	var all []float64
 	if s.Log {
-		for n := s.Low; n <= s.High*1.01; n *= 10 {
+		step := math.Pow(10, math.Ceil(math.Log10(s.High/s.Low)/(mostPowers-1)-1e-9))
+		for n := s.Low; n <= s.High*1.01; n *= step {
 			all = append(all, n)
 		}
 		return all
@@ -58,8 +67,9 @@ func (s Scale) Ticks() []float64 {
 	return all
 }
 
-// Y is the place of a number, rounded to a tenth.
+// Y is the place of a number, rounded to a tenth; one beyond the axis is at its end.
 func (s Scale) Y(n float64) float64 {
+	n = min(max(n, s.Low), s.High)
 	share := (n - s.Low) / (s.High - s.Low)
 	if s.Log {
 		share = math.Log(n/s.Low) / math.Log(s.High/s.Low)
