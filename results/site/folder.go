@@ -13,10 +13,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -31,12 +34,14 @@ import (
 const (
 	mostDeep = 3      // folders within folders that are looked into: of groups and studies
 	mostRuns = 20_000 // that a site lists
+	// mostReaders is how many runs are read at a time: each has its history in memory.
+	mostReaders = 4
 )
 
 // Folder is a folder of runs. It reads a run once, and again when the run has changed.
 type Folder struct {
 	path   string
-	memory uint64
+	memory uint64 // for one history
 
 	mu    sync.Mutex
 	known map[string]*Run
@@ -83,7 +88,8 @@ func Open(path string, memory uint64) (*Folder, error) {
 	if isRun(entries) {
 		return nil, fmt.Errorf("%w: %s is one run; name the folder that holds it", failure.ErrInput, path)
 	}
-	return &Folder{path: real, memory: memory, known: map[string]*Run{}}, nil
+	memory = cmp.Or(memory, judge.AvailableMemory()/4*3)
+	return &Folder{path: real, memory: memory / mostReaders, known: map[string]*Run{}}, nil
 }
 
 // isRun tells whether a folder with these entries is, or was to be, a run's.
@@ -101,13 +107,26 @@ func isRun(entries []fs.DirEntry) bool {
 func (f *Folder) Read(ctx context.Context) (*Content, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c, found := &Content{}, map[string]*Run{}
-	if err := f.walk(ctx, "", 0, found, c); err != nil {
+	c := &Content{}
+	var dirs []runDir
+	if err := f.walk(ctx, "", 0, &dirs, c); err != nil {
 		return nil, err
 	}
-	f.known = found
-	for _, r := range found {
-		c.Runs = append(c.Runs, r)
+	c.Runs = make([]*Run, len(dirs))
+	workers, ctx := errgroup.WithContext(ctx)
+	workers.SetLimit(min(mostReaders, runtime.GOMAXPROCS(0)))
+	for i, d := range dirs {
+		workers.Go(func() error {
+			c.Runs[i] = f.run(d.name, d.entries)
+			return ctx.Err()
+		})
+	}
+	if err := workers.Wait(); err != nil {
+		return nil, err
+	}
+	f.known = map[string]*Run{}
+	for _, r := range c.Runs {
+		f.known[r.Name] = r
 	}
 	slices.SortFunc(c.Runs, func(a, b *Run) int { return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.Name, b.Name)) })
 	slices.Sort(c.Studies)
@@ -115,9 +134,15 @@ func (f *Folder) Read(ctx context.Context) (*Content, error) {
 	return c, nil
 }
 
+// runDir is a run that was found, and not read yet.
+type runDir struct {
+	name    string
+	entries []fs.DirEntry
+}
+
 // walk finds the runs below a folder. Links are not followed: what they lead to is not
 // of the folder.
-func (f *Folder) walk(ctx context.Context, name string, depth int, found map[string]*Run, c *Content) error {
+func (f *Folder) walk(ctx context.Context, name string, depth int, found *[]runDir, c *Content) error {
 	entries, err := os.ReadDir(filepath.Join(f.path, filepath.FromSlash(name)))
 	if err != nil {
 		if depth == 0 {
@@ -129,8 +154,8 @@ func (f *Folder) walk(ctx context.Context, name string, depth int, found map[str
 		return err
 	}
 	if depth > 0 && isRun(entries) {
-		if len(found) < mostRuns {
-			found[name] = f.run(name, entries)
+		if len(*found) < mostRuns {
+			*found = append(*found, runDir{name, entries})
 		}
 		return nil
 	}

@@ -30,8 +30,8 @@ const (
 )
 
 // mostCompared is how many of the newest runs the page of comparisons has: each takes
-// some 10 kB of it.
-const mostCompared = 300
+// some 20 kB of it.
+const mostCompared = 200
 
 // digestPart is how many characters of a plan's digest name its page.
 const digestPart = 16

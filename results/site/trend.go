@@ -18,7 +18,7 @@ import (
 )
 
 // mostTrend is how many of a plan's newest runs its page draws.
-const mostTrend = 200
+const mostTrend = 100
 
 // trends is what the template of a plan's page shows.
 type trends struct {

@@ -110,7 +110,7 @@ func (b *Browser) Fits(t testing.TB) {
 	if over := Ask[int](t, b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 		t.Errorf("the page is %d pixels wider than the window", over)
 	}
-	unnamed := Ask[[]string](t, b, `[...document.querySelectorAll("button, a, [role], summary, section, #charts, input, select")].filter(e => !(e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.closest("label") || e.textContent.trim())).map(e => e.outerHTML.slice(0, 80))`)
+	unnamed := Ask[[]string](t, b, `[...document.querySelectorAll("button, a, [role], summary, section, #charts, input, select")].filter(e => !(e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.closest("label") || e.textContent.trim() || e.querySelector("title"))).map(e => e.outerHTML.slice(0, 80))`)
 	if len(unnamed) > 0 {
 		t.Errorf("without a name: %q", unnamed)
 	}
