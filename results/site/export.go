@@ -167,10 +167,12 @@ func (e *exporter) all(ctx context.Context, c *Content) error {
 		if err := e.run(r); err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
-		id := planID(r)
-		if of := ofPlan(runs, id); len(of) > 1 && !plans[id] {
-			plans[id] = true
-			if err := e.write(plansDir+"/"+id+".html", func(w io.Writer) error { return writeTrends(w, of) }); err != nil {
+		if plans[r.plan] {
+			continue
+		}
+		plans[r.plan] = true
+		if of := ofPlan(runs, r.plan); len(of) > 1 {
+			if err := e.write(plansDir+"/"+r.plan+".html", func(w io.Writer) error { return writeTrends(w, of) }); err != nil {
 				return err
 			}
 		}

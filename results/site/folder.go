@@ -65,6 +65,7 @@ type Run struct {
 	Started   time.Time
 	Drawings  []string // files beside its report, by which porcupine shows registers
 
+	plan  string // the name of its plan's page; empty: it has none
 	stamp string // changes when its files do
 }
 
@@ -233,7 +234,7 @@ func (r *Run) read(f *Folder) error {
 	if !slices.Contains([]results.Answer{results.Holds, results.OnlyMeasured, results.Unproven, results.Violated}, v.Verdict) {
 		return errors.New("its verdict is none; `aftershock check` makes it again from the history")
 	}
-	r.Verdict, r.Started, r.Headline = v, v.Started, say.Headline(v)
+	r.Verdict, r.Started, r.Headline, r.plan = v, v.Started, say.Headline(v), planID(&v.Plan)
 	over, log, err := judge.Timeline(dir, v, f.memory)
 	r.Torn = err == nil && log.Torn
 	switch {

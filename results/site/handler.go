@@ -156,5 +156,5 @@ func (h *handler) file(r *Run, name string) (kind string, write func(io.Writer) 
 
 // ofPlan are the runs of one plan.
 func ofPlan(runs []*Run, id string) []*Run {
-	return slices.DeleteFunc(slices.Clone(runs), func(r *Run) bool { return id == "" || planID(r) != id })
+	return slices.DeleteFunc(slices.Clone(runs), func(r *Run) bool { return id == "" || r.plan != id })
 }

@@ -36,12 +36,9 @@ const mostCompared = 200
 // digestPart is how many characters of a plan's digest name its page.
 const digestPart = 16
 
-// planID is the name of a run's plan's page; empty: it has none.
-func planID(r *Run) string {
-	if r.Verdict == nil {
-		return ""
-	}
-	digest := strings.TrimPrefix(r.Verdict.Plan.Digest(), "sha256:")
+// planID is the name of a plan's page; empty: it has none.
+func planID(p *results.PlanInfo) string {
+	digest := strings.TrimPrefix(p.Digest(), "sha256:")
 	return digest[:min(digestPart, len(digest))]
 }
 
@@ -134,11 +131,11 @@ func writeIndex(w io.Writer, c *Content) error {
 	}
 	of := map[string]int{}
 	for _, r := range runs {
-		of[planID(r)]++
+		of[r.plan]++
 	}
 	can, _ := comparable(runs)
 	for _, r := range runs {
-		one := rowOf(r, of[planID(r)])
+		one := rowOf(r, of[r.plan])
 		if len(can) > 0 && can[0] == r {
 			one.ID, can = r.id(), can[1:]
 		}
@@ -193,8 +190,8 @@ func rowOf(r *Run, sameplan int) row {
 		if v.Machine != nil {
 			one.Machine = report.Plain(machineOf(v.Machine))
 		}
-		if sameplan > 1 && planID(r) != "" {
-			one.Trend, one.Runs = plansDir+"/"+planID(r)+".html", sameplan
+		if sameplan > 1 && r.plan != "" {
+			one.Trend, one.Runs = plansDir+"/"+r.plan+".html", sameplan
 		}
 	}
 	one.Text = strings.ToLower(strings.Join([]string{one.Answer, one.Plan, one.System, one.Varied, one.Group, one.Headline, one.Wrong, one.Started, one.Host, one.Machine, report.Plain(r.Name), fmt.Sprint("seed ", one.Seed)}, " "))

@@ -135,13 +135,13 @@ func TestIndexTellsWhatRunsAre(t *testing.T) {
 	}
 	of := map[string]int{}
 	for _, r := range runs {
-		of[planID(r)]++
+		of[r.plan]++
 	}
 	for _, r := range runs {
 		if strings.HasPrefix(r.Name, "hostile") {
 			continue
 		}
-		row := rowOf(r, of[planID(r)])
+		row := rowOf(r, of[r.plan])
 		got := row.Answer
 		if row.Wrong != "" {
 			got += ": " + row.Wrong
@@ -212,7 +212,7 @@ func TestServed(t *testing.T) {
 	plan := ""
 	for _, r := range runs {
 		if r.Name == "20260101T100000-clean-1" {
-			plan = planID(r)
+			plan = r.plan
 		}
 	}
 	lossy := "/run/20260102T100000-lossy-1/"

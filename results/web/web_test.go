@@ -43,6 +43,7 @@ func TestGuards(t *testing.T) {
 	}{
 		"ours": {whole + "<script>alert(1)</script>", true}, "empty": {"", false}, "cut": {whole[:len(whole)-5], false},
 		"a script before it": {strings.Replace(whole, "<head>", "<head><script>alert(1)</script>", 1), false},
+		"the policy alone":   {drawn.Policy() + `"><script>alert(1)</script>`, false},
 		"another policy":     {strings.Replace(whole, "default-src", "script-src 'unsafe-inline'; default-src", 1), false},
 		"a longer one":       {strings.Replace(whole, `">`+"\n<meta http", `"><meta http`, 1), false},
 	} {
