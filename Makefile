@@ -71,8 +71,9 @@ table: build ## the table of docs/compared.md, from RUNS runs of every real targ
 study: build ## the ten sentences of docs/replicas.md, measured on TARGET (ripple) and HOST, one or several; QUICK=1 in minutes; what comes of it goes into that page. STUDY=cost is one alone
 	$(BINARY) study replicas$(if $(STUDY),/$(STUDY)) --target '$(or $(TARGET),ripple)' $(if $(HOST),--host $(HOST)) $(if $(QUICK),--quick) --into docs/replicas.md --pages docs/replicas
 
-reference: ## docs/plan.md and schema/plan.json, from the tables of a plan's keys
+reference: ## docs/plan.md and schema/plan.json, from the tables of a plan's keys; schema/verdict.json and report.json, from the types
 	$(GO) test -count=1 -run TestShippedSchema ./harness -update-reference
+	$(GO) test -count=1 -run TestSchemas ./results/report -update-reference
 
 images: ## stand-ins for the official images, of all versions that are tested, where no registry can be reached
 	scripts/images $(TARGET)
