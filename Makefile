@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments servers test-targets same clean
+.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments servers test-targets same release man clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -95,5 +95,11 @@ test-targets: build servers ## every mode of every real target: docker the newes
 same: build ## what is built here does as the program OLD on the runs in DIR (runs) and on foreign histories, those of FOREIGN too
 	$(GO) run ./scripts/same -old '$(OLD)' -new $(BINARY) -runs $(or $(DIR),runs) -foreign history/foreign/testdata $(FOREIGN)
 
+release: ## what people install, in dist: binaries, packages, an image, manual, completions, bills of materials, checksums; CHECK=1 makes it twice and compares; VERSION=1.2.0 is what it is called
+	cd scripts/release && $(GO) run . -out ../../dist $(if $(VERSION),-version '$(VERSION)') $(if $(CHECK),-check)
+
+man: build ## the manual pages, in bin/man
+	$(BINARY) man bin/man
+
 clean:
-	rm -rf bin runs
+	rm -rf bin runs dist

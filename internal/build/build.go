@@ -1,10 +1,16 @@
 // Package build tells what this program was built of.
 package build
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"strings"
+)
 
-// Version is the commit that the program was built of, where Go recorded it, and
-// Go's own version.
+// release is the version that a release is called by; the linker sets it.
+var release string
+
+// Version is the release, if it is one, the commit that the program was built of, where
+// Go recorded it, and Go's own version.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -19,5 +25,5 @@ func Version() string {
 			dirty = "-dirty"
 		}
 	}
-	return revision + dirty + " " + info.GoVersion
+	return strings.TrimSpace(release + " " + revision + dirty + " " + info.GoVersion)
 }
