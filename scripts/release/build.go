@@ -11,13 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
 // binaries are static, stripped, and know their version.
 func (r *release) binaries(ctx context.Context, _ string) error {
 	flags := "-s -w -buildid= -X github.com/aftershock-chaos/aftershock/internal/build.release=" + r.version
-	for _, arch := range architectures {
+	for _, arch := range r.archs {
 		env := append([]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOWORK=off"}, r.env...)
 		if _, err := commandIn(ctx, r.root, env, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags", flags, "-o", r.name(arch, ""), "./cmd/aftershock"); err != nil {
 			return err
@@ -37,6 +38,9 @@ var completions = map[string]string{
 // archive of that.
 func (r *release) texts(ctx context.Context, stage string) error {
 	program := r.name(runtime.GOARCH, "")
+	if !slices.Contains(r.archs, runtime.GOARCH) {
+		return fmt.Errorf("the manual is written by the program itself: name %s with -arch, too", runtime.GOARCH)
+	}
 	for shell, path := range completions {
 		text, err := command(ctx, stage, program, "completion", shell)
 		if err != nil {
@@ -140,7 +144,7 @@ func (r *release) add(w *tar.Writer, path, name string, mode int64) error {
 
 // bills tells of each binary which modules it is made of, as CycloneDX.
 func (r *release) bills(ctx context.Context, _ string) error {
-	for _, arch := range architectures {
+	for _, arch := range r.archs {
 		tool := filepath.Join(r.root, "scripts", "release")
 		if _, err := command(ctx, tool, "go", "tool", "cyclonedx-gomod", "bin", "-json", "-std", "-noserial", "-notimestamp",
 			"-version", r.version, "-output", r.name(arch, ".cdx.json"), r.name(arch, "")); err != nil {

@@ -15,7 +15,7 @@ import (
 
 // images are archives that `docker load` takes: the program and nothing else.
 func (r *release) images(context.Context, string) error {
-	for _, arch := range architectures {
+	for _, arch := range r.archs {
 		if err := r.image(arch); err != nil {
 			return err
 		}

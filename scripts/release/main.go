@@ -20,15 +20,16 @@ import (
 func main() {
 	out := flag.String("out", "dist", "folder for what is made")
 	version := flag.String("version", "", "what the release is called, e.g. 1.2.0 (default: the commit's tag, else 0.0.0 with date and commit)")
+	archs := flag.String("arch", "amd64,arm64", "the architectures to make it for")
 	check := flag.Bool("check", false, "make it again of a clone in another folder, with nothing kept from the first time, and compare")
 	flag.Parse()
-	if err := run(context.Background(), *out, *version, *check); err != nil {
+	if err := run(context.Background(), *out, *version, strings.Split(*archs, ","), *check); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, version string, check bool) error {
+func run(ctx context.Context, out, version string, archs []string, check bool) error {
 	root, err := command(ctx, ".", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return err
@@ -37,6 +38,7 @@ func run(ctx context.Context, out, version string, check bool) error {
 	if err != nil {
 		return err
 	}
+	r.archs = archs
 	if err := r.make(ctx); err != nil {
 		return err
 	}
@@ -51,12 +53,10 @@ type release struct {
 	root    string // of the sources
 	out     string
 	version string
+	archs   []string  // for which binaries are made
 	at      time.Time // of the commit; all files have this time
 	env     []string  // besides the process's own
 }
-
-// architectures are those that binaries are made for.
-var architectures = []string{"amd64", "arm64"}
 
 func newRelease(ctx context.Context, root, out, version string) (*release, error) {
 	stamp, err := command(ctx, root, "git", "log", "-1", "--format=%ct")

@@ -14,7 +14,7 @@ import (
 
 // packages are for Debian's and Red Hat's kin.
 func (r *release) packages(_ context.Context, stage string) error {
-	for _, arch := range architectures {
+	for _, arch := range r.archs {
 		for _, format := range []string{"deb", "rpm"} {
 			if err := r.pack(stage, arch, format); err != nil {
 				return err
