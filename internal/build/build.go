@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// release is the version that a release is called by; the linker sets it.
-var release string
+// The linker sets, in a release, what it is called and the commit that it is of.
+var release, commit string
 
 // Version is the release, if it is one, the commit that the program was built of, where
 // Go recorded it, and Go's own version.
@@ -24,6 +24,9 @@ func Version() string {
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = "-dirty"
 		}
+	}
+	if commit != "" {
+		revision, dirty = commit, ""
 	}
 	return strings.TrimSpace(release + " " + revision + dirty + " " + info.GoVersion)
 }

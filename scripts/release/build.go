@@ -17,10 +17,11 @@ import (
 
 // binaries are static, stripped, and know their version.
 func (r *release) binaries(ctx context.Context, _ string) error {
-	flags := "-s -w -buildid= -X github.com/aftershock-chaos/aftershock/internal/build.release=" + r.version
+	const set = " -X github.com/aftershock-chaos/aftershock/internal/build."
+	flags := "-s -w -buildid=" + set + "release=" + r.version + set + "commit=" + r.commit // Go's own stamp is not the same in every kind of checkout
 	for _, arch := range r.archs {
 		env := append([]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=", "GOWORK=off"}, r.env...)
-		if _, err := commandIn(ctx, r.root, env, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags", flags, "-o", r.name(arch, ""), "./cmd/aftershock"); err != nil {
+		if _, err := commandIn(ctx, r.root, env, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", r.name(arch, ""), "./cmd/aftershock"); err != nil {
 			return err
 		}
 	}

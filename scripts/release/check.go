@@ -53,7 +53,7 @@ func (r *release) checkAgain(ctx context.Context) error {
 	if err := os.Setenv("GOCACHE", filepath.Join(dir, "cache")); err != nil {
 		return err
 	}
-	again := &release{root: clone, out: filepath.Join(dir, "dist"), version: r.version, archs: r.archs, at: r.at, env: r.env}
+	again := &release{root: clone, out: filepath.Join(dir, "dist"), version: r.version, commit: r.commit, archs: r.archs, at: r.at, env: r.env}
 	if err := again.make(ctx); err != nil {
 		return fmt.Errorf("the second time: %w", err)
 	}

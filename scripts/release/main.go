@@ -38,7 +38,9 @@ func run(ctx context.Context, out, version string, archs []string, check bool) e
 	if err != nil {
 		return err
 	}
-	r.archs = archs
+	if r.archs = archs; check && strings.HasSuffix(r.commit, dirty) {
+		return errors.New("-check makes the release of the commit again, and the sources have been changed since; commit them")
+	}
 	if err := r.make(ctx); err != nil {
 		return err
 	}
@@ -53,6 +55,7 @@ type release struct {
 	root    string // of the sources
 	out     string
 	version string
+	commit  string    // in short, with -dirty where the sources are not the commit's
 	archs   []string  // for which binaries are made
 	at      time.Time // of the commit; all files have this time
 	env     []string  // besides the process's own
@@ -71,28 +74,45 @@ func newRelease(ctx context.Context, root, out, version string) (*release, error
 		return nil, fmt.Errorf("SOURCE_DATE_EPOCH is %q: %w", stamp, err)
 	}
 	at := time.Unix(seconds, 0).UTC()
+	commit, err := commitOf(ctx, root)
+	if err != nil {
+		return nil, err
+	}
 	if version == "" {
-		if version, err = versionOf(ctx, root, at); err != nil {
-			return nil, err
-		}
+		version = versionOf(ctx, root, at, commit)
 	}
 	out, err = filepath.Abs(out)
 	if err != nil {
 		return nil, err
 	}
-	return &release{root: root, out: out, version: strings.TrimPrefix(version, "v"), at: at, env: []string{"SOURCE_DATE_EPOCH=" + stamp}}, nil
+	return &release{root: root, out: out, version: strings.TrimPrefix(version, "v"), commit: commit, at: at, env: []string{"SOURCE_DATE_EPOCH=" + stamp}}, nil
 }
 
-// versionOf is the commit's tag, or a version below all others with its date.
-func versionOf(ctx context.Context, root string, at time.Time) (string, error) {
-	if tag, err := command(ctx, root, "git", "describe", "--tags", "--exact-match", "--match", "v[0-9]*"); err == nil {
-		return tag, nil
-	}
+// dirty is what the sources' commit is called with when they have been changed since.
+const dirty = "-dirty"
+
+// commitOf is the commit of the sources in short.
+func commitOf(ctx context.Context, root string) (string, error) {
 	commit, err := command(ctx, root, "git", "rev-parse", "--short=12", "HEAD")
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("0.0.0+%s.%s", at.Format("20060102"), commit), nil
+	changed, err := command(ctx, root, "git", "status", "--porcelain")
+	if err != nil {
+		return "", err
+	}
+	if changed != "" {
+		commit += dirty
+	}
+	return commit, nil
+}
+
+// versionOf is the commit's tag, or a version below all others with its date.
+func versionOf(ctx context.Context, root string, at time.Time, commit string) string {
+	if tag, err := command(ctx, root, "git", "describe", "--tags", "--exact-match", "--match", "v[0-9]*"); err == nil && !strings.HasSuffix(commit, dirty) {
+		return tag
+	}
+	return fmt.Sprintf("0.0.0+%s.%s", at.Format("20060102"), commit)
 }
 
 // make fills the folder, which is emptied first.
