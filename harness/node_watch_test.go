@@ -16,7 +16,7 @@ func TestExitCause(t *testing.T) {
 		want history.Cause
 		says string
 	}{
-		{cluster.Exit{Code: -1, Signal: "killed", Planned: true, By: "f1"}, history.ByFault, "signal: killed"},
+		{cluster.Exit{Code: -1, Signal: "killed", Planned: true, By: "f1"}, history.ByFault, history.Killed},
 		{cluster.Exit{Planned: true}, history.ByHarness, "exit code 0"},
 		{cluster.Exit{Code: -1, Signal: "killed"}, history.ByOther, "neither by the plan nor by the harness"},
 		{cluster.Exit{Code: -1, Signal: "terminated"}, history.ByOther, ""},

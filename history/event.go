@@ -26,6 +26,9 @@ const (
 	EventEnd        EventKind = "end"         // the end mark of the file, see EventLog.End; no Log has it
 )
 
+// Killed is the Detail of an exit by SIGKILL.
+const Killed = "signal: killed"
+
 // The names of EventMember.
 const (
 	MemberSpare  = "spare"

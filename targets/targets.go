@@ -103,7 +103,7 @@ var ErrGone = errors.New("what holds the data is gone")
 // Status is what one node says of itself.
 type Status struct {
 	Role     Role
-	Epoch    uint64 // promotion epoch; 0 where the system has none
+	Epoch    uint64 // promotion epoch, which does not go back on a node; 0 where the system has none
 	LogEpoch uint64 // epoch of its last log record; 0 where the system has none
 	Position uint64 // how much of the log it has; comparable among nodes of one LogEpoch
 	Eligible bool   // may be promoted without losing what the mode promises

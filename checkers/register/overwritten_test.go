@@ -145,12 +145,48 @@ func TestSplitBrain(t *testing.T) {
 	expect(t, values, "writes.undecided=1") // of n1
 	values, _ = check(t, log(write(1, 150, 160, on(2)), write(9, 200, 210, on(2))))
 	expect(t, values, "writes.undecided=0 writes.lost=0")
+	values, _ = check(t, log(write(1, 50, 60, on(1)), read(1, 120, 125, on(2)), read(1, 130, 135, on(1)), write(9, 200, 210, on(2))))
+	expect(t, values, "writes.undecided=0 writes.lost=0") // a stale read of n1 takes nothing from what n2 has shown
 	values, _ = check(t, log(write(1, 310, 320, on(2)), write(9, 330, 340, on(1))))
 	expect(t, values, "writes.undecided=0 writes.lost=0") // the window is over
 	open := log(write(1, 150, 160, on(2)), write(9, 200, 210, on(2)))
 	open.Events = open.Events[:4]
 	values, _ = check(t, open)
 	expect(t, values, "writes.undecided=1") // of the last, which may be lost yet
+}
+
+// TestKilledWithWritesUnderWay: what a primary was sent and did not answer before it
+// was killed came, if it is there, upon what that one had acknowledged, where replicas
+// pass writes on too: it was given up before another server of the node could pass it on.
+func TestKilledWithWritesUnderWay(t *testing.T) {
+	exit := func(detail string, at int64) history.Event {
+		return history.Event{At: at * ms, Kind: history.EventExit, Node: "n1", Fault: "f1", Detail: detail, Cause: history.ByFault}
+	}
+	restart := history.Event{At: 150 * ms, Kind: history.EventPlace, Node: "n1", Name: "restarted"}
+	at := func(end int64, more ...history.Op) []history.Op {
+		return append([]history.Op{write(1, 10, 20, on(1)), write(2, 90, end, on(1), unknown), read(2, 240, 245, on(2)), write(3, 250, 260, on(2))}, more...)
+	}
+	for name, tc := range map[string]struct {
+		ops  []history.Op
+		more []history.Event
+		want string
+	}{
+		"killed":                         {at(105), []history.Event{exit(history.Killed, 104)}, "0"},
+		"asked to stop, and passed on":   {at(105), []history.Event{exit("signal: terminated", 104)}, "0 to 1"},
+		"it is not told how it ended":    {at(105), nil, "0 to 1"},
+		"started again by its place":     {at(105), []history.Event{exit(history.Killed, 104), restart}, "0 to 1"},
+		"given up when it had come back": {at(310), []history.Event{exit(history.Killed, 104)}, "0 to 1"},
+		"sent when it had been killed":   {[]history.Op{write(1, 10, 20, on(1)), write(2, 101, 105, on(1), unknown), read(2, 240, 245, on(2)), write(3, 250, 260, on(2))}, []history.Event{exit(history.Killed, 104)}, "0 to 1"},
+		"not there":                      {[]history.Op{write(1, 10, 20, on(1)), write(2, 90, 105, on(1), unknown), write(3, 250, 260, on(2))}, []history.Event{exit(history.Killed, 104)}, "0 to 1"},
+		"the primary had not been asked": {at(105), []history.Event{exit(history.Killed, 104), role("n1", "replica", 2, -50, 330)}, "0 to 1"},
+	} {
+		log := failedOver(append(tc.ops, finalsOf(3, 3, 3)...)...)
+		log.Events = append(log.Events, tc.more...)
+		values, _ := check(t, log)
+		if got := values["writes.lost"].Format("count"); got != tc.want {
+			t.Errorf("%s: writes.lost is %s, want %s", name, got, tc.want)
+		}
+	}
 }
 
 // TestUnansweredWrites: in which life one was carried out is certain only as far as

@@ -207,6 +207,7 @@ func (s *store) kill(i int) {
 	}
 	n.fault, n.ready = fmt.Sprint("k", s.faults), s.now+8
 	s.event(history.Event{Kind: history.EventFault, Fault: n.fault, Name: "kill", Nodes: []string{nodeName(i)}}, int64(s.r.IntN(3)))
+	s.event(history.Event{Kind: history.EventExit, Node: nodeName(i), Fault: n.fault, Detail: history.Killed, Cause: history.ByFault}, 3)
 }
 
 func (s *store) start(i int) {
@@ -226,11 +227,12 @@ func (s *store) failover() {
 	if i == old || !n.up || s.now < n.ready || n.primary {
 		return
 	}
+	s.epoch++
+	n.epoch = s.epoch
 	if old >= 0 && !s.double && s.nodes[old].up {
 		s.demoteTo(old, i)
 	}
-	s.epoch++
-	n.primary, n.epoch, n.life = true, s.epoch, n.life+1
+	n.primary, n.life = true, n.life+1
 	if s.operated {
 		s.event(history.Event{Kind: history.EventFailover, Since: s.now * ms, Node: nodeName(i), Epoch: s.epoch}, int64(s.r.IntN(30)))
 	}
@@ -263,7 +265,7 @@ func (s *store) demote(i int) {
 
 func (s *store) demoteTo(i, to int) {
 	n := &s.nodes[i]
-	n.primary, n.follows, n.epoch, n.life = false, to, s.nodes[to].epoch, n.life+1
+	n.primary, n.follows, n.epoch, n.life = false, to, max(n.epoch, s.nodes[to].epoch), n.life+1
 	s.copy(i)
 }
 

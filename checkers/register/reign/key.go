@@ -41,7 +41,7 @@ type Write struct {
 	oldEnd            int64 // when the write of old had ended; Never: not known
 	over              int64 // the latest value that it came upon, if came
 	came              bool
-	shown             int32 // a life in which a read showed it, the latest
+	shown             int32 // a life in which a read showed it: the latest that is not its own, if there is one
 	from              int64 // by when
 	by                int64 // unanswered: who shows it later may have it from another life
 	under             int64 // the latest unanswered write that is known to have come upon it, if covered
@@ -241,8 +241,8 @@ func (k *Key) find(v int64) int {
 // in what can be lost no more; and with it all that it came upon.
 func (k *Key) vouch(i int, p Place, at int64, safe bool) {
 	w := k.open[i]
-	if !safe && w.shown == p.Life && p.Life != kit.None {
-		return // it is known
+	if !safe && w.shown != kit.None && (w.shown == p.Life || w.Acked && w.Place.Life == p.Life) {
+		return // it is known, or shown by another life, of which a stale read of its own takes nothing
 	}
 	if safe {
 		k.open = slices.Delete(k.open, i, i+1)

@@ -50,6 +50,7 @@ type node struct {
 	epoch uint64
 	hit   int64 // when the latest fault hit it
 	down  int   // faults that keep its server from running
+	died  int64 // when the latest fault killed its server at once; kit.Never: it did not
 	from  int64 // begin of its life, if it is the primary
 	begin int64 // and the earliest that this can have been
 	last  int64 // its last event
@@ -71,7 +72,7 @@ func Read(log *history.Log) *Reigns {
 	r := &Reigns{Last: kit.Beginning, final: kit.None, lives: make([][]life, len(log.Meta.Nodes))}
 	d := &reader{r: r, nodes: make([]node, len(log.Meta.Nodes)), index: map[string]int{}, faults: map[string]*fault{}, ruled: map[uint64]int{}, settled: kit.Never, double: kit.Never}
 	for i, name := range log.Meta.Nodes {
-		d.nodes[i] = node{name: name, last: kit.Beginning, hit: kit.Beginning, begin: kit.Beginning}
+		d.nodes[i] = node{name: name, last: kit.Beginning, hit: kit.Beginning, died: kit.Never, begin: kit.Beginning}
 		d.index[name] = i
 	}
 	events := slices.Clone(log.Events)
@@ -125,7 +126,13 @@ func (d *reader) take(e *history.Event) {
 		n.role = ""
 	case history.EventMember:
 		d.member(i, e)
+	case history.EventPlace: // which may have started it again
+		n.died = kit.Never
+		return
 	case history.EventExit:
+		if e.Cause == history.ByFault && e.Detail == history.Killed && e.At >= n.hit && e.At-n.hit < hitAfter {
+			n.died = n.hit
+		}
 		if n.left {
 			d.leave(i, e.At)
 		} else if n.down == 0 && d.serves(n) {
@@ -219,6 +226,14 @@ func (d *reader) cut(i int, to, from int64) {
 	d.nodes[i].process++
 }
 
+// killed has the life that a node was cut in, if it was the primary, end with the
+// server that a fault killed, which was kept from running until healed.
+func (d *reader) killed(i int, healed int64) {
+	if last := len(d.r.lives[i]) - 1; last >= 0 && d.r.lives[i][last].until == healed {
+		d.r.lives[i][last].died = d.nodes[i].died
+	}
+}
+
 // over ends the life of a node between to and until, and has the next begin at
 // from. One of which no instant is certain belongs to nobody, and is there for what
 // it could have taken.
@@ -228,7 +243,7 @@ func (d *reader) over(i int, to, until, from int64) {
 		n.begin = kit.Beginning
 		return
 	}
-	l := life{from: n.from, to: to, said: to, id: d.ids, begin: n.begin, until: until, process: n.process}
+	l := life{from: n.from, to: to, said: to, id: d.ids, begin: n.begin, until: until, process: n.process, died: kit.Never}
 	if to <= n.from { // or its clients were not seen to know
 		l.from, l.to, l.said = until+1, until, kit.Beginning
 	}
@@ -263,7 +278,7 @@ func (d *reader) fault(e *history.Event) {
 		}
 		n := &d.nodes[i]
 		f.victims = append(f.victims, name)
-		n.hit = e.At
+		n.hit, n.died = e.At, kit.Never
 		f.hits = f.hits || n.role == rolePrimary
 		if f.stops {
 			n.down++
@@ -297,6 +312,7 @@ func (d *reader) heal(e *history.Event) {
 			i := d.index[name]
 			d.nodes[i].down--
 			d.cut(i, e.At, e.At+startup)
+			d.killed(i, e.At)
 		}
 	}
 	if len(f.victims) == 0 {
@@ -335,11 +351,11 @@ func (d *reader) finish() {
 	for i := range d.nodes {
 		n := &d.nodes[i]
 		if n.role == rolePrimary && n.from == kit.Never { // its clients were not seen to know
-			r.lives[i] = append(r.lives[i], life{from: kit.Never, to: kit.Never, said: kit.Beginning, id: d.ids, begin: n.begin, until: kit.Never, process: n.process})
+			r.lives[i] = append(r.lives[i], life{from: kit.Never, to: kit.Never, said: kit.Beginning, id: d.ids, begin: n.begin, until: kit.Never, process: n.process, died: kit.Never})
 			d.ids++
 		}
 		if n.role == rolePrimary && n.from < kit.Never {
-			last := life{from: n.from, to: kit.Never, said: kit.Never, id: d.ids, begin: n.begin, until: kit.Never, process: n.process}
+			last := life{from: n.from, to: kit.Never, said: kit.Never, id: d.ids, begin: n.begin, until: kit.Never, process: n.process, died: kit.Never}
 			if d.double != kit.Never {
 				last.said = n.from // it may have ceased to be, and was not asked
 			}

@@ -57,6 +57,7 @@ type life struct {
 
 	begin, until int64 // it did not begin before, and does not go on after
 	process      int   // of the node's servers, one after the other, as far as their ends are known
+	died         int64 // when a fault killed that server at once, and kept it down until then; Never: none did
 }
 
 // Place is where an operation belongs: its life and its calm, None for neither.
@@ -105,12 +106,20 @@ func (r *Reigns) life(node int, from, to int64, read bool) int32 {
 // no primary of what an operator leads refuses writes, so that it is the life that had certainly begun then
 // and cannot have been over. It is none if there is no such life. What a server was
 // sent, the next one that is started cannot know of, unless the sender was still
-// connecting.
+// connecting. Where replicas may pass writes on, a node that was the primary until
+// its server was killed passed on none of what was given up before it was started again.
 func (r *Reigns) taken(node int, sent, given int64) (id int32, by int64) {
-	if !r.led || node < 0 || node >= len(r.lives) {
+	if node < 0 || node >= len(r.lives) {
 		return kit.None, 0
 	}
 	lives := r.lives[node]
+	if !r.led {
+		i := sort.Search(len(lives), func(i int) bool { return lives[i].to >= sent })
+		if i < len(lives) && lives[i].from <= sent && lives[i].died <= lives[i].to && sent <= lives[i].died && given < lives[i].until {
+			return lives[i].id, kit.Never
+		}
+		return kit.None, 0
+	}
 	next := sort.Search(len(lives), func(i int) bool { return lives[i].from > sent })
 	if next == 0 || sent > lives[next-1].until {
 		return kit.None, 0
