@@ -96,7 +96,7 @@ same: build ## what is built here does as the program OLD on the runs in DIR (ru
 	$(GO) run ./scripts/same -old '$(OLD)' -new $(BINARY) -runs $(or $(DIR),runs) -foreign history/foreign/testdata $(FOREIGN)
 
 release: ## what people install, in dist: binaries, packages, an image, manual, completions, bills of materials, checksums; CHECK=1 makes it twice and compares; VERSION=1.2.0 is what it is called
-	cd scripts/release && $(GO) run . -out ../../dist $(if $(VERSION),-version '$(VERSION)') $(if $(CHECK),-check)
+	cd scripts/release && $(GO) test . && $(GO) run . -out ../../dist $(if $(VERSION),-version '$(VERSION)') $(if $(CHECK),-check)
 
 man: build ## the manual pages, in bin/man
 	$(BINARY) man bin/man
