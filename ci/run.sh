@@ -36,6 +36,17 @@ say() {
 	fi
 }
 
+# hush has GitHub's runner take nothing that is printed for a command of its own, whatever is in it, until heard.
+hush() {
+	[ -n "${GITHUB_ACTIONS:-}" ] || return 0
+	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	echo "::stop-commands::$token"
+}
+heard() {
+	[ -n "${GITHUB_ACTIONS:-}" ] || return 0
+	echo "::$token::"
+}
+
 arguments() {
 	args=(run --out "$OUT" --format json)
 	[ -z "${HOST:-}" ] || args+=(--host "$HOST")
@@ -58,7 +69,11 @@ arguments() {
 
 # report writes what people and the server read, from what the runs came to.
 report() {
-	"$AFTERSHOCK" report "$results" &&
+	local told=0
+	hush
+	"$AFTERSHOCK" report "$results" || told=$?
+	heard
+	[ "$told" = 0 ] &&
 		"$AFTERSHOCK" report "$results" --format junit >"$OUT/junit.xml" &&
 		GITHUB_STEP_SUMMARY='' "$AFTERSHOCK" report "$results" --format github >>"$summary" &&
 		if [ -n "${GITHUB_ACTIONS:-}" ]; then "$AFTERSHOCK" report "$results" --format github; fi &&
@@ -75,9 +90,11 @@ compared() {
 }
 
 arguments
-echo "${AFTERSHOCK##*/} ${args[*]}"
 code=0
+hush
+echo "${AFTERSHOCK##*/} ${args[*]}"
 "$AFTERSHOCK" "${args[@]}" >"$results" || code=$?
+heard
 compared >"$summary" || say warning Aftershock "base and head could not be compared"
 if [ -s "$summary" ] && [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
 	cat "$summary" >>"$GITHUB_STEP_SUMMARY"
