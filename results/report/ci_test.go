@@ -14,7 +14,7 @@ import (
 )
 
 // trick is what a name may hold to be more than a name in what CI servers show.
-const trick = "</summary></details><script>alert(1)</script> ]]> | `code` ``` ~~~ @everyone #1 ![x](http://x) [y](z) 100% \r\n::error::forged\n\n# big\n<!-- x -->"
+const trick = "</summary></details><script>alert(1)</script> ]]> | `code` ``` ~~~ @everyone #1 ![x](http://x) [y](z) 100%, line=1 \r\n::error::forged\n\n# big\n<!-- x -->"
 
 // tricky is a violated run with tricks wherever a text can come from outside.
 func tricky(t *testing.T) *results.Verdict {
@@ -79,6 +79,15 @@ func TestTricksInGitHubSummary(t *testing.T) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if cells := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|"); strings.HasPrefix(line, "|") && cells != 4 {
 			t.Errorf("a row has %d bars: %s", cells, line)
+		}
+	}
+}
+
+// TestFence: no line ends the block that it is in.
+func TestFence(t *testing.T) {
+	for _, line := range []string{"```", "`````", "```text", "`", ""} {
+		if left := outside(t, fenced([]string{line, "<b>"})); strings.Contains(left, "<b>") {
+			t.Errorf("after %q the block is over", line)
 		}
 	}
 }
