@@ -31,10 +31,11 @@ const (
 	Unpress ActionKind = "unpress" // give it back
 	Wipe    ActionKind = "wipe"    // Kill, and the data directory is emptied: the node's machine is replaced by a new one
 
-	// These no agent does: they are the target's way to change who belongs to its
-	// cluster.
+	// These no agent does, but the target: it knows how who belongs to its cluster is
+	// changed, and how its nodes are looked after.
 	Join  ActionKind = "join"  // the node, with an empty data directory, becomes a member
 	Leave ActionKind = "leave" // the node is no member any more, and its server stops
+	Do    ActionKind = "do"    // the node does Task, whatever that is in its target
 )
 
 // Rule drops packets between this node and a peer.
@@ -65,6 +66,7 @@ type Action struct {
 
 	Command []string `json:"-"` // Exec
 	Here    bool     `json:"-"` // Exec: on the harness's machine
+	Task    string   `json:"-"` // Do
 }
 
 // Effect is what an action did.

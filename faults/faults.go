@@ -14,7 +14,7 @@ import (
 // Keys set has a place in Spec.
 func table() []Kind {
 	return []Kind{killKind(), powerKind(), crashKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
-		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(),
+		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(), doKind(),
 		joinKind(), leaveKind(), replaceKind()}
 }
 
@@ -37,6 +37,7 @@ type Spec struct {
 
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
+	Task    string   `json:",omitempty"` // do
 
 	Survive float64      `json:",omitempty"` // power: percent
 	Sick    cluster.Sick `json:",omitzero"`  // disk; its chance is in percent here

@@ -90,8 +90,11 @@ type Kind struct {
 	Needs func(s Spec, n *cluster.Needs)
 	// VictimKey is the key of the victim in a plan's map; empty: "of".
 	VictimKey string
-	// Short: the victim can stand alone, in place of the map.
-	Short bool
+	// Alone is the key whose value can stand alone, in place of the map: VictimKey, or
+	// one of Keys; empty: none.
+	Alone string
+	// Usual is the victim where the plan names none; empty: it has to.
+	Usual string
 
 	// The kind's own part of the package's functions; nil where it has none.
 	enter    func(Spec, cluster.Action) cluster.Action            // EnterOf

@@ -220,7 +220,7 @@ func resetKind() Kind {
 			{Field: schema.Field{Name: "from", Type: schema.Word, Words: fromAny(), Default: FromAll,
 				Meaning: "whose connections with the victim"}, At: func(s *Spec) any { return &s.From }},
 		},
-		Short:   true,
+		Alone:   "of",
 		Done:    "reset",
 		Instant: true,
 		Steps: func(p Planned, victims []int, c Cluster) ([]Step, string) {

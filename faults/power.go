@@ -19,7 +19,7 @@ func powerKind() Kind {
 		Outage: true,
 		Hold:   Down,
 		Enter:  cluster.Action{Kind: cluster.Power, Loss: &cluster.Loss{}},
-		Short:  true,
+		Alone:  "of",
 		Keys:   []schema.Key[Spec]{surviveKey()},
 		Needs:  needVolume,
 		enter:  losing(false),

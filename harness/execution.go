@@ -214,6 +214,11 @@ func (e *execution) begin(background *actors) {
 	if s.members != nil {
 		s.engine.Members = s.members
 	}
+	if tasked, ok := d.system.(targets.Tasked); ok {
+		s.engine.Task = func(ctx context.Context, node int, task string) (string, error) {
+			return tasked.Do(ctx, d.nodes, d.nodes[node], task)
+		}
+	}
 	if beside, ok := d.cluster.(cluster.Neighbours); ok {
 		s.engine.Lookup = beside.Lookup
 	}

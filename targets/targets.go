@@ -26,6 +26,7 @@ type Info struct {
 	MaxValue  schema.Bytes   // the longest value that a client can write; 0: payload.Most
 	MaxCAS    schema.Bytes   // the same where values are compared and set; 0: MaxValue
 	Bugs      []Bug          // deliberate defects, for `list bugs`
+	Tasks     []Task         // that its nodes can do (Tasked)
 	Modes     []Mode         // the ways to run it that are tested on every host
 	Servers   []Server       // programs that a node needs; none: the aftershock binary alone
 	Versions  []Version      // that are tested, the newest first; none: it is the aftershock binary's own

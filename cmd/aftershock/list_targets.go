@@ -33,6 +33,7 @@ type targetListing struct {
 	Image      imageListing    `json:"image"`    // of the default version
 	Versions   []imageListing  `json:"versions"` // that are tested, the newest first
 	Servers    []serverListing `json:"servers"`
+	Tasks      []taskListing   `json:"tasks"` // what a fault `do` can have its nodes do
 	Bugs       []string        `json:"bugs"`
 }
 
@@ -49,6 +50,11 @@ type optionListing struct {
 	Default string   `json:"default"`
 	Values  []string `json:"values"` // null: free form
 	About   string   `json:"about"`
+}
+
+type taskListing struct {
+	Name  string `json:"name"` // "etcd.compact"
+	About string `json:"about"`
 }
 
 // imageListing is what the docker host would make nodes of.
@@ -116,7 +122,7 @@ func lookAround(ctx context.Context, known []targets.Target, from images) []targ
 // describe tells what a target can do.
 func describe(info targets.Info) targetListing {
 	l := targetListing{Name: info.Name, About: info.About, Modes: []modeListing{}, Options: []optionListing{}, Versions: []imageListing{}, Servers: []serverListing{},
-		Workloads: workloadsOf(info.Kinds), Operations: operations(info.Kinds), Bugs: []string{}}
+		Workloads: workloadsOf(info.Kinds), Operations: operations(info.Kinds), Tasks: []taskListing{}, Bugs: []string{}}
 	for _, m := range info.Modes {
 		kinds := m.Kinds
 		if kinds == nil {
@@ -126,6 +132,9 @@ func describe(info targets.Info) targetListing {
 	}
 	for _, o := range info.Options {
 		l.Options = append(l.Options, optionListing{Name: o.Name, Default: o.Default, Values: o.Words, About: o.Meaning})
+	}
+	for _, t := range info.Tasks {
+		l.Tasks = append(l.Tasks, taskListing{Name: info.Name + "." + t.Name, About: t.About})
 	}
 	for _, b := range info.Bugs {
 		l.Bugs = append(l.Bugs, b.Name)
@@ -265,6 +274,9 @@ func (l *targetListing) print(w io.Writer) {
 			values = "…"
 		}
 		fmt.Fprintf(w, "  %s: %s\t%s (default %s)\n", o.Name, values, o.About, orNone(o.Default))
+	}
+	for _, t := range l.Tasks {
+		fmt.Fprintf(w, "  do: %s\t%s\n", t.Name, t.About)
 	}
 }
 

@@ -36,7 +36,7 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	}
 	limit := actionTimeout
 	switch a.Kind {
-	case cluster.Exec:
+	case cluster.Exec, cluster.Do:
 		limit = commandTimeout
 	case cluster.Join, cluster.Leave:
 		limit = memberTimeout
@@ -46,6 +46,8 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	switch a.Kind {
 	case cluster.Exec:
 		return e.command(ctx, i, a)
+	case cluster.Do:
+		return e.task(ctx, i, a)
 	case cluster.Join, cluster.Leave:
 		return e.change(ctx, i, a)
 	}
@@ -100,6 +102,27 @@ func (e *Engine) command(ctx context.Context, i int, a cluster.Action) outcome {
 		return outcome{at: at, err: fmt.Errorf("exec on %s: %w: %s", where, err, lastOf(said))}
 	}
 	return outcome{at: at, note: lastOf(said)}
+}
+
+// task has the target do a task at its instant.
+func (e *Engine) task(ctx context.Context, i int, a cluster.Action) outcome {
+	name := e.Nodes[i].Name
+	if e.Task == nil {
+		return outcome{err: fmt.Errorf("%s on %s: this system has no tasks", a.Task, name)}
+	}
+	if !a.At.IsZero() && !e.sleepUntil(ctx, e.Clock.At(a.At)) {
+		return outcome{err: fmt.Errorf("%s on %s: %w", a.Task, name, ctx.Err())}
+	}
+	at, before := e.Clock.Now(), e.processes[i].ending.Load()
+	words, err := e.Task(ctx, i, a.Task)
+	now := e.processes[i].ending.Load()
+	switch {
+	case err != nil && (now != before || now%2 == 1): // it was begun, and what becomes of that is what one wants to see
+		words = fmt.Sprintf("%s was interrupted by the end of the server on %s: %s", a.Task, name, err)
+	case err != nil:
+		return outcome{at: at, err: fmt.Errorf("%s on %s: %w", a.Task, name, err)}
+	}
+	return outcome{at: at, note: lastOf([]byte(words))}
 }
 
 // mostSaid bounds what is told of a command's output.

@@ -26,7 +26,7 @@ const (
 	sendAhead = 40 * time.Millisecond
 	// actionTimeout bounds an agent's action beyond its instant and its grace.
 	actionTimeout = 10 * time.Second
-	// commandTimeout bounds a command of the plan.
+	// commandTimeout bounds a command of the plan, and a task of the target.
 	commandTimeout = 2 * time.Minute
 	// memberTimeout bounds a change of the cluster's members.
 	memberTimeout = time.Minute
@@ -50,7 +50,10 @@ type Engine struct {
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	// Members changes who belongs to the cluster; nil where no fault does.
 	Members Members
-	Clock   history.Clock
+	// Task has the target do a task on a node, within ctx, and returns words about what
+	// came of it; nil where no fault asks for it.
+	Task  func(ctx context.Context, node int, task string) (words string, err error)
+	Clock history.Clock
 	// Base is the measured phase's start on the clock, in nanoseconds; set
 	// before Run.
 	Base int64

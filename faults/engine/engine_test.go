@@ -178,6 +178,44 @@ func TestFaultsThatDoNotTakeEffect(t *testing.T) {
 	})
 }
 
+// TestTasks: a task that its node cannot do is a fault that did not take effect; one
+// that the end of the server cuts off did, as far as it came.
+func TestTasks(t *testing.T) {
+	do := func(id string, at time.Duration, victim, task string) faults.Planned {
+		p := fault(id, "do", victim, at, 0)
+		p.Spec.Task = "store." + task
+		return p
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(2)
+		b.Task = func(ctx context.Context, node int, task string) (string, error) {
+			time.Sleep(s / 2)
+			if task != "compact" {
+				return "", fmt.Errorf("n%d does not %s", node+1, task)
+			}
+			return "done\non n" + fmt.Sprint(node+1), nil
+		}
+		b.run(t, do("f1", s, "all", "compact"), do("f2", 3*s, "n1", "fly"), do("f3", 5*s, "n1", "swim"), fault("f4", "kill", "n1", 5*s+s/4, s),
+			do("f5", 8*s, "n2", "swim"), fault("f6", "kill", "n1", 8*s+s/4, s))
+		for id, want := range map[string]string{"f1": "done on n1", "f2": "fly on n1: n1 does not fly", "f3": "swim was interrupted by the end of the server on n1", "f5": "swim on n2: n2 does not swim"} {
+			e := b.find(t, history.EventFault, id)
+			if failed := id == "f2" || id == "f5"; e.Failed != failed || !strings.Contains(e.Detail, want) {
+				t.Errorf("%s: %+v, want %q", id, e, want)
+			}
+		}
+		if e := b.find(t, history.EventFault, "f1"); e.At != b.Base+int64(s) {
+			t.Errorf("it began at %s", time.Duration(e.At-b.Base))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(1)
+		b.run(t, do("f1", s, "n1", "compact"))
+		if e := b.find(t, history.EventFault, "f1"); !e.Failed || !strings.Contains(e.Detail, "has no tasks") {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 func TestVictimsAreLookedForUntilTheInstant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(2)

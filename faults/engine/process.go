@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/faults"
@@ -12,11 +13,12 @@ import (
 // the turn may read and change it.
 type processes struct {
 	turns
-	wantDown   int  // faults that hold the node down
-	wantPaused int  // faults that hold it paused
-	down       bool // it was killed or stopped, and not yet started again
-	wiped      bool // it lost its disk as well: not a start, but a join brings it back
-	paused     bool // it was paused, and not yet resumed
+	ending     atomic.Uint64 // counts twice how often a fault has ended its server: odd while one does; this everybody may read
+	wantDown   int           // faults that hold the node down
+	wantPaused int           // faults that hold it paused
+	down       bool          // it was killed or stopped, and not yet started again
+	wiped      bool          // it lost its disk as well: not a start, but a join brings it back
+	paused     bool          // it was paused, and not yet resumed
 }
 
 // hold puts a fault of processes into effect on node i at an instant of the
@@ -45,6 +47,8 @@ func (e *Engine) hold(ctx context.Context, f *activeFault, i int, at int64) outc
 		return explainUnchanged(e.do(ctx, i, enter), already, name+" was paused already", "nothing ran on "+name)
 	}
 	p.wantDown++
+	p.ending.Add(1)
+	defer p.ending.Add(1)
 	already := p.down && enter.Kind != cluster.Wipe
 	p.down, p.paused = true, false
 	p.wiped = p.wiped || enter.Kind == cluster.Wipe

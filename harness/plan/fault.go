@@ -80,11 +80,18 @@ func (k *faultKinds) fields() []field {
 				return
 			}
 			k.seen, k.spec.Kind = kind.Name, kind.Name
-			if hasMap(kind) && !(kind.Short && n.Kind == yamltree.Scalar) {
+			switch {
+			case !hasMap(kind), n.Kind == yamltree.Scalar && kind.Alone == victimKey(kind):
+				k.text(&k.spec.Victim, kind.Victims[0])(n, path)
+			case n.Kind == yamltree.Scalar && kind.Alone != "":
+				for _, slot := range schema.Slots(kind.Keys, k.spec) {
+					if slot.Name == kind.Alone {
+						k.d.single(slot)(n, path)
+					}
+				}
+			default:
 				k.settings(n, path, kind)
-				return
 			}
-			k.text(&k.spec.Victim, kind.Victims[0])(n, path)
 		}})
 	}
 	return fields
@@ -104,8 +111,13 @@ func kindNames() []string {
 // victimKey is the key of a victim in a kind's map where no shape is it.
 func victimKey(kind faults.Kind) string { return cmp.Or(kind.VictimKey, "of") }
 
-// mapExample is a kind's map with its victim alone.
+// mapExample is a kind's map with its victim alone, or with what else it needs.
 func mapExample(kind faults.Kind) string {
+	for _, key := range kind.Keys {
+		if key.Required && kind.Usual != "" {
+			return fmt.Sprintf("{%s: %s, %s: %s}", key.Name, key.Sample(), victimKey(kind), kind.Usual)
+		}
+	}
 	if kind.Shapes != nil {
 		return fmt.Sprintf("{%s: %s}", kind.Shapes[0].Name, kind.Shapes[0].Victims[0])
 	}
@@ -212,10 +224,13 @@ func actionPairs(s faults.Spec) []*ast.MappingValueNode {
 	kind, _ := faults.Lookup(s.Kind)
 	switch {
 	case s.Kind == "":
-	case !hasMap(kind), kind.Short && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
+	case !hasMap(kind), kind.Alone == victimKey(kind) && !slices.ContainsFunc(schema.Slots(kind.Keys, &s), func(slot schema.Slot) bool { return !slot.Empty() }):
 		pairs = append(pairs, pair(s.Kind, scalarNode(s.Victim)))
 	default:
-		settings := []*ast.MappingValueNode{pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim))}
+		var settings []*ast.MappingValueNode
+		if s.Victim != "" || kind.Usual == "" {
+			settings = append(settings, pair(cmp.Or(s.Shape, victimKey(kind)), scalarNode(s.Victim)))
+		}
 		for _, slot := range schema.Slots(kind.Keys, &s) {
 			if !slot.Empty() {
 				settings = append(settings, pair(slot.Name, settingNode(slot)))
@@ -248,9 +263,7 @@ func actionFields() []schema.Field {
 		f := schema.Field{Name: kind.Name, Type: schema.Word, Words: kind.Victims, Names: true, Either: true, Meaning: kind.About}
 		if hasMap(kind) {
 			f.Type, f.Words, f.Names, f.Example = schema.Map, nil, false, mapExample(kind)
-			if kind.Short {
-				f.Short = victimKey(kind)
-			}
+			f.Short = kind.Alone
 			f.Fields = append(victimFields(kind), schema.Fields(kind.Keys)...)
 		}
 		fields = append(fields, f)
@@ -261,7 +274,7 @@ func actionFields() []schema.Field {
 // victimFields are the keys that can hold the victim in a kind's map.
 func victimFields(kind faults.Kind) []schema.Field {
 	if kind.Shapes == nil {
-		return []schema.Field{{Name: victimKey(kind), Type: schema.Word, Words: kind.Victims, Names: true, Required: true, Meaning: "whom it hits"}}
+		return []schema.Field{{Name: victimKey(kind), Type: schema.Word, Words: kind.Victims, Names: true, Required: kind.Usual == "", Default: kind.Usual, Meaning: "whom it hits"}}
 	}
 	var fields []schema.Field
 	for _, s := range kind.Shapes {

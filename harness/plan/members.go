@@ -16,8 +16,9 @@ func (p *Plan) ChangesMembers() bool {
 	return p.Target.Spares > 0 || slices.ContainsFunc(p.Faults, func(s faults.Spec) bool { return changes(s) || slices.ContainsFunc(s.Pick, changes) })
 }
 
-// checkMembers refuses changes of members that the target does not know how to make.
-func (p *Plan) checkMembers(system targets.System) []*Error {
+// checkAbilities refuses changes of members that the target does not know how to make,
+// and tasks that it has not.
+func (p *Plan) checkAbilities(t targets.Target, system targets.System) []*Error {
 	_, joins := system.(targets.Joiner)
 	_, leaves := system.(targets.Leaver)
 	can := map[cluster.ActionKind]bool{cluster.Join: joins, cluster.Leave: leaves}
@@ -26,8 +27,13 @@ func (p *Plan) checkMembers(system targets.System) []*Error {
 	}
 	var found []*Error
 	for i, s := range p.Faults {
-		if err := faults.CheckMembers(s, p.Target.Name, func(kind cluster.ActionKind) bool { return can[kind] }); err != nil {
-			found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), err.Error(), ""))
+		for _, err := range []error{
+			faults.CheckMembers(s, p.Target.Name, func(kind cluster.ActionKind) bool { return can[kind] }),
+			faults.CheckTasks(s, p.Target.Name, targets.TasksOf(t, system)),
+		} {
+			if err != nil {
+				found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), err.Error(), ""))
+			}
 		}
 	}
 	if p.Target.Spares > 0 && !can[cluster.Join] && len(found) == 0 {

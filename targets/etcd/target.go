@@ -50,6 +50,7 @@ var (
 func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  name,
+		Tasks: tasksTold(),
 		About: "etcd 3.6: Raft; an acknowledged write is on a majority of the members, and reads are linearizable by default",
 		Options: []schema.Field{
 			{Name: optReads, Default: "linearizable", Words: []string{"linearizable", serializable},

@@ -39,6 +39,7 @@ const (
 func (Galera) Info() targets.Info {
 	return targets.Info{
 		Name:  "galera",
+		Tasks: tasksTold(),
 		About: "MariaDB as a Galera cluster: every node takes writes, certified in one order; a majority goes on by itself",
 		Options: []schema.Field{
 			{Name: optSyncWait, Default: "0",

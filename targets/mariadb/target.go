@@ -58,6 +58,7 @@ var kinds = []history.Kind{history.Read, history.Write, history.CAS, history.Add
 // Info describes the target.
 func (Target) Info() targets.Info {
 	return targets.Info{
+		Tasks: tasksTold(),
 		Name:  "mariadb",
 		About: "MariaDB, a primary with asynchronous or semi-synchronous replicas (GTID, row format); the operator fails over",
 		Options: []schema.Field{

@@ -57,6 +57,7 @@ var program = targets.Server{Program: "nats-server", Search: []string{"/nats-ser
 func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  name,
+		Tasks: tasksTold(),
 		About: "NATS JetStream: a key-value bucket and a work queue in Raft groups; fails over by itself",
 		Options: []schema.Field{
 			{Name: optReplicas, Default: wordAuto, Words: []string{wordAuto, "1", "3", "5"},

@@ -48,6 +48,7 @@ func program() targets.Server {
 func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  name,
+		Tasks: tasksTold(),
 		About: "PostgreSQL with streaming replication; the harness promotes and re-points with pg_promote, primary_conninfo and pg_rewind",
 		Options: []schema.Field{
 			{Name: optCommit, Default: "on", Words: []string{"off", "local", "remote_write", "on", "remote_apply"},

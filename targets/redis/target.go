@@ -123,6 +123,7 @@ func (t Sentinel) Info() targets.Info {
 func (b *brand) info() targets.Info {
 	yesNo := []string{"yes", "no"}
 	return targets.Info{
+		Tasks: tasksTold(),
 		Options: []schema.Field{
 			{Name: optAppendOnly, Default: "yes", Words: yesNo, Meaning: "keep an append-only file; no: nothing at all is kept on disk"},
 			{Name: optAppendFsync, Default: "everysec", Words: []string{"always", "everysec", "no"}, Meaning: "when the append-only file is synced to disk"},
