@@ -44,11 +44,7 @@ func (r *release) checkAgain(ctx context.Context) error {
 	if _, err := command(ctx, dir, "git", "clone", "--quiet", "--no-local", r.root, clone); err != nil {
 		return err
 	}
-	commit, err := command(ctx, r.root, "git", "rev-parse", "HEAD")
-	if err != nil {
-		return err
-	}
-	if _, err := command(ctx, clone, "git", "checkout", "--quiet", commit); err != nil {
+	if _, err := command(ctx, clone, "git", "checkout", "--quiet", r.commit); err != nil {
 		return err
 	}
 	if err := os.Setenv("GOCACHE", filepath.Join(dir, "cache")); err != nil {
