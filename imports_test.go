@@ -205,6 +205,7 @@ var allowed = map[string][]string{
 	"history":                          {"history/usage"},
 	"history/usage":                    {},
 	"schema":                           {},
+	"ci":                               {},
 	"internal/*":                       {},
 	"scripts/kills":                    {"cluster/docker", "cluster/local"},
 	"scripts/museum":                   {"harness/plan", "results", "results/report", "results/claims"},
