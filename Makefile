@@ -13,7 +13,7 @@ demo: build ## the newcomer's first run
 test: build ## everything that can run on this machine, both hosts included
 	$(GO) tool gotestsum --format pkgname -- -count=1 -timeout 20m ./...
 
-browser: ## the report in a headless Chromium, which is installed where it may be: three sizes, light, dark, printed
+browser: ## the report and the site in a headless Chromium, which is installed where it may be: three sizes, light, dark, printed
 	scripts/browser
 
 race: ## every package under the race detector, but for the scripts that run the built binary

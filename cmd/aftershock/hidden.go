@@ -39,8 +39,8 @@ func agentCommand() *cobra.Command {
 	return c
 }
 
-// serveCommand is what a node runs when its target prepares the server's start.
-func serveCommand() *cobra.Command {
+// targetCommand is what a node runs when its target prepares the server's start.
+func targetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: kit.ServeCommand + " TARGET [ARG...]", Short: "Prepare and start a target's server in a node", Hidden: true,
 		DisableFlagParsing: true, Args: cobra.MinimumNArgs(1),

@@ -23,8 +23,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// TestModes runs every mode of every real target, with a kill of the primary
-// under load: on docker in the newest version and in the older ones that
+// TestModes runs every mode of every real target, with one of its tasks and
+// a kill of the primary under load: on docker in the newest version and in the older ones that
 // AFTERSHOCK_OLDER names ("all", or words like postgres:15), and on the local
 // host in the version that is installed. It takes minutes and the servers, so it
 // runs where AFTERSHOCK_TARGETS says so: "all", or the names of targets. With a
@@ -129,6 +129,16 @@ func runMode(t *testing.T, info targets.Info, mode targets.Mode, host, version s
 	}
 }
 
+// modeTask is one of the target's tasks, another in each mode; empty where there is
+// none, or nobody that it needs.
+func modeTask(info targets.Info, mode targets.Mode) string {
+	if len(info.Tasks) == 0 || mode.Replicas == 0 || mode.Options["num_replicas"] == "1" {
+		return ""
+	}
+	at := slices.IndexFunc(info.Modes, func(m targets.Mode) bool { return m.Name == mode.Name })
+	return info.Name + "." + info.Tasks[at%len(info.Tasks)].Name
+}
+
 func modePlan(info targets.Info, mode targets.Mode, host, version string) string {
 	kinds := mode.Kinds
 	if kinds == nil {
@@ -171,7 +181,11 @@ func modePlan(info targets.Info, mode targets.Mode, host, version string) string
 	if has(history.Mark, history.Poll) && mode.Replicas > 0 {
 		b.WriteString("  - {name: lag, every: 50ms}\n")
 	}
-	b.WriteString("warmup: 500ms\nduration: 5s\nfaults:\n  - {at: 1s, kill: primary, for: 2s}\nsettle: 60s\ngates: {min_ops: 20}\nclaims:\n")
+	b.WriteString("warmup: 500ms\nduration: 5s\nfaults:\n")
+	if task := modeTask(info, mode); task != "" {
+		fmt.Fprintf(&b, "  - {at: 300ms, do: %s}\n", task)
+	}
+	b.WriteString("  - {at: 1s, kill: primary, for: 2s}\nsettle: 60s\ngates: {min_ops: 20}\nclaims:\n")
 	for _, c := range claims {
 		fmt.Fprintf(&b, "  - %s\n", c)
 	}

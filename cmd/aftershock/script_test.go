@@ -134,7 +134,7 @@ func awaitGone(limit time.Duration, left func() []string) []string {
 }
 
 func TestCommandLine(t *testing.T) {
-	script(t, "usage.txtar", "plans.txtar", "list.txtar", "shipped.txtar", "rundir.txtar", "report.txtar", "foreign.txtar", "bounds.txtar")
+	script(t, "usage.txtar", "plans.txtar", "list.txtar", "shipped.txtar", "rundir.txtar", "report.txtar", "site.txtar", "foreign.txtar", "bounds.txtar")
 }
 
 func TestLocalHost(t *testing.T) {
