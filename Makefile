@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments tools-test servers test-targets same clean
+.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments tools-test servers test-targets same release man clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
@@ -13,7 +13,7 @@ demo: build ## the newcomer's first run
 test: build ## everything that can run on this machine, both hosts included
 	$(GO) tool gotestsum --format pkgname -- -count=1 -timeout 20m ./...
 
-browser: ## the report in a headless Chromium, which is installed where it may be: three sizes, light, dark, printed
+browser: ## the report and the site in a headless Chromium, which is installed where it may be: three sizes, light, dark, printed
 	scripts/browser
 
 race: ## every package under the race detector, but for the scripts that run the built binary
@@ -71,8 +71,9 @@ table: build ## the table of docs/compared.md, from RUNS runs of every real targ
 study: build ## the ten sentences of docs/replicas.md, measured on TARGET (ripple) and HOST, one or several; QUICK=1 in minutes; what comes of it goes into that page. STUDY=cost is one alone
 	$(BINARY) study replicas$(if $(STUDY),/$(STUDY)) --target '$(or $(TARGET),ripple)' $(if $(HOST),--host $(HOST)) $(if $(QUICK),--quick) --into docs/replicas.md --pages docs/replicas
 
-reference: ## docs/plan.md and schema/plan.json, from the tables of a plan's keys
+reference: ## docs/plan.md and schema/plan.json, from the tables of a plan's keys; schema/verdict.json and report.json, from the types
 	$(GO) test -count=1 -run TestShippedSchema ./harness -update-reference
+	$(GO) test -count=1 -run TestSchemas ./results/report -update-reference
 
 images: ## stand-ins for the official images, of all versions that are tested, where no registry can be reached
 	scripts/images $(TARGET)
@@ -97,5 +98,11 @@ test-targets: build servers ## every mode of every real target: docker the newes
 same: build ## what is built here does as the program OLD on the runs in DIR (runs) and on foreign histories, those of FOREIGN too
 	$(GO) run ./scripts/same -old '$(OLD)' -new $(BINARY) -runs $(or $(DIR),runs) -foreign history/foreign/testdata $(FOREIGN)
 
+release: ## what people install, in dist: binaries, packages, an image, manual, completions, bills of materials, checksums; CHECK=1 makes it twice and compares; VERSION=1.2.0 is what it is called
+	cd scripts/release && $(GO) test . && $(GO) run . -out ../../dist $(if $(VERSION),-version '$(VERSION)') $(if $(CHECK),-check)
+
+man: build ## the manual pages, in bin/man
+	$(BINARY) man bin/man
+
 clean:
-	rm -rf bin runs
+	rm -rf bin runs dist

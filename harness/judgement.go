@@ -52,7 +52,7 @@ func (e *execution) judge(ctx context.Context, runErr error) (*judge.Result, err
 		return nil, failure.Infrastructure("read the history back", err)
 	}
 	r := &judge.Record{Dir: e.record.dir, Log: log, Memory: memory, Plan: e.plan, Host: e.deployment.host.Name, Image: e.deployment.image, Version: e.deployment.version, Claims: e.plan.Claims,
-		Schedule: e.executed, Started: e.started, Machine: e.deployment.machine, Varied: e.varied, Control: e.control}
+		Schedule: e.executed, Started: e.started, Machine: e.deployment.machine, Varied: e.varied, Control: e.control, Origin: e.origin}
 	if runErr != nil {
 		r.Notes = append(r.Notes, runErr.Error())
 	}

@@ -86,6 +86,7 @@ type request struct {
 	plan     *plan.Plan // its own; with a seed
 	schedule []faults.Planned
 	varied   []results.Setting // for the verdict
+	origin   plan.Origin       // for the verdict
 	control  *results.Control  // nil: the plan has none, or it is not made
 	launch   string            // random and its own: in the names of all that it makes
 	options  Options           // with their defaults
@@ -111,7 +112,7 @@ func newRequest(p *plan.Plan, options Options) (*request, error) {
 	if p.Seed == 0 {
 		p.Seed = rand.Uint64N(1<<31) + 1
 	}
-	return &request{plan: p, options: options, launch: crand.Text()}, nil
+	return &request{plan: p, origin: p.Origin(), options: options, launch: crand.Text()}, nil
 }
 
 // run makes the run on the host that its plan names, and before it the control

@@ -38,6 +38,7 @@ type sandboxRequest struct {
 	Plan     []byte
 	Schedule []faults.Planned
 	Varied   []results.Setting
+	Origin   plan.Origin
 	Control  *results.Control
 	Launch   string
 	RunsDir  string
@@ -70,7 +71,7 @@ func runSandboxed(ctx context.Context, r *request) (*judge.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the plan: %w", failure.ErrInfrastructure, err)
 	}
-	request, err := json.Marshal(sandboxRequest{Plan: text, Schedule: r.schedule, Varied: r.varied, Control: r.control, Launch: r.launch,
+	request, err := json.Marshal(sandboxRequest{Plan: text, Schedule: r.schedule, Varied: r.varied, Origin: r.origin, Control: r.control, Launch: r.launch,
 		RunsDir: r.options.RunsDir, Binary: r.options.Binary, Memory: r.options.Memory, Metrics: r.options.Metrics})
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the request: %w", failure.ErrInfrastructure, err)
@@ -166,7 +167,7 @@ func ServeSandbox(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	host, _ := FindHost("local")
 	w := &messageWriter{out: json.NewEncoder(out)}
-	result, err := execute(ctx, &request{plan: plans[0], schedule: sent.Schedule, varied: sent.Varied, control: sent.Control, launch: sent.Launch,
+	result, err := execute(ctx, &request{plan: plans[0], schedule: sent.Schedule, varied: sent.Varied, origin: sent.Origin, control: sent.Control, launch: sent.Launch,
 		options: Options{RunsDir: sent.RunsDir, Binary: sent.Binary, Memory: sent.Memory, Metrics: sent.Metrics,
 			Progress: func(p Progress) { w.send(sandboxMessage{Progress: &p}) },
 			Logger:   slog.New(slog.NewJSONHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug}))}}, host)

@@ -29,6 +29,7 @@ type Measured struct {
 	Faults []Fault
 	Phases []Span // the run's phases, in order
 	Counts Counts
+	Course *Course // nil: no times were told
 
 	begin, end int64 // of the measured phase
 }
@@ -94,6 +95,7 @@ type tally struct {
 	line   *timeline
 	load   bool // the log has load
 	counts Counts
+	course *Course
 	asked  asked
 	unmet  []*Fault // of which more is to be known, by At
 }
@@ -101,6 +103,9 @@ type tally struct {
 func newTally(log *history.Log) *tally {
 	line := newTimeline(log)
 	t := &tally{line: line, load: hasLoad(log), counts: Counts{Torn: log.Torn}}
+	if log.Doubts.Times == "" {
+		t.course = newCourse(line.last)
+	}
 	for i := range line.faults {
 		t.unmet = append(t.unmet, &line.faults[i])
 	}
@@ -114,6 +119,7 @@ func (t *tally) add(op *history.Op) {
 	t.asked.add(op)
 	if IsLoad(op) == t.load {
 		t.touch(op)
+		t.course.add(op)
 	}
 }
 
@@ -134,7 +140,7 @@ func (t *tally) touch(op *history.Op) {
 func (t *tally) measured(log *history.Log, found checkers.Result) *Measured {
 	m := &Measured{
 		Lost: found.Lost, Stale: found.Stale, Staleness: found.Staleness, Isolation: found.Isolation,
-		Faults: t.line.faults, Phases: t.line.spans, Counts: t.counts, begin: t.line.begin, end: t.line.end,
+		Faults: t.line.faults, Phases: t.line.spans, Counts: t.counts, Course: t.course, begin: t.line.begin, end: t.line.end,
 	}
 	m.Latency = found.Latency
 	m.Findings = found.Findings

@@ -109,6 +109,7 @@ type Verdict struct {
 	Phases    []Span                `json:"phases"`
 	Load      []LoadPhase           `json:"load,omitempty"` // whose facts are called load.<name>.…
 	History   Counts                `json:"history"`
+	Course    *Course               `json:"course,omitempty"` // nil: no times were told, as by versions before
 
 	Staleness []checkers.StaleReads `json:"staleness,omitempty"` // of reads of registers
 	Isolation *checkers.Isolation   `json:"isolation,omitempty"` // of transactions on lists
@@ -117,6 +118,8 @@ type Verdict struct {
 // PlanInfo is what a verdict says of the plan.
 type PlanInfo struct {
 	Name   string `json:"name"`
+	File   string `json:"file,omitempty"` // that it was read from, as it was named
+	Line   int    `json:"line,omitempty"` // of the plan in File
 	About  string `json:"about,omitempty"`
 	Seed   uint64 `json:"seed"`
 	Host   string `json:"host"`
@@ -152,7 +155,8 @@ type Setting struct {
 type ClaimResult struct {
 	Claim  string `json:"claim"`
 	Answer Answer `json:"answer"`
-	Detail string `json:"detail"` // the measured values, and why it is unknown
+	Detail string `json:"detail"`         // the measured values, and why it is unknown
+	Line   int    `json:"line,omitempty"` // in the plan's file
 	// Findings are the indexes of those among the verdict's that its facts count; nil
 	// in verdicts of earlier versions, which do not tell.
 	Findings []int `json:"findings"`
@@ -189,9 +193,10 @@ type PlannedFault struct {
 type Input struct {
 	Plan     PlanInfo
 	Claims   []string
-	Control  *Control // nil: the plan states none
-	MinOps   int      // acknowledged measured operations; less than 1 means 1
-	Effect   float64  // share of the faults of a repeated entry that have to take effect; 0 means all
+	Lines    map[string]int // of the claims in the plan's file, as far as they stand there
+	Control  *Control       // nil: the plan states none
+	MinOps   int            // acknowledged measured operations; less than 1 means 1
+	Effect   float64        // share of the faults of a repeated entry that have to take effect; 0 means all
 	Planned  []PlannedFault
 	Log      *history.Log
 	Measured *Measured
@@ -216,7 +221,7 @@ func Judge(in Input) *Verdict {
 		Version: VerdictVersion, Notes: append([]string{}, in.Notes...), Remarks: remarks(in.Log, m.ByName()), Plan: in.Plan,
 		Run: in.Log.Meta.Run, Dir: in.Dir, Started: in.Started, Machine: in.Machine,
 		Nodes: in.Log.Meta.Nodes, Control: in.Control, Faults: allFaults(m.Faults, in.Planned), Place: happenings(in.Log),
-		Latency: m.Latency, Lag: m.Lag, ServerLag: m.ServerLag, LagNotes: m.LagNotes, Phases: m.Phases, History: m.Counts,
+		Latency: m.Latency, Lag: m.Lag, ServerLag: m.ServerLag, LagNotes: m.LagNotes, Phases: m.Phases, History: m.Counts, Course: m.Course,
 		Staleness: m.Staleness, Isolation: m.Isolation,
 	}
 	t := newTimeline(in.Log)
@@ -251,6 +256,7 @@ func Judge(in Input) *Verdict {
 	}
 	v.judgeClaims(in.Claims, m.ByName(), met)
 	for i := range v.Claims {
+		v.Claims[i].Line = in.Lines[v.Claims[i].Claim]
 		if claim, err := claims.ParseClaim(v.Claims[i].Claim); err == nil {
 			v.Claims[i].Findings = v.findingsOf(claim, in.Log.Meta.Workloads)
 		}

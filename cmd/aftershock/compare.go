@@ -13,13 +13,18 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/series"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
+	"github.com/aftershock-chaos/aftershock/internal/wholefile"
 	"github.com/aftershock-chaos/aftershock/results/claims"
 	"github.com/aftershock-chaos/aftershock/results/compare"
+	"github.com/aftershock-chaos/aftershock/results/compare/page"
+	"github.com/aftershock-chaos/aftershock/results/judge"
+	"github.com/aftershock-chaos/aftershock/results/rundir"
 )
 
 // compareFlags are the flags of `compare`.
 type compareFlags struct {
 	format    string
+	html      string
 	baseline  []string
 	facts     []string
 	tolerance percentFlag
@@ -41,16 +46,21 @@ run, or those of --facts. Six runs on each side are the fewest that can tell a
 dozen facts apart; make them interleaved, with run --repeat 6 and vary or --base,
 or the machine's moods are compared.
 
+--html draws the latest runs of both over each other: percentiles, and operations,
+latency and lag over time, aligned at the first fault; with the facts that differ.
+
 Exit codes: 0 nothing is worse, 1 a fact is worse by more than --tolerance, 3 the
 input is wrong, also where the plans of the runs differ in more than they vary.`,
 		Example: `  aftershock compare runs/20260101T120000-kill-7-abcdefgh-group runs/20260102T120000-kill-7-ijklmnop-group
   aftershock compare 'runs/*-before-*' 'runs/*-after-*' --format markdown
-  aftershock compare --baseline baselines/main runs/latest`,
+  aftershock compare --baseline baselines/main runs/latest
+  aftershock compare runs/before runs/after --html compare.html`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return untilInterrupted(c.Context(), func(context.Context) error { return f.run(args) })
 		},
 	}
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
+	c.Flags().StringVar(&f.html, "html", "", "write a page that draws both over each other into this file as well")
 	c.Flags().StringArrayVar(&f.baseline, "baseline", nil, "directory of runs to compare with (repeatable)")
 	c.Flags().StringSliceVar(&f.facts, "facts", nil, "facts to test, or all")
 	c.Flags().Var(&f.tolerance, "tolerance", "how much worse a fact may be")
@@ -85,10 +95,44 @@ func (f compareFlags) run(args []string) error {
 	if err := print(stdout, all...); err != nil {
 		return fmt.Errorf("print the comparison: %w", err)
 	}
+	if f.html != "" {
+		if err := drawPairs(f.html, pairs, all); err != nil {
+			return err
+		}
+	}
 	if worse {
 		return exitError{exitViolated}
 	}
 	return nil
+}
+
+// drawPairs writes the page that draws the latest runs of each pair over each other.
+func drawPairs(path string, pairs [][2]compare.Group, all []*compare.Comparison) error {
+	in := page.Input{}
+	for _, pair := range pairs {
+		for _, g := range pair {
+			v := g.Runs[len(g.Runs)-1]
+			if slices.ContainsFunc(in.Runs, func(r page.Run) bool { return r.ID == v.Dir }) {
+				continue
+			}
+			dir, err := rundir.Open(v.Dir)
+			if err != nil {
+				return fmt.Errorf("%w: %w", failure.ErrInput, err)
+			}
+			over, _, err := judge.Timeline(dir, v, 0)
+			if err != nil {
+				return fmt.Errorf("%w: draw %s: %w", failure.ErrInput, v.Dir, err)
+			}
+			in.Runs = append(in.Runs, page.Run{ID: v.Dir, Verdict: v, Over: over})
+		}
+	}
+	for _, c := range all {
+		if max(c.Runs[0], c.Runs[1]) > 1 {
+			in.Groups = append(in.Groups, c)
+		}
+	}
+	err := wholefile.Write(path, 0o644, func(w io.Writer) error { return page.HTML(w, in) })
+	return failure.Infrastructure("write "+path, err)
 }
 
 func nearFact(name string) string {

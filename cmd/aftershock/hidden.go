@@ -8,17 +8,20 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
 
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
 	"github.com/aftershock-chaos/aftershock/cluster/probe"
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
 	"github.com/aftershock-chaos/aftershock/harness"
+	"github.com/aftershock-chaos/aftershock/internal/build"
+	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/targets"
 	alltargets "github.com/aftershock-chaos/aftershock/targets/all"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// The commands that nobody types: what hosts, sandboxes and runs start.
+// The commands that nobody types: what hosts, sandboxes, runs and releases start.
 
 // agentCommand is the first process of every node.
 func agentCommand() *cobra.Command {
@@ -36,8 +39,8 @@ func agentCommand() *cobra.Command {
 	return c
 }
 
-// serveCommand is what a node runs when its target prepares the server's start.
-func serveCommand() *cobra.Command {
+// targetCommand is what a node runs when its target prepares the server's start.
+func targetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: kit.ServeCommand + " TARGET [ARG...]", Short: "Prepare and start a target's server in a node", Hidden: true,
 		DisableFlagParsing: true, Args: cobra.MinimumNArgs(1),
@@ -91,5 +94,29 @@ func reapCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: reaper.Command, Short: "Clean up after a run that is killed (started by the harness, not by hand)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return harness.Reap(c.Context(), c.InOrStdin()) },
+	}
+}
+
+// manCommand writes a manual page for each command. Their date is that of
+// SOURCE_DATE_EPOCH, or today.
+func manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "man DIR",
+		Short:  "Write the manual pages",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o755); err != nil {
+				return fmt.Errorf("%w: write the manual: %w", failure.ErrInfrastructure, err)
+			}
+			root := c.Root()
+			root.InitDefaultCompletionCmd()
+			root.DisableAutoGenTag = true
+			header := &doc.GenManHeader{Title: "AFTERSHOCK", Section: "1", Source: "aftershock " + build.Version(), Manual: "Aftershock"}
+			if err := doc.GenManTree(root, header, args[0]); err != nil {
+				return fmt.Errorf("%w: write the manual: %w", failure.ErrInfrastructure, err)
+			}
+			return nil
+		},
 	}
 }

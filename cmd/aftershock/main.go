@@ -80,8 +80,8 @@ func exitCode(err error) int {
 // commands are the subcommands, each of which has a file of its own, but for those
 // that are hidden (hidden.go).
 var commands = []func() *cobra.Command{
-	initCommand, validateCommand, runCommand, studyCommand, checkCommand, compareCommand, exportCommand, reportCommand, listCommand, doctorCommand, cleanCommand, pruneCommand,
-	rippleCommand, agentCommand, serveCommand, sandboxCommand, probeCommand, reapCommand,
+	initCommand, validateCommand, runCommand, studyCommand, checkCommand, compareCommand, exportCommand, reportCommand, listCommand, doctorCommand, cleanCommand, pruneCommand, serveCommand, siteCommand,
+	manCommand, rippleCommand, agentCommand, targetCommand, sandboxCommand, probeCommand, reapCommand,
 }
 
 func newRoot() *cobra.Command {

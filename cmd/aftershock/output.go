@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/report"
 )
@@ -40,6 +42,7 @@ var formats = []struct {
 	write func(io.Writer, ...*results.Verdict) error
 }{
 	{"text", printText}, {"json", report.JSON}, {"junit", report.JUnit}, {"table", report.Comparison}, {"markdown", report.Markdown},
+	{"github", printGitHub}, {"gitlab", report.GitLab},
 }
 
 // formatNames is "text, json, junit, table or markdown".
@@ -78,6 +81,23 @@ func printHeadline(w io.Writer, verdicts ...*results.Verdict) error {
 		}
 	}
 	return nil
+}
+
+// printGitHub writes annotations, and appends the summary to the file that GitHub's runner
+// names for it. Elsewhere it writes the summary alone.
+func printGitHub(w io.Writer, verdicts ...*results.Verdict) error {
+	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	if path == "" {
+		return report.GitHub(w, verdicts...)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("%w: write the summary that GITHUB_STEP_SUMMARY names: %w", failure.ErrInfrastructure, err)
+	}
+	if err := errors.Join(report.GitHub(f, verdicts...), f.Close()); err != nil {
+		return fmt.Errorf("%w: write the summary that GITHUB_STEP_SUMMARY names: %w", failure.ErrInfrastructure, err)
+	}
+	return report.GitHubAnnotations(w, verdicts...)
 }
 
 // printText writes summaries for the terminal they go to.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/wholefile"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/report"
@@ -22,10 +23,13 @@ func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report RUN…",
 		Short: "Print the saved verdicts of earlier runs, or compare them",
-		Long: `Print the verdicts that earlier runs saved, without checking again. The formats
+		Long: `Print the verdicts that earlier runs saved, without checking again. RUN is a run's
+directory, or a file of verdicts that --format json wrote. The formats
 table and markdown compare runs: one row for each plan, where it ran several
 times the worst loss and the median of the rest. A run that is named twice
-counts once. The exit code is 0 unless a run directory cannot be read.`,
+counts once. The format github writes the summary of a step, appended to the file
+that GITHUB_STEP_SUMMARY names where there is one, and annotations; gitlab is a
+report of code quality, and junit is of tests. The exit code is 0 unless a run directory cannot be read.`,
 		Example: `  aftershock report runs/latest
   aftershock report runs/* --format table
   aftershock report runs/* --into README.md`,
@@ -60,6 +64,14 @@ func readVerdicts(paths []string) ([]*results.Verdict, error) {
 	var verdicts []*results.Verdict
 	var seen []string
 	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			told, err := readReport(path)
+			if err != nil {
+				return nil, err
+			}
+			verdicts = append(verdicts, told...)
+			continue
+		}
 		dir, err := rundir.Open(path)
 		if err != nil {
 			return nil, err
@@ -77,6 +89,20 @@ func readVerdicts(paths []string) ([]*results.Verdict, error) {
 			return nil, err
 		}
 		verdicts = append(verdicts, v)
+	}
+	return verdicts, nil
+}
+
+// readReport reads the verdicts that a command wrote with --format json.
+func readReport(path string) ([]*results.Verdict, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: read the report: %w", failure.ErrInput, err)
+	}
+	defer f.Close()
+	verdicts, err := report.ReadJSON(f)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w; name run directories, or what --format json wrote", failure.ErrInput, path, err)
 	}
 	return verdicts, nil
 }

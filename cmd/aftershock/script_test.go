@@ -61,6 +61,7 @@ func script(t *testing.T, files ...string) {
 			}
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("PLANS", mustAbs("../../plans"))
+			env.Setenv("REPOSITORY", mustAbs("../.."))
 			env.Setenv("TMPDIR", env.WorkDir)
 			env.Values[theirsKey{}] = &theirs{}
 			for _, name := range []string{"DOCKER_HOST", "HOME"} {
@@ -133,14 +134,14 @@ func awaitGone(limit time.Duration, left func() []string) []string {
 }
 
 func TestCommandLine(t *testing.T) {
-	script(t, "usage.txtar", "plans.txtar", "list.txtar", "shipped.txtar", "rundir.txtar", "report.txtar", "foreign.txtar", "bounds.txtar")
+	script(t, "usage.txtar", "plans.txtar", "list.txtar", "shipped.txtar", "rundir.txtar", "report.txtar", "site.txtar", "foreign.txtar", "bounds.txtar")
 }
 
 func TestLocalHost(t *testing.T) {
 	if err := local.Available(t.Context()); err != nil {
 		t.Skipf("host local: %v", err)
 	}
-	script(t, "first-steps.txtar", "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar", "local-ycsb.txtar", "local-pipeline.txtar", "local-control.txtar", "local-outside.txtar", "study.txtar", "local-series.txtar")
+	script(t, "first-steps.txtar", "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar", "local-ycsb.txtar", "local-pipeline.txtar", "local-control.txtar", "local-outside.txtar", "study.txtar", "local-series.txtar", "ci.txtar")
 }
 
 func TestDockerHost(t *testing.T) {

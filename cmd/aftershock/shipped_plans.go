@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
+	"github.com/aftershock-chaos/aftershock/internal/units"
 	"github.com/aftershock-chaos/aftershock/plans"
 )
 
@@ -81,4 +83,26 @@ func noPlan(arg string, shipped []shippedPlan) error {
 		meant = "did you mean " + orList(namesakes) + "? "
 	}
 	return fmt.Errorf("%w: there is no plan file %s, and no shipped plan of that name; %s`aftershock list plans` tells what is shipped", failure.ErrInput, arg, meant)
+}
+
+// planListing is a shipped plan.
+type planListing struct {
+	Name   string   `json:"name"`
+	File   string   `json:"file"` // as `run` takes it
+	About  string   `json:"about"`
+	Target string   `json:"target"`
+	Claims []string `json:"claims"`
+}
+
+func planListings() ([]planListing, error) {
+	shipped, err := shippedPlans()
+	list := []planListing{}
+	for _, s := range shipped {
+		list = append(list, planListing{Name: s.plan.Name, File: s.file, About: s.plan.About, Target: s.plan.Target.Name, Claims: append([]string{}, s.plan.Claims...)})
+	}
+	return list, err
+}
+
+func listPlan(w io.Writer, p *planListing) {
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.File, p.Target, units.Plural(len(p.Claims), "claim", "claims"), p.About)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/internal/units"
 	"github.com/aftershock-chaos/aftershock/internal/wholefile"
 	"github.com/aftershock-chaos/aftershock/plans"
+	"github.com/aftershock-chaos/aftershock/results/rundir"
 	"github.com/aftershock-chaos/aftershock/results/study"
 	"github.com/aftershock-chaos/aftershock/results/study/page"
 )
@@ -144,14 +146,14 @@ func (f studyFlags) one(ctx context.Context, j *studies.Job) (*study.Study, erro
 	if s == nil {
 		return nil, err
 	}
-	html := func(w io.Writer) error { return page.HTML(w, s) }
+	alone := func(w io.Writer) error { return page.HTML(w, s, nil) }
 	files := map[string]func(io.Writer) error{
-		filepath.Join(dir, "study.html"): html,
+		filepath.Join(dir, "study.html"): func(w io.Writer) error { return page.HTML(w, s, reportsFrom(dir)) },
 		filepath.Join(dir, "study.md"):   func(w io.Writer) error { return study.Markdown(w, s) },
 		filepath.Join(dir, "study.json"): func(w io.Writer) error { return study.JSON(w, s) },
 	}
 	if f.pages != "" {
-		files[filepath.Join(f.pages, strings.Join(append([]string{s.Name}, j.Targets()...), "-")+".html")] = html
+		files[filepath.Join(f.pages, strings.Join(append([]string{s.Name}, j.Targets()...), "-")+".html")] = alone
 	}
 	for path, write := range files {
 		if wrong := wholefile.Write(path, 0o644, write); wrong != nil {
@@ -163,6 +165,28 @@ func (f studyFlags) one(ctx context.Context, j *studies.Job) (*study.Study, erro
 	}
 	fmt.Fprintln(os.Stderr, "study", filepath.Join(dir, "study.html"))
 	return s, err
+}
+
+// reportsFrom finds the reports of runs by paths from a folder that they are in.
+func reportsFrom(folder string) func(run string) string {
+	return func(run string) string {
+		path, err := relative(folder, run)
+		if err != nil || path == ".." || strings.HasPrefix(path, ".."+string(filepath.Separator)) {
+			return ""
+		}
+		to := url.URL{Path: filepath.ToSlash(filepath.Join(path, rundir.ReportFile))}
+		return to.String()
+	}
+}
+
+// relative is a path from a folder, however both are told.
+func relative(folder, path string) (string, error) {
+	from, err := filepath.Abs(folder)
+	to, wrong := filepath.Abs(path)
+	if err = errors.Join(err, wrong); err != nil {
+		return "", err
+	}
+	return filepath.Rel(from, to)
 }
 
 // studyInto puts a study into a Markdown file.

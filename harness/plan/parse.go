@@ -32,7 +32,7 @@ func Load(path string, overrides []Override, words Words) ([]*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: read the plan: %w; name a readable file", failure.ErrInput, err)
 	}
-	return Parse(path, data, overrides, words)
+	return parse(path, origin(path), data, overrides, words)
 }
 
 // Parse reads the plans of a YAML file, one a document, with defaults
@@ -42,8 +42,12 @@ func Load(path string, overrides []Override, words Words) ([]*Plan, error) {
 // path ends its varying. Errors are *Error, at most ten of them joined and
 // in the order of the lines, and wrap ErrInput.
 func Parse(name string, data []byte, overrides []Override, words Words) ([]*Plan, error) {
+	return parse(name, "", data, overrides, words)
+}
+
+func parse(name, path string, data []byte, overrides []Override, words Words) ([]*Plan, error) {
 	data = yamltree.UnixText(data)
-	file := source{File: yamltree.File{Name: name, Lines: strings.Split(string(data), "\n")}, words: words}
+	file := source{File: yamltree.File{Name: name, Lines: strings.Split(string(data), "\n")}, path: path, words: words}
 	trees, found := file.Parse(data)
 	if len(trees) == 0 && len(found) == 0 {
 		found = append(found, file.At(yamltree.Place{}, "", "the file holds no plan", "write one, or see plans/quickstart.yaml"))
@@ -75,6 +79,7 @@ func Parse(name string, data []byte, overrides []Override, words Words) ([]*Plan
 // them again with other values.
 type source struct {
 	yamltree.File
+	path        string // of the file on disk; empty: there is none
 	defaultName string
 	tree        *yamltree.Node // of one plan, with the overrides applied
 	torn        bool           // parts of the tree could not be read

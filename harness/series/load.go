@@ -116,6 +116,7 @@ func (l *loader) run(path string) error {
 	if err != nil {
 		return err
 	}
+	v.Dir = dir.Path() // it may have been moved since
 	at := l.group(v.Plan.Varied)
 	l.groups[at].Runs = append(l.groups[at].Runs, v)
 	return nil

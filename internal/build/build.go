@@ -1,10 +1,16 @@
 // Package build tells what this program was built of.
 package build
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"strings"
+)
 
-// Version is the commit that the program was built of, where Go recorded it, and
-// Go's own version.
+// The linker sets, in a release, what it is called and the commit that it is of.
+var release, commit string
+
+// Version is the release, if it is one, the commit that the program was built of, where
+// Go recorded it, and Go's own version.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -19,5 +25,8 @@ func Version() string {
 			dirty = "-dirty"
 		}
 	}
-	return revision + dirty + " " + info.GoVersion
+	if commit != "" {
+		revision, dirty = commit, ""
+	}
+	return strings.TrimSpace(release + " " + revision + dirty + " " + info.GoVersion)
 }

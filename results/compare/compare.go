@@ -171,6 +171,28 @@ var Headline = []string{
 	"load.dropped", "cost.cpu.per_write", "cost.network.per_write", "cost.disk.per_write", "rto.client.write", "rto.client.read", "rpo.ops",
 }
 
+// Rank is a fact's place in Headline; their number for those that are not there.
+func Rank(name string) int {
+	pattern := claims.PatternOf(name)
+	if at := slices.IndexFunc(Headline, func(h string) bool { return h == name || h == pattern }); at >= 0 {
+		return at
+	}
+	return len(Headline)
+}
+
+// Claimed are the facts that the plans of runs claim something of, in their order.
+func Claimed(runs ...*results.Verdict) []string {
+	var all []string
+	for _, run := range runs {
+		for _, result := range run.Claims {
+			if claim, err := claims.ParseClaim(result.Claim); err == nil {
+				all = append(all, claim.Facts()...)
+			}
+		}
+	}
+	return all
+}
+
 // chosen are the facts to test.
 func (o Options) chosen(base, head Group, all []checkers.Fact) []string {
 	var names []string
@@ -185,22 +207,14 @@ func (o Options) chosen(base, head Group, all []checkers.Fact) []string {
 	if len(o.Facts) > 0 {
 		return names
 	}
-	for _, g := range []Group{base, head} {
-		for _, run := range g.Runs {
-			for _, result := range run.Claims {
-				if claim, err := claims.ParseClaim(result.Claim); err == nil {
-					for _, name := range claim.Facts() {
-						add(name)
-					}
-				}
-			}
-		}
+	for _, name := range Claimed(slices.Concat(base.Runs, head.Runs)...) {
+		add(name)
 	}
 	for _, fact := range all {
 		if unknown(fact.Name, base, head) {
 			continue
 		}
-		if o.All || slices.Contains(Headline, fact.Name) || slices.Contains(Headline, claims.PatternOf(fact.Name)) {
+		if o.All || Rank(fact.Name) < len(Headline) {
 			add(fact.Name)
 		}
 	}

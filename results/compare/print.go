@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -33,9 +34,12 @@ func anyWorse(list []*Comparison) bool {
 // columns of a comparison's table.
 var columns = []string{"fact", "base", "head", "ratio", "effect", "p (Holm)", "answer"}
 
-// cells of a row: medians with their intervals, head over base, how many more of
+// Columns are the heads of what Cells tells.
+func Columns() []string { return slices.Clone(columns) }
+
+// Cells of a row: medians with their intervals, head over base, how many more of
 // the pairs of runs have the greater value in head (rank-biserial), the p-value.
-func (r *Row) cells() []string {
+func (r *Row) Cells() []string {
 	ratio := "–"
 	if r.Ratio != nil {
 		if ratio = round3(r.Ratio.Least); !r.Ratio.Exact() {
@@ -81,7 +85,7 @@ func Text(w io.Writer, list ...*Comparison) error {
 				rest++
 				continue
 			}
-			fmt.Fprintln(table, "  "+strings.Join(c.Rows[j].cells(), "\t"))
+			fmt.Fprintln(table, "  "+strings.Join(c.Rows[j].Cells(), "\t"))
 		}
 		_ = table.Flush() // a buffer takes all
 		if rest > 0 {
@@ -116,7 +120,7 @@ func Markdown(w io.Writer, list ...*Comparison) error {
 			if c.Rows[j].Answer == Untested {
 				continue
 			}
-			cells := c.Rows[j].cells()
+			cells := c.Rows[j].Cells()
 			for k := range cells {
 				cells[k] = escape(cells[k])
 			}

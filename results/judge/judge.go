@@ -39,6 +39,7 @@ type Record struct {
 	Image    string
 	Version  string // that the servers said they are
 	Claims   []string
+	Origin   plan.Origin // of the plan's claims
 	Schedule []faults.Planned
 	Started  time.Time
 	Machine  *results.Machine // nil: nobody tells
@@ -81,7 +82,9 @@ func (r *Record) Judge(ctx context.Context) (*results.Verdict, *results.Measured
 		text, _ := r.Plan.YAML() // it was parsed or validated; at worst the report lacks it
 		in.MinOps, in.Effect, in.Control = r.Plan.Gates.MinOps, float64(r.Plan.Gates.RandomFaults)/100, r.control()
 		in.Plan = results.PlanInfo{Name: r.Plan.Name, About: r.Plan.About, Seed: r.Plan.Seed, Host: r.Host, Image: r.Image, Version: r.Version,
-			Target: r.Plan.Target.Words(), TargetName: r.Plan.Target.Name, Options: r.Plan.Target.Options, Replicas: r.Plan.Target.Replicas, Varied: r.Varied, YAML: string(text), Currency: r.Plan.Prices["currency"]}
+			Target: r.Plan.Target.Words(), TargetName: r.Plan.Target.Name, Options: r.Plan.Target.Options, Replicas: r.Plan.Target.Replicas, Varied: r.Varied, YAML: string(text), Currency: r.Plan.Prices["currency"],
+			File: r.Origin.File, Line: r.Origin.Line}
+		in.Lines = r.Origin.Claims
 	}
 	if r.foreign != nil {
 		in.Names = r.foreign.Names
@@ -258,12 +261,22 @@ func loadRecorded(ctx context.Context, path string, options Options) (*Record, e
 		r.Log.EventsTorn = why
 	}
 	if old, err := dir.ReadVerdict(); err == nil {
+		r.Origin = originOf(old)
 		r.Started, r.Host, r.Image, r.Version, r.Varied, r.Notes = old.Started, old.Plan.Host, old.Plan.Image, old.Plan.Version, old.Plan.Varied, old.Notes
 		r.Notes = slices.DeleteFunc(r.Notes, func(note string) bool { return strings.HasPrefix(note, fromDisk) })
 	} else if info, err := os.Stat(dir.File(rundir.PlanFile)); err == nil {
 		r.Started = info.ModTime()
 	}
 	return r, nil
+}
+
+// originOf is where a verdict of before says that the plan stands.
+func originOf(v *results.Verdict) plan.Origin {
+	o := plan.Origin{File: v.Plan.File, Line: v.Plan.Line, Claims: map[string]int{}}
+	for _, c := range v.Claims {
+		o.Claims[c.Claim] = c.Line
+	}
+	return o
 }
 
 // loadFile reads a history that is no run directory.

@@ -31,6 +31,7 @@ type junitSuite struct {
 	Skipped    int             `xml:"skipped,attr"`
 	Time       string          `xml:"time,attr"`
 	Timestamp  string          `xml:"timestamp,attr"`
+	File       string          `xml:"file,attr,omitempty"`
 	Properties []junitProperty `xml:"properties>property"`
 	Cases      []junitCase     `xml:"testcase"`
 	Out        string          `xml:"system-out,omitempty"`
@@ -45,6 +46,8 @@ type junitCase struct {
 	Name      string        `xml:"name,attr"`
 	Classname string        `xml:"classname,attr"`
 	Time      string        `xml:"time,attr"`
+	File      string        `xml:"file,attr,omitempty"`
+	Line      int           `xml:"line,attr,omitempty"`
 	Failure   *junitProblem `xml:"failure"`
 	Error     *junitProblem `xml:"error"`
 }
@@ -56,8 +59,9 @@ type junitProblem struct {
 }
 
 // JUnit writes the verdicts as JUnit XML: one test suite for each run, one test
-// case for each claim and each gate. A violated claim is a failure with its
-// evidence, an unknown claim and a gate that is not met are errors.
+// case for each claim and each gate, with its place in the plan's file. A violated
+// claim is a failure with its own evidence, an unknown claim and a gate that is not met
+// are errors. Readers add up the times of cases: each has its share of the run's.
 func JUnit(w io.Writer, verdicts ...*results.Verdict) error {
 	all := junitSuites{Name: "aftershock"}
 	var total int64
@@ -90,7 +94,7 @@ func junitSuiteOf(v *results.Verdict) junitSuite {
 		name += fmt.Sprintf(" %s=%s", plain(s.Path), plain(s.Value))
 	}
 	suite := junitSuite{
-		Name: name, Time: junitTime(v.Duration), Timestamp: v.Started.UTC().Format("2006-01-02T15:04:05"),
+		Name: name, Time: junitTime(v.Duration), Timestamp: v.Started.UTC().Format("2006-01-02T15:04:05"), File: plain(v.Plan.File),
 		Properties: []junitProperty{
 			{"verdict", string(v.Verdict)},
 			{"seed", fmt.Sprint(v.Plan.Seed)},
@@ -105,11 +109,14 @@ func junitSuiteOf(v *results.Verdict) junitSuite {
 		suite.add(junitClaim(name, c, v.Findings))
 	}
 	for _, g := range v.Gates {
-		tc := junitCase{Name: "gate: " + plain(g.Name), Classname: name, Time: "0.000"}
+		tc := junitCase{Name: "gate: " + plain(g.Name), Classname: name, Line: v.Plan.Line}
 		if !g.Met {
 			tc.Error = &junitProblem{Message: plain(g.Detail), Type: "gate", Text: g.Detail}
 		}
 		suite.add(tc)
+	}
+	for i := range suite.Cases {
+		suite.Cases[i].File, suite.Cases[i].Time = suite.File, junitTime(v.Duration/int64(len(suite.Cases)))
 	}
 	return suite
 }
@@ -126,7 +133,7 @@ func (s *junitSuite) add(c junitCase) {
 }
 
 func junitClaim(class string, c results.ClaimResult, findings []results.Finding) junitCase {
-	tc := junitCase{Name: "claim: " + plain(c.Claim), Classname: class, Time: "0.000"}
+	tc := junitCase{Name: "claim: " + plain(c.Claim), Classname: class, Line: c.Line}
 	switch c.Answer {
 	case results.Holds:
 	case results.Violated:

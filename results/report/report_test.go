@@ -26,12 +26,18 @@ func TestGolden(t *testing.T) {
 			v.Values[i].Unit = checkers.Number
 		}
 	}
+	held := sampleInput()
+	held.Plan.Name, held.Claims = "calm", held.Claims[1:2]
+	holding := results.Judge(held)
 	for name, write := range map[string]func(*bytes.Buffer) error{
 		"report.txt":  func(b *bytes.Buffer) error { return Text(b, v, TextOptions{}) },
 		"narrow.txt":  func(b *bytes.Buffer) error { return Text(b, v, TextOptions{Width: 60}) },
 		"color.txt":   func(b *bytes.Buffer) error { return Text(b, v, TextOptions{Color: true}) },
 		"report.json": func(b *bytes.Buffer) error { return JSON(b, v) },
 		"report.xml":  func(b *bytes.Buffer) error { return JUnit(b, v) },
+		"github.md":   func(b *bytes.Buffer) error { return GitHub(b, holding, v) },
+		"github.txt":  func(b *bytes.Buffer) error { return GitHubAnnotations(b, holding, v) },
+		"gitlab.json": func(b *bytes.Buffer) error { return GitLab(b, holding, v) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -89,7 +95,7 @@ const hostile = "<script>alert(1)</script>&\"'\x1b[31m\x00\u202e]]>\r\n{{.}}"
 // hostileVerdict has hostile text wherever a name or a message can come from.
 func hostileVerdict(t *testing.T) *results.Verdict {
 	in := sampleInput()
-	in.Plan = results.PlanInfo{Name: hostile, About: hostile, Host: hostile, Target: hostile, YAML: hostile, Varied: []results.Setting{{Path: hostile, Value: hostile}}}
+	in.Plan = results.PlanInfo{File: hostile, Name: hostile, About: hostile, Host: hostile, Target: hostile, YAML: hostile, Varied: []results.Setting{{Path: hostile, Value: hostile}}}
 	in.Claims, in.Dir, in.Notes = []string{hostile}, hostile, []string{hostile}
 	in.Planned[0].Kind, in.Planned[0].What = hostile, hostile
 	in.Log.Meta.Nodes, in.Log.Meta.Run = []string{hostile, hostile, hostile}, hostile
@@ -269,6 +275,8 @@ func TestReportsTellOfWriteErrors(t *testing.T) {
 		"text":    Text(fullDisk{}, v, TextOptions{}),
 		"json":    JSON(fullDisk{}, v),
 		"junit":   JUnit(fullDisk{}, v),
+		"github":  errors.Join(GitHub(fullDisk{}, v), GitHubAnnotations(fullDisk{}, v)),
+		"gitlab":  GitLab(fullDisk{}, v),
 		"table":   Table(fullDisk{}, []*results.Verdict{v}),
 	} {
 		if !errors.Is(err, errFull) {

@@ -22,7 +22,9 @@ func sampleInput() results.Input {
 		Plan: results.PlanInfo{
 			Name: "postgres-async", About: "asynchronous replication loses acknowledged writes when the primary dies",
 			Seed: 7, Host: "docker", Target: "postgres, synchronous_commit local", Replicas: 2, YAML: "name: postgres-async\nseed: 7\n",
+			File: "plans/async.yaml", Line: 3,
 		},
+		Lines:  map[string]int{"writes.lost == 0": 21, "failover.max < 10s": 23},
 		Claims: []string{"writes.lost == 0", "reads.staleness.p99 < 1s", "failover.max < 10s"},
 		MinOps: 100,
 		Planned: []results.PlannedFault{

@@ -79,6 +79,7 @@ type Row struct {
 	Runs     int               `json:"runs"`
 	Left     int               `json:"left,omitempty"`    // runs that do not count
 	Missing  string            `json:"missing,omitempty"` // why there is nothing
+	Dirs     []string          `json:"-"`                 // of the runs that count
 }
 
 // Name is the row's settings.
@@ -289,6 +290,13 @@ func (m *measured) note(text string) {
 
 func (m *measured) row(columns []Column) Row {
 	r := Row{Settings: m.variant.Settings, Runs: m.made, Left: m.left, Missing: m.variant.Missing}
+	for _, kind := range append([]string{""}, question.Kinds...) {
+		for _, run := range m.groups[kind].Runs {
+			if run.Dir != "" {
+				r.Dirs = append(r.Dirs, run.Dir)
+			}
+		}
+	}
 	for _, c := range columns {
 		r.Cells = append(r.Cells, m.cell(c))
 	}

@@ -28,7 +28,7 @@ func (s *subject) add(words ...string) { s.commands = append(s.commands, words) 
 const tiny, little = "64KiB", "1MiB"
 
 // hidden are the commands that no help names.
-var hidden = []string{"sandbox", "serve", "agent", "probe"}
+var hidden = []string{"sandbox", "serve-target", "agent", "probe"}
 
 // forms is what a program offers, by its own help.
 type forms struct {

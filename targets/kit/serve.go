@@ -14,7 +14,7 @@ import (
 
 // ServeCommand is the name of the aftershock command that runs a target's
 // Launch in a node.
-const ServeCommand = "serve"
+const ServeCommand = "serve-target"
 
 // Serve is the command of a node whose target is a targets.Launcher.
 func Serve(target string, args ...string) []string {

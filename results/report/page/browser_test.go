@@ -5,84 +5,32 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
-	cdlog "github.com/chromedp/cdproto/log"
 	cdpage "github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/aftershock-chaos/aftershock/results/webtest"
 )
 
-// browser starts a headless Chromium and notes whatever it complains about.
-type browser struct {
-	ctx context.Context
-	mu  sync.Mutex
-	bad []string
-}
-
-// chromium is the browser's program; without one the test is skipped by name.
-func chromium(t testing.TB) string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("no Chromium is installed: scripts/browser installs it and runs this test")
-	return ""
-}
-
-func newBrowser(t testing.TB) *browser {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WSURLReadTimeout(2*time.Minute), chromedp.UserDataDir(t.TempDir()))
-	allocated, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancelTab := chromedp.NewContext(allocated)
-	t.Cleanup(cancelTab)
-	limited, cancelTime := context.WithTimeout(ctx, 150*time.Second)
-	t.Cleanup(cancelTime)
-	b := &browser{ctx: limited}
-	chromedp.ListenTarget(limited, func(ev any) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		switch e := ev.(type) {
-		case *runtime.EventExceptionThrown:
-			b.bad = append(b.bad, "exception: "+e.ExceptionDetails.Error())
-		case *runtime.EventConsoleAPICalled:
-			b.bad = append(b.bad, fmt.Sprintf("console: %s", e.Type))
-		case *cdlog.EventEntryAdded:
-			b.bad = append(b.bad, "log: "+e.Entry.Text)
-		}
-	})
-	return b
-}
-
-func (b *browser) do(t testing.TB, actions ...chromedp.Action) {
-	t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
-		t.Fatal(err)
-	}
-}
+// browser looks at reports.
+type browser struct{ *webtest.Browser }
 
 // open shows a file and waits until everything is drawn.
 func (b *browser) open(t testing.TB, path, hash string) {
 	t.Helper()
-	b.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate("file://"+path+hash), chromedp.WaitReady(`html[data-ready="yes"]`, chromedp.ByQuery))
+	b.Open(t, "file://"+path+hash)
 }
 
 // ask is what an expression gives in the page.
-func ask[T any](t testing.TB, b *browser, expression string) (answer T) {
+func ask[T any](t testing.TB, b *browser, expression string) T {
 	t.Helper()
-	b.do(t, chromedp.Evaluate(expression, &answer))
-	return answer
+	return webtest.Ask[T](t, b.Browser, expression)
 }
 
 // saved writes a page into a file.
@@ -97,14 +45,14 @@ func saved(t testing.TB, in Input) string {
 
 // TestBrowser looks at the report as people do.
 func TestBrowser(t *testing.T) {
-	b := newBrowser(t)
+	b := &browser{webtest.New(t)}
 	path := saved(t, sample())
 	for _, size := range []struct {
 		name          string
 		width, height int64
 	}{{"desk", 1440, 900}, {"tablet", 820, 1180}, {"phone", 390, 844}} {
 		t.Run(size.name, func(t *testing.T) {
-			b.do(t, chromedp.EmulateViewport(size.width, size.height))
+			b.Size(t, size.width, size.height)
 			b.open(t, path, "")
 			b.looks(t)
 			b.zooms(t)
@@ -124,7 +72,7 @@ func TestBrowser(t *testing.T) {
 		}
 	})
 	t.Run("dark", func(t *testing.T) {
-		b.do(t, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+		b.Dark(t, true)
 		b.open(t, path, "")
 		if got := ask[string](t, b, `getComputedStyle(document.body).backgroundColor`); got != "rgb(20, 22, 26)" {
 			t.Errorf("the dark page is %s", got)
@@ -137,29 +85,16 @@ func TestBrowser(t *testing.T) {
 		}
 	})
 	t.Run("print", func(t *testing.T) { b.open(t, path, ""); b.prints(t) })
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.bad) > 0 {
-		t.Errorf("the browser complains:\n%s", strings.Join(b.bad, "\n"))
-	}
+	b.Clean(t)
 }
 
 // looks wants every picture drawn within the window, and every part named.
 func (b *browser) looks(t *testing.T) {
 	t.Helper()
-	if over := ask[int](t, b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
-		t.Errorf("the page is %d pixels wider than the window", over)
-	}
+	b.Fits(t)
 	drawn := ask[[]string](t, b, `[...document.querySelectorAll(".chart")].filter(c => !c.closest("[hidden]")).map(c => { const k = c.querySelector("canvas"); return c.id + (k && k.width > 100 && k.getContext("2d").getImageData(0, 0, k.width, k.height).data.some(v => v) ? "" : " is empty"); })`)
 	if got := strings.Join(drawn, ", "); got != "lanes, latency, rates, lag, staleness, resources, tail" {
 		t.Errorf("drawn are %s", got)
-	}
-	unnamed := ask[[]string](t, b, `[...document.querySelectorAll("button, a, [role], summary, section, #charts")].filter(e => !(e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.textContent.trim())).map(e => e.outerHTML.slice(0, 80))`)
-	if len(unnamed) > 0 {
-		t.Errorf("without a name: %q", unnamed)
-	}
-	if ids := ask[int](t, b, `(all => all.length - new Set(all).size)([...document.querySelectorAll("[id]")].map(e => e.id))`); ids != 0 {
-		t.Errorf("%d ids are there twice", ids)
 	}
 }
 
@@ -176,7 +111,7 @@ func (b *browser) mouse(t *testing.T, kind input.MouseType, x, y float64) {
 	if kind != input.MouseMoved {
 		event = event.WithButton(input.Left).WithClickCount(1)
 	}
-	b.do(t, event)
+	b.Do(t, event)
 }
 
 // zooms drags over the latency and wants all lanes to follow, and the address to say so.
@@ -199,11 +134,11 @@ func (b *browser) zooms(t *testing.T) {
 	if hash := ask[string](t, b, `location.hash`); !regexp.MustCompile(`^#t=(3|2\.9\d*|3\.0\d*),(5|4\.9\d*|5\.0\d*)$`).MatchString(hash) {
 		t.Errorf("the address ends with %q", hash)
 	}
-	b.do(t, chromedp.Click("#zoom-in"), chromedp.Click("#zoom-in"))
+	b.Do(t, chromedp.Click("#zoom-in"), chromedp.Click("#zoom-in"))
 	if after := ask[int](t, b, `R.latency.index`); after <= before {
 		t.Errorf("zooming in shows level %d after %d", after, before)
 	}
-	b.do(t, chromedp.Click("#whole"))
+	b.Do(t, chromedp.Click("#whole"))
 	if got := ask[string](t, b, `document.getElementById("range").textContent`); !strings.HasPrefix(got, "all of") {
 		t.Errorf("All shows %s", got)
 	}
@@ -214,7 +149,7 @@ func (b *browser) hovers(t *testing.T) {
 	x, y, w, _ := b.box(t, "#lanes .u-over")
 	b.mouse(t, input.MouseMoved, x+w*0.4, y+50)
 	b.mouse(t, input.MouseMoved, x+w*0.41, y+ask[float64](t, b, `R.laneTop + R.laneHeight / 2`))
-	b.do(t, chromedp.Poll(`!R.tip.hidden`, nil, chromedp.WithPollingTimeout(time.Minute)))
+	b.Do(t, chromedp.Poll(`!R.tip.hidden`, nil, chromedp.WithPollingTimeout(time.Minute)))
 	if tip := ask[string](t, b, `R.tip.textContent`); !strings.HasPrefix(tip, "n1: down, 3.001 s to 5.000 s") {
 		t.Errorf("the tip says %q", tip)
 	}
@@ -226,22 +161,22 @@ func (b *browser) hovers(t *testing.T) {
 func (b *browser) opensEvidence(t *testing.T) {
 	t.Helper()
 	b.box(t, "#lanes a.tick")
-	b.do(t, chromedp.Evaluate(`document.querySelector("#lanes a.tick").click()`, nil), chromedp.Poll(`location.hash === "#e-lost-write-1" && document.activeElement.id === "e-lost-write-1"`, nil, chromedp.WithPollingTimeout(time.Minute)))
+	b.Do(t, chromedp.Evaluate(`document.querySelector("#lanes a.tick").click()`, nil), chromedp.Poll(`location.hash === "#e-lost-write-1" && document.activeElement.id === "e-lost-write-1"`, nil, chromedp.WithPollingTimeout(time.Minute)))
 }
 
 func (b *browser) keyboard(t *testing.T) {
 	t.Helper()
-	b.do(t, chromedp.Focus("#charts"), chromedp.KeyEvent("+"), chromedp.KeyEvent("+"))
+	b.Do(t, chromedp.Focus("#charts"), chromedp.KeyEvent("+"), chromedp.KeyEvent("+"))
 	width := ask[float64](t, b, `R.range.to - R.range.from`)
 	if width > 2.6 || width < 2.4 {
 		t.Errorf("two times + show %v s", width)
 	}
-	b.do(t, chromedp.Evaluate(`for (let k = 0; k < 40; k++) R.zoom(k / 5, k / 5 + 0.05 + k / 40)`, nil)) // every range can be drawn
-	b.do(t, chromedp.KeyEvent("0"))
+	b.Do(t, chromedp.Evaluate(`for (let k = 0; k < 40; k++) R.zoom(k / 5, k / 5 + 0.05 + k / 40)`, nil)) // every range can be drawn
+	b.Do(t, chromedp.KeyEvent("0"))
 	if width := ask[float64](t, b, `R.range.to - R.range.from`); width < 9.9 {
 		t.Errorf("0 shows %v s", width)
 	}
-	b.do(t, chromedp.Focus("#latency-of button"), chromedp.Evaluate(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}))`, nil))
+	b.Do(t, chromedp.Focus("#latency-of button"), chromedp.Evaluate(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}))`, nil))
 	if got := ask[string](t, b, `R.latencyOf + " " + document.activeElement.textContent + " " + document.activeElement.getAttribute("aria-checked")`); got != "reads reads true" {
 		t.Errorf("an arrow chooses %q", got)
 	}
@@ -253,7 +188,7 @@ const mostPages = 6
 func (b *browser) prints(t *testing.T) {
 	t.Helper()
 	var pdf []byte
-	b.do(t, chromedp.ActionFunc(func(ctx context.Context) (err error) {
+	b.Do(t, chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		pdf, _, err = cdpage.PrintToPDF().WithPrintBackground(true).WithPaperWidth(8.27).WithPaperHeight(11.69).Do(ctx)
 		return err
 	}))
@@ -272,7 +207,7 @@ func (b *browser) prints(t *testing.T) {
 // BenchmarkFirstInteraction is how long it takes from opening the report of a million
 // operations until it is drawn, and until a first zoom has been.
 func BenchmarkFirstInteraction(b *testing.B) {
-	br := newBrowser(b)
+	br := &browser{webtest.New(b)}
 	path := saved(b, million(1_000_000))
 	drawn, zoomed := 0.0, 0.0
 	for b.Loop() {

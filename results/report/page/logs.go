@@ -11,6 +11,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/internal/units"
 	"github.com/aftershock-chaos/aftershock/results/report"
+	"github.com/aftershock-chaos/aftershock/results/timeline"
 )
 
 const (
@@ -70,7 +71,7 @@ func linesOf(log []byte, started time.Time) []logLine {
 			}
 		}
 		if known && strings.TrimSpace(text) != "" {
-			lines = append(lines, logLine{ns: at, Text: shorten(report.Plain(text), mostOfLine)})
+			lines = append(lines, logLine{ns: at, Text: timeline.Shorten(report.Plain(text), mostOfLine)})
 		}
 	}
 	return lines

@@ -6,26 +6,11 @@ import (
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
-	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/results"
-	"github.com/aftershock-chaos/aftershock/results/report"
 	"github.com/aftershock-chaos/aftershock/results/say"
+	"github.com/aftershock-chaos/aftershock/results/timeline"
 )
-
-// band is a stretch through all lanes, in seconds of the run's clock.
-type band struct {
-	Label string  `json:"label"`
-	Begin float64 `json:"begin"`
-	End   float64 `json:"end"`
-	Kind  string  `json:"kind"` // fault, phase, doubt
-}
-
-// moment is an instant through all lanes.
-type moment struct {
-	At    float64 `json:"at"`
-	Label string  `json:"label"`
-}
 
 // ticks are the instants of one class of contradictions: so many in a stretch that
 // begins at At, which is as short as the finest bin.
@@ -42,57 +27,18 @@ type opened struct {
 	ID string  `json:"id"`
 }
 
-// bandsOf are the faults, the phases around the measured one, and the times in which
-// the harness did not run as it should.
-func bandsOf(v *results.Verdict, log *history.Log) []band {
-	list := []band{}
-	for _, s := range v.Phases {
-		if s.Name == "warmup" || s.Name == "heal" || s.Name == "settle" || s.Name == "final" {
-			list = append(list, band{s.Name, seconds(s.Begin), seconds(s.End), "phase"})
-		}
-	}
-	for i := range v.Faults {
-		if f := &v.Faults[i]; f.Executed {
-			label := f.ID + " " + f.Name + " " + strings.Join(f.Victims, ", ")
-			list = append(list, band{shorten(report.Plain(label), 40), seconds(f.At), seconds(f.End), "fault"})
-		}
-	}
-	if log == nil {
-		return list
-	}
-	for _, e := range kit.DoubtEvents(log) {
-		if e.Until > e.At {
-			list = append(list, band{"the harness did not run", seconds(e.At), seconds(e.Until), "doubt"})
-		}
-	}
-	return list
-}
-
-// failoversOf are when nodes became the primary after the first one had.
-func failoversOf(log *history.Log) []moment {
-	list := []moment{}
-	node := ""
-	for _, e := range kit.PrimariesOf(log.Events) {
-		if node != "" && e.Node != node {
-			list = append(list, moment{seconds(e.At), shorten(report.Plain(e.Node), 24) + " became primary"})
-		}
-		node = e.Node
-	}
-	return list
-}
-
 // ticksOf are the instants of what contradicts itself: of all lost writes and stale
 // reads that are known, and of the other classes those that are kept.
-func ticksOf(in *Input, width int64, shown []*evidenceClass) []ticks {
+func ticksOf(log *history.Log, losses []checkers.Loss, reads []checkers.StaleSample, width int64, shown []*evidenceClass) []ticks {
 	lost, stale := []int64{}, []int64{}
-	for _, l := range in.Measured.Lost {
+	for _, l := range losses {
 		if l.Certain {
 			lost = append(lost, l.Acked)
 		}
 	}
-	for _, s := range in.Measured.Stale {
-		if int(s.Op) < len(in.Log.Ops) {
-			stale = append(stale, in.Log.Ops[s.Op].Start)
+	for _, s := range reads {
+		if int(s.Op) < len(log.Ops) {
+			stale = append(stale, log.Ops[s.Op].Start)
 		}
 	}
 	list := []ticks{}
@@ -112,7 +58,7 @@ func ticksOf(in *Input, width int64, shown []*evidenceClass) []ticks {
 		row := ticks{Name: strings.ReplaceAll(string(c.Class), "-", " ")}
 		row.fill(at, width)
 		for _, e := range c.all() {
-			row.Open = append(row.Open, opened{seconds(e.at), e.ID})
+			row.Open = append(row.Open, opened{timeline.Seconds(e.at), e.ID})
 		}
 		list = append(list, row)
 	}
@@ -129,22 +75,10 @@ func (t *ticks) fill(at []int64, width int64) {
 	last := int64(-1)
 	for _, ns := range at {
 		if bin := ns / width; bin != last || len(t.N) == 0 {
-			t.At, t.N, last = append(t.At, seconds(ns)), append(t.N, 0), bin
+			t.At, t.N, last = append(t.At, timeline.Seconds(ns)), append(t.N, 0), bin
 		}
 		t.N[len(t.N)-1]++
 	}
-}
-
-// seconds is a reading of the run's clock to the microsecond.
-func seconds(ns int64) float64 { return float64(ns/1000) / 1e6 }
-
-// shorten cuts a text to n characters.
-func shorten(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:n-1]) + "…"
 }
 
 // behindOf is the fault that is most likely behind a contradiction: of those in force

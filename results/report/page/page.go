@@ -1,9 +1,7 @@
 package page
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -16,6 +14,8 @@ import (
 	"github.com/aftershock-chaos/aftershock/results/claims"
 	"github.com/aftershock-chaos/aftershock/results/report"
 	"github.com/aftershock-chaos/aftershock/results/say"
+	"github.com/aftershock-chaos/aftershock/results/timeline"
+	"github.com/aftershock-chaos/aftershock/results/web"
 )
 
 //go:embed assets
@@ -32,10 +32,7 @@ type shown struct {
 	Unmet    []results.Gate
 	Met      int
 	Foreign  bool
-
-	CSS, UPlotCSS   template.CSS
-	UPlotJS, JS     template.JS
-	Styles, Scripts string // the digests of all there are: the page lets nothing else work
+	Parts    *web.Parts
 }
 
 // HTML writes the report of a run.
@@ -45,13 +42,32 @@ func HTML(w io.Writer, in Input) error {
 		return fmt.Errorf("read the report's templates: %w", err)
 	}
 	s := shownOf(&in)
-	if err := s.embed(); err != nil {
+	if s.Parts, err = partsOf(s.Data != nil); err != nil {
 		return err
 	}
 	if err := tmpl.Execute(w, s); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// Guarded tells whether a stored report can run nothing but this program's scripts, see
+// web.Parts.Guards.
+func Guarded(report []byte) bool {
+	for _, drawn := range []bool{true, false} {
+		if parts, err := partsOf(drawn); err == nil && parts.Guards(report) {
+			return true
+		}
+	}
+	return false
+}
+
+// partsOf are the page's styles and scripts; without pictures there are no scripts.
+func partsOf(drawn bool) (*web.Parts, error) {
+	if !drawn {
+		return web.Told(assets, []string{"report.css"}, nil)
+	}
+	return web.Drawn(assets, []string{"report.css"}, []string{"levels.js", "draw.js", "lanes.js", "charts.js", "tails.js", "main.js"})
 }
 
 func shownOf(in *Input) *shown {
@@ -71,64 +87,6 @@ func shownOf(in *Input) *shown {
 	}
 	s.Data = dataOf(in, s.Classes)
 	return s
-}
-
-// embed reads the built-in styles and scripts, which are the only parts of the page that
-// are not escaped.
-func (s *shown) embed() error {
-	read := func(names ...string) (string, error) {
-		var b strings.Builder
-		for _, name := range names {
-			text, err := assets.ReadFile("assets/" + name)
-			if err != nil {
-				return "", fmt.Errorf("read the report's assets: %w", err)
-			}
-			b.Write(text)
-		}
-		return b.String(), nil
-	}
-	css, err := read("base.css", "report.css")
-	if err != nil {
-		return err
-	}
-	s.CSS = template.CSS(css)
-	s.Styles = digest(css)
-	if s.Data == nil {
-		s.Scripts = "'none'"
-		return nil
-	}
-	plotCSS, err := read("uPlot/uPlot.min.css")
-	if err != nil {
-		return err
-	}
-	licence, err := read("uPlot/LICENSE")
-	if err != nil {
-		return err
-	}
-	plot, err := read("uPlot/uPlot.iife.min.js")
-	if err != nil {
-		return err
-	}
-	own, err := read("begin.js", "levels.js", "draw.js", "lanes.js", "charts.js", "tails.js", "main.js")
-	if err != nil {
-		return err
-	}
-	s.UPlotCSS, s.UPlotJS, s.JS = template.CSS(plotCSS), template.JS("/*\n"+licence+"*/\n"+plot), template.JS(own) // the licence goes where the code goes
-	s.Styles += " " + digest(plotCSS)
-	s.Scripts = digest(string(s.UPlotJS)) + " " + digest(own)
-	return nil
-}
-
-// Style is the reports' style sheet, for pages that look like them.
-func Style() (template.CSS, error) {
-	text, err := assets.ReadFile("assets/base.css")
-	return template.CSS(text), err
-}
-
-// digest is a style or a script as a Content-Security-Policy names it.
-func digest(text string) string {
-	hash := sha256.Sum256([]byte(text))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'"
 }
 
 var funcs = template.FuncMap{
@@ -178,7 +136,7 @@ func countsOf(f results.Fault) string {
 }
 
 func phaseName(p checkers.Phase) string {
-	if words, ok := phaseWords[p]; ok {
+	if words, ok := timeline.PhaseWords[p]; ok {
 		return words
 	}
 	return string(p)

@@ -9,6 +9,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/results/compare"
 	"github.com/aftershock-chaos/aftershock/results/study"
+	"github.com/aftershock-chaos/aftershock/results/web"
 )
 
 // The chart's measures in its own units.
@@ -95,9 +96,9 @@ func chartOf(p *study.Part, column int) (chart, bool) {
 	if !ok {
 		return c, false
 	}
-	c.Log = scale.log
-	for _, n := range scale.ticks() {
-		c.Ticks = append(c.Ticks, tick{scale.y(n), checkers.FormatValue(p.Columns[column].Unit, n)})
+	c.Log = scale.Log
+	for _, n := range scale.Ticks() {
+		c.Ticks = append(c.Ticks, tick{scale.Y(n), checkers.FormatValue(p.Columns[column].Unit, n)})
 	}
 	values, others := axes(p)
 	step := (width - left - right) / float64(len(values))
@@ -129,15 +130,15 @@ func chartOf(p *study.Part, column int) (chart, bool) {
 	return c, len(words) > 0
 }
 
-func pointOf(s *compare.Summary, x float64, scale scale) point {
-	p := point{X: x, Median: scale.y(middle(s.Median))}
+func pointOf(s *compare.Summary, x float64, scale web.Scale) point {
+	p := point{X: x, Median: scale.Y(middle(s.Median))}
 	if s.Interval != nil {
-		box := scale.span(*s.Interval)
+		box := spanOf(scale, *s.Interval)
 		p.Box = &box
 	}
 	for _, v := range s.Values {
 		if bounded(v) {
-			p.Dots = append(p.Dots, scale.span(v))
+			p.Dots = append(p.Dots, spanOf(scale, v))
 		}
 	}
 	return p
@@ -189,18 +190,9 @@ func bounded(r compare.Range) bool {
 
 func middle(r compare.Range) float64 { return (r.Least + r.Most) / 2 }
 
-// scale is where numbers are on the upright axis.
-type scale struct {
-	low, high float64
-	log       bool
-}
-
-// wide is how many times the least value the greatest is from which on the axis is
-// logarithmic.
-const wide = 30
-
-func scaleOf(p *study.Part, column int) (scale, bool) {
-	s := scale{low: math.Inf(1), high: math.Inf(-1)}
+// scaleOf is the upright axis of a column; false where nothing is known of it.
+func scaleOf(p *study.Part, column int) (web.Scale, bool) {
+	low, high := math.Inf(1), math.Inf(-1)
 	for _, r := range p.Rows {
 		cell := r.Cells[column]
 		if cell.Summary == nil {
@@ -208,63 +200,15 @@ func scaleOf(p *study.Part, column int) (scale, bool) {
 		}
 		for _, v := range cell.Values {
 			if bounded(v) {
-				s.low, s.high = min(s.low, v.Least), max(s.high, v.Most)
+				low, high = min(low, v.Least), max(high, v.Most)
 			}
 		}
 	}
-	if math.IsInf(s.low, 1) {
-		return s, false
-	}
-	if s.log = s.low > 0 && s.high > wide*s.low; s.log {
-		s.low, s.high = math.Pow(10, math.Floor(math.Log10(s.low))), math.Pow(10, math.Ceil(math.Log10(s.high)))
-		return s, true
-	}
-	s.low, s.high = min(s.low, 0), max(s.high, 0)
-	if s.low == s.high {
-		s.high = s.low + 1
-	}
-	unit := s.unit()
-	s.low, s.high = math.Floor(s.low/unit)*unit, math.Ceil(s.high/unit)*unit
-	return s, true
+	return web.NewScale(low, high, top, height-bottom), !math.IsInf(low, 1)
 }
 
-// unit is the distance of the ticks of a linear axis: 1, 2 or 5 with zeros.
-func (s scale) unit() float64 {
-	rough := (s.high - s.low) / 4
-	ten := math.Pow(10, math.Floor(math.Log10(rough)))
-	for _, n := range []float64{1, 2, 5} {
-		if n*ten >= rough {
-			return n * ten
-		}
-	}
-	return 10 * ten
-}
-
-func (s scale) ticks() []float64 {
-	var all []float64
-	if s.log {
-		for n := s.low; n <= s.high*1.01; n *= 10 {
-			all = append(all, n)
-		}
-		return all
-	}
-	unit := s.unit()
-	for i := 0.0; s.low+i*unit <= s.high+unit/2; i++ {
-		all = append(all, math.Round((s.low+i*unit)/unit)*unit)
-	}
-	return all
-}
-
-// y is the place of a number, rounded to a tenth.
-func (s scale) y(n float64) float64 {
-	share := (n - s.low) / (s.high - s.low)
-	if s.log {
-		share = math.Log(n/s.low) / math.Log(s.high/s.low)
-	}
-	return math.Round(10*(height-bottom-share*(height-top-bottom))) / 10
-}
-
-func (s scale) span(r compare.Range) span {
-	upper := s.y(r.Most)
-	return span{upper, math.Round(10*(s.y(r.Least)-upper)) / 10}
+// spanOf is where a range lies.
+func spanOf(scale web.Scale, r compare.Range) span {
+	upper := scale.Y(r.Most)
+	return span{upper, math.Round(10*(scale.Y(r.Least)-upper)) / 10}
 }

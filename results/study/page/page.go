@@ -9,8 +9,8 @@ import (
 	"io"
 
 	"github.com/aftershock-chaos/aftershock/internal/units"
-	reportpage "github.com/aftershock-chaos/aftershock/results/report/page"
 	"github.com/aftershock-chaos/aftershock/results/study"
+	"github.com/aftershock-chaos/aftershock/results/web"
 )
 
 //go:embed assets
@@ -21,47 +21,74 @@ type shown struct {
 	S     *study.Study
 	Parts []shownPart
 	Quick string
-	CSS   template.CSS
-	Own   template.CSS
+	Page  *web.Parts
 }
 
 type shownPart struct {
 	*study.Part
-	Tone   string
 	Heads  []string
-	Table  [][]string
+	Table  []tableRow
 	Charts []chart
-	Varied int // columns of the table that are settings
+	Linked bool // some row leads to its runs
 }
 
-// HTML writes the page.
-func HTML(w io.Writer, s *study.Study) error {
-	tmpl, err := template.New("study.html.tmpl").Funcs(template.FuncMap{"tone": tone, "count": units.Plural, "center": func(a, b float64) float64 { return a + b/2 }}).ParseFS(assets, "assets/study.html.tmpl")
+type tableRow struct {
+	Cells []string
+	Links []string // to the reports of its runs
+}
+
+// HTML writes the page. link tells where the report of a run's directory is, as a path
+// from the page; nil, or an empty path: nowhere.
+func HTML(w io.Writer, s *study.Study, link func(dir string) string) error {
+	tmpl, err := template.New("study.html.tmpl").Funcs(template.FuncMap{"tone": tone, "count": units.Plural, "center": func(a, b float64) float64 { return a + b/2 }, "next": func(i int) int { return i + 1 }}).ParseFS(assets, "assets/study.html.tmpl")
 	if err != nil {
 		return fmt.Errorf("read the study's template: %w", err)
 	}
-	css, err := reportpage.Style()
-	if err != nil {
-		return fmt.Errorf("read the style of the study's page: %w", err)
+	p := shown{S: s}
+	if p.Page, err = parts(); err != nil {
+		return err
 	}
-	own, err := assets.ReadFile("assets/study.css")
-	if err != nil {
-		return fmt.Errorf("read the style of the study's page: %w", err)
-	}
-	p := shown{S: s, CSS: css, Own: template.CSS(own)}
 	if s.Quick {
 		p.Quick = study.QuickWords
 	}
 	for i := range s.Parts {
 		part := &s.Parts[i]
-		one := shownPart{Part: part, Charts: charts(i, part), Varied: len(part.Across)}
-		one.Heads, one.Table = part.Table()
+		one := shownPart{Part: part, Charts: charts(i, part)}
+		one.table(link)
 		p.Parts = append(p.Parts, one)
 	}
 	if err := tmpl.Execute(w, p); err != nil {
 		return fmt.Errorf("write the study's page: %w", err)
 	}
 	return nil
+}
+
+// parts are the page's styles; it has no scripts.
+func parts() (*web.Parts, error) { return web.Told(assets, []string{"study.css"}, nil) }
+
+// Guarded tells whether nothing can run in a stored page of a study, see
+// web.Parts.Guards.
+func Guarded(page []byte) bool {
+	p, err := parts()
+	return err == nil && p.Guards(page)
+}
+
+// table fills in the part's table.
+func (p *shownPart) table(link func(dir string) string) {
+	heads, rows := p.Part.Table()
+	p.Heads = heads
+	for i, cells := range rows {
+		row := tableRow{Cells: cells}
+		for _, dir := range p.Rows[i].Dirs {
+			if link == nil {
+				break
+			}
+			if to := link(dir); to != "" {
+				row.Links, p.Linked = append(row.Links, to), true
+			}
+		}
+		p.Table = append(p.Table, row)
+	}
 }
 
 // tone is the class of an answer in the reports' style.

@@ -1,4 +1,4 @@
-package page
+package timeline
 
 import (
 	"cmp"
@@ -29,13 +29,13 @@ const (
 )
 
 // lane is one row of the timeline.
-type lane struct {
+type Lane struct {
 	Name     string    `json:"name"`
-	Segments []segment `json:"segments"`
+	Segments []Segment `json:"segments"`
 }
 
 // segment is a part of a lane, in seconds of the run's clock.
-type segment struct {
+type Segment struct {
 	From  float64 `json:"from"`
 	To    float64 `json:"to"`
 	State state   `json:"state"`
@@ -60,15 +60,15 @@ type nodeStory struct {
 }
 
 // nodeLanes are a lane for each node.
-func nodeLanes(log *history.Log, l *lagging, last int64) []lane {
+func nodeLanes(log *history.Log, l *lagging, last int64) []Lane {
 	events := slices.Clone(log.Events)
 	slices.SortStableFunc(events, func(a, b history.Event) int { return cmp.Compare(a.At, b.At) })
 	windows := log.Windows()
-	var lanes []lane
+	var lanes []Lane
 	for i, node := range log.Meta.Nodes {
 		s := storyOf(node, events, windows, last)
 		s.catchUp(i, l, last)
-		lanes = append(lanes, lane{Name: node, Segments: s.segments(last)})
+		lanes = append(lanes, Lane{Name: node, Segments: s.segments(last)})
 	}
 	return lanes
 }
@@ -230,7 +230,7 @@ func (s *nodeStory) at(at int64) (state, string) {
 }
 
 // segments are the lane: wherever something begins or ends a new one may.
-func (s *nodeStory) segments(last int64) []segment {
+func (s *nodeStory) segments(last int64) []Segment {
 	marks := []int64{0, last}
 	for _, all := range [...][]interval{s.down, s.paused, s.cut, s.catching} {
 		for _, i := range all {
@@ -244,7 +244,7 @@ func (s *nodeStory) segments(last int64) []segment {
 	}
 	slices.Sort(marks)
 	marks = slices.Compact(marks)
-	segments := []segment{}
+	segments := []Segment{}
 	for i, from := range marks {
 		if from < 0 || from >= last || i+1 >= len(marks) {
 			continue
@@ -255,9 +255,9 @@ func (s *nodeStory) segments(last int64) []segment {
 			segments[n-1].To = to
 			continue
 		}
-		segments = append(segments, segment{float64(from) / 1e9, to, st, label})
+		segments = append(segments, Segment{float64(from) / 1e9, to, st, label})
 	}
-	return slices.DeleteFunc(segments, func(s segment) bool { return s.State == "" })
+	return slices.DeleteFunc(segments, func(s Segment) bool { return s.State == "" })
 }
 
 // leastSilence is for how long nothing has to be acknowledged, while there was before
@@ -265,11 +265,11 @@ func (s *nodeStory) segments(last int64) []segment {
 const leastSilence = 100e6
 
 // clientLanes are a lane for what writes and reads of clients came to.
-func clientLanes(o *overTime) []lane {
+func clientLanes(o *overTime) []Lane {
 	if o == nil {
 		return nil
 	}
-	var lanes []lane
+	var lanes []Lane
 	for g := writes; g >= reads; g-- {
 		if l := clientLane(g, o); len(l.Segments) > 0 {
 			lanes = append(lanes, l)
@@ -278,8 +278,8 @@ func clientLanes(o *overTime) []lane {
 	return lanes
 }
 
-func clientLane(g group, o *overTime) lane {
-	bins, l := o.bins[g], lane{Name: g.String()}
+func clientLane(g group, o *overTime) Lane {
+	bins, l := o.bins[g], Lane{Name: g.String()}
 	begin, end := 0, len(bins)
 	for begin < end && bins[begin].empty() {
 		begin++
@@ -306,7 +306,7 @@ func clientLane(g group, o *overTime) lane {
 		if k := len(l.Segments); k > 0 && l.Segments[k-1].State == st {
 			l.Segments[k-1].To = to
 		} else {
-			l.Segments = append(l.Segments, segment{from, to, st, words[st]})
+			l.Segments = append(l.Segments, Segment{from, to, st, words[st]})
 		}
 		i += n
 	}

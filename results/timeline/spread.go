@@ -1,4 +1,4 @@
-package page
+package timeline
 
 import (
 	"cmp"
@@ -11,17 +11,17 @@ import (
 )
 
 // spread is one plot of distributions by percentile.
-type spread struct {
+type Spread struct {
 	Name  string       `json:"name"`
 	About string       `json:"about"`
-	Lines []spreadLine `json:"lines"`
+	Lines []SpreadLine `json:"lines"`
 }
 
 // spreadLine is one distribution: its values, in milliseconds, at percentilesOf(N).
-type spreadLine struct {
+type SpreadLine struct {
 	Label string    `json:"label"`
 	N     int64     `json:"n"`
-	P     column    `json:"p"`  // values
+	P     Column    `json:"p"`  // values
 	At    []float64 `json:"at"` // percentiles
 }
 
@@ -30,7 +30,7 @@ type spreadLine struct {
 var tail = [...]float64{0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.995, 99.999, 99.9999}
 
 // lineOf draws a distribution; ok is false for an empty one.
-func lineOf(label string, d *kit.Distribution) (line spreadLine, ok bool) {
+func lineOf(label string, d *kit.Distribution) (line SpreadLine, ok bool) {
 	n := d.Count()
 	if n == 0 {
 		return line, false
@@ -49,8 +49,8 @@ func lineOf(label string, d *kit.Distribution) (line spreadLine, ok bool) {
 	return line, true
 }
 
-// phaseWords name the parts of a run to its faults.
-var phaseWords = map[checkers.Phase]string{checkers.PhaseBefore: "before faults", checkers.PhaseDuring: "during faults", checkers.PhaseAfter: "after faults"}
+// PhaseWords name the parts of a run to its faults.
+var PhaseWords = map[checkers.Phase]string{checkers.PhaseBefore: "before faults", checkers.PhaseDuring: "during faults", checkers.PhaseAfter: "after faults"}
 
 // spreads gathers the distributions of a run.
 type spreads struct {
@@ -85,20 +85,20 @@ func (s *spreads) add(op *history.Op) {
 }
 
 // latency is a plot for each kind of operation.
-func (s *spreads) latency() []spread {
+func (s *spreads) latency() []Spread {
 	kinds := map[history.Kind]bool{}
 	for key := range s.of {
 		kinds[key.kind] = true
 	}
-	list := []spread{}
+	list := []Spread{}
 	for kind := history.Kind(0); int(kind) < history.Kinds; kind++ {
 		if !kinds[kind] {
 			continue
 		}
-		one := spread{Name: kind.String(), About: "latency of acknowledged operations, from when they were intended"}
+		one := Spread{Name: kind.String(), About: "latency of acknowledged operations, from when they were intended"}
 		for _, phase := range checkers.MeasuredPhases {
 			if d := s.of[spreadKey{kind, phase}]; d != nil {
-				if line, ok := lineOf(phaseWords[phase], d); ok {
+				if line, ok := lineOf(PhaseWords[phase], d); ok {
 					one.Lines = append(one.Lines, line)
 				}
 			}
@@ -109,8 +109,8 @@ func (s *spreads) latency() []spread {
 }
 
 // nodeSpread draws a distribution for each node.
-func nodeSpread(name, about string, nodes []string, of map[int]*kit.Distribution) (spread, bool) {
-	one := spread{Name: name, About: about}
+func nodeSpread(name, about string, nodes []string, of map[int]*kit.Distribution) (Spread, bool) {
+	one := Spread{Name: name, About: about}
 	var order []int
 	for i, d := range of {
 		if i >= 0 && i < len(nodes) && d.Count() > 0 {
@@ -129,7 +129,7 @@ func nodeSpread(name, about string, nodes []string, of map[int]*kit.Distribution
 }
 
 // lagSpread is the lag that clients saw, of markers of the measured phase that showed.
-func lagSpread(log *history.Log) (spread, bool) {
+func lagSpread(log *history.Log) (Spread, bool) {
 	of := map[int]*kit.Distribution{}
 	line := kit.NewTimeline(log)
 	for _, s := range lag.LagSamples(log) {
@@ -142,7 +142,7 @@ func lagSpread(log *history.Log) (spread, bool) {
 }
 
 // staleSpread is the staleness of the stale reads that nodes answered.
-func staleSpread(log *history.Log, stale []checkers.StaleSample) (spread, bool) {
+func staleSpread(log *history.Log, stale []checkers.StaleSample) (Spread, bool) {
 	of := map[int]*kit.Distribution{}
 	for _, s := range stale {
 		if int(s.Op) < len(log.Ops) {

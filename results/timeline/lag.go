@@ -1,4 +1,4 @@
-package page
+package timeline
 
 import (
 	"cmp"
@@ -43,24 +43,24 @@ func newLagging(log *history.Log) *lagging {
 }
 
 // fill adds the columns of lag to a level.
-func (l *lagging) fill(to *level) {
+func (l *lagging) fill(to *Level) {
 	for i, node := range l.nodes {
 		if of := l.spans[i]; len(of) > 0 {
-			to.Seen = append(to.Seen, ofNode{node, behind(of, to.first, to.width, to.Bins)})
+			to.Seen = append(to.Seen, OfNode{node, behind(of, to.first, to.width, to.Bins)})
 		}
 		if of := l.told[i]; len(of) > 0 {
-			to.Told = append(to.Told, ofNode{node, toldColumn(of, to.first, to.width, to.Bins)})
+			to.Told = append(to.Told, OfNode{node, toldColumn(of, to.first, to.width, to.Bins)})
 		}
 	}
 	to.Seen, to.Told = worstNodes(to.Seen), worstNodes(to.Told)
 }
 
 // worstNodes keeps those that reach the greatest values, in their order.
-func worstNodes(all []ofNode) []ofNode {
+func worstNodes(all []OfNode) []OfNode {
 	if len(all) <= mostNodes {
 		return all
 	}
-	greatest := func(c column) float64 {
+	greatest := func(c Column) float64 {
 		most := 0.0
 		for _, x := range c {
 			if x > most { // never true of NaN
@@ -76,15 +76,15 @@ func worstNodes(all []ofNode) []ofNode {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(greatest(all[b].Max), greatest(all[a].Max)) })
 	order = order[:mostNodes]
 	slices.Sort(order)
-	kept := make([]ofNode, 0, mostNodes)
+	kept := make([]OfNode, 0, mostNodes)
 	for _, i := range order {
 		kept = append(kept, all[i])
 	}
 	return kept
 }
 
-func unmeasured(n int) column {
-	c := make(column, n)
+func unmeasured(n int) Column {
+	c := make(Column, n)
 	for i := range c {
 		c[i] = math.NaN()
 	}
@@ -92,7 +92,7 @@ func unmeasured(n int) column {
 }
 
 // raise makes a cell the greater of what is there and x.
-func (c column) raise(at int64, x float64) {
+func (c Column) raise(at int64, x float64) {
 	if math.IsNaN(c[at]) || x > c[at] {
 		c[at] = x
 	}
@@ -100,7 +100,7 @@ func (c column) raise(at int64, x float64) {
 
 // toldColumn is the greatest time, in milliseconds, that stood in each bin. An answer
 // stands until the replica's next one, and no longer than answerStands.
-func toldColumn(answers []lag.ServerLagAnswer, first, width int64, n int) column {
+func toldColumn(answers []lag.ServerLagAnswer, first, width int64, n int) Column {
 	c := unmeasured(n)
 	for i, answer := range answers { // by time
 		end := answer.At + answerStands
@@ -121,7 +121,7 @@ func toldColumn(answers []lag.ServerLagAnswer, first, width int64, n int) column
 // In a bin [b, e) a span [a, v) reaches the age min(e, v) − a. Of those with v ≥ e the
 // one with the least a counts, which is a minimum over a suffix of the spans by v; those
 // with v in the bin are looked at one by one. So it takes one pass.
-func behind(spans []lag.LagSpan, first, width int64, n int) column {
+func behind(spans []lag.LagSpan, first, width int64, n int) Column {
 	c := unmeasured(n)
 	oldest := make([]int64, len(spans)+1) // the least Acked of spans[i:]
 	oldest[len(spans)] = math.MaxInt64

@@ -1,4 +1,4 @@
-package page
+package timeline
 
 import (
 	"math"
@@ -32,15 +32,15 @@ const (
 func (g group) String() string { return [...]string{"reads", "writes"}[g] }
 
 // level is the run over time in bins of one width.
-type level struct {
+type Level struct {
 	First  float64  `json:"first"` // where the first bin begins, seconds of the run's clock
 	Width  float64  `json:"width"` // of a bin, seconds
 	Bins   int      `json:"bins"`
-	Reads  *answers `json:"reads,omitempty"`
-	Writes *answers `json:"writes,omitempty"`
-	Seen   []ofNode `json:"seen,omitempty"`  // lag of each replica, in milliseconds: for clients
-	Told   []ofNode `json:"told,omitempty"`  // the same in the system's own words
-	Stale  []ofNode `json:"stale,omitempty"` // greatest staleness of the reads that each node answered, in milliseconds
+	Reads  *Answers `json:"reads,omitempty"`
+	Writes *Answers `json:"writes,omitempty"`
+	Seen   []OfNode `json:"seen,omitempty"`  // lag of each replica, in milliseconds: for clients
+	Told   []OfNode `json:"told,omitempty"`  // the same in the system's own words
+	Stale  []OfNode `json:"stale,omitempty"` // greatest staleness of the reads that each node answered, in milliseconds
 	first  int64
 	width  int64
 }
@@ -48,20 +48,20 @@ type level struct {
 // answers are the operations of one group over time. Latencies belong to the bin in
 // which the operation was intended, so that an outage shows when it began; counts to the
 // bin in which the answer came.
-type answers struct {
-	OK      column `json:"ok"` // a second
-	Failed  column `json:"failed"`
-	Unknown column `json:"unknown"`
-	P50     column `json:"p50"` // milliseconds
-	P99     column `json:"p99"`
-	Max     column `json:"max"`
+type Answers struct {
+	OK      Column `json:"ok"` // a second
+	Failed  Column `json:"failed"`
+	Unknown Column `json:"unknown"`
+	P50     Column `json:"p50"` // milliseconds
+	P99     Column `json:"p99"`
+	Max     Column `json:"max"`
 	Heat    heat   `json:"heat"`
 }
 
 // ofNode is what one node shows over time.
-type ofNode struct {
+type OfNode struct {
 	Node string `json:"node"`
-	Max  column `json:"max"`
+	Max  Column `json:"max"`
 }
 
 // bin gathers one group in one stretch of time.
@@ -177,14 +177,14 @@ func (o *overTime) add(op *history.Op) {
 }
 
 // levels are the finest one and those that are made of it, the coarsest first.
-func (o *overTime) levels() []*level {
+func (o *overTime) levels() []*Level {
 	if o == nil {
 		return nil
 	}
-	var all []*level
+	var all []*Level
 	bins, width := o.bins, o.width
 	for {
-		all = append([]*level{levelOf(bins, o.first, width)}, all...)
+		all = append([]*Level{levelOf(bins, o.first, width)}, all...)
 		if len(bins[0]) <= fewBins {
 			return all
 		}
@@ -203,15 +203,15 @@ func widened(bins []bin) []bin {
 	return wide
 }
 
-func levelOf(bins [groups][]bin, first, width int64) *level {
-	l := &level{First: float64(first) / 1e9, Width: float64(width) / 1e9, Bins: len(bins[0]), first: first, width: width}
+func levelOf(bins [groups][]bin, first, width int64) *Level {
+	l := &Level{First: float64(first) / 1e9, Width: float64(width) / 1e9, Bins: len(bins[0]), first: first, width: width}
 	l.Reads, l.Writes = answersOf(bins[reads], width), answersOf(bins[writes], width)
 	return l
 }
 
 // answersOf are the columns of one group; nil if it has no operations.
-func answersOf(bins []bin, width int64) *answers {
-	a, any := &answers{}, false
+func answersOf(bins []bin, width int64) *Answers {
+	a, any := &Answers{}, false
 	perSecond := float64(time.Second) / float64(width)
 	for i := range bins {
 		b := &bins[i]

@@ -1,4 +1,4 @@
-package page
+package timeline
 
 import (
 	"math"
@@ -8,10 +8,10 @@ import (
 // column is a list of numbers; what was not measured is NaN. As JSON it is an array in
 // which equal neighbours stand once: a number, a null, or the text "n" for n more of
 // what stands before it.
-type column []float64
+type Column []float64
 
 // MarshalJSON keeps four significant digits, more than a picture can show.
-func (c column) MarshalJSON() ([]byte, error) {
+func (c Column) MarshalJSON() ([]byte, error) {
 	b := []byte{'['}
 	for i := 0; i < len(c); {
 		cell := number(c[i])

@@ -1,4 +1,4 @@
-package page
+package timeline
 
 import (
 	"math"
@@ -11,7 +11,7 @@ import (
 const mostSamples = 1200
 
 // resources are what nodes took of their machine, in steps of equal width.
-type resources struct {
+type Resources struct {
 	First float64        `json:"first"` // where the first step begins, seconds of the run's clock
 	Width float64        `json:"width"`
 	Nodes []nodeResource `json:"nodes"`
@@ -20,14 +20,14 @@ type resources struct {
 // nodeResource is one node's: rates are of the step, memory is the greatest in it.
 type nodeResource struct {
 	Node    string `json:"node"`
-	CPU     column `json:"cpu"`     // processors
-	Memory  column `json:"memory"`  // bytes
-	Network column `json:"network"` // bytes a second, in and out
-	Storage column `json:"storage"` // bytes a second, read and written
+	CPU     Column `json:"cpu"`     // processors
+	Memory  Column `json:"memory"`  // bytes
+	Network Column `json:"network"` // bytes a second, in and out
+	Storage Column `json:"storage"` // bytes a second, read and written
 }
 
 // resourcesOf are nil if nothing was sampled.
-func resourcesOf(log *history.Log) *resources {
+func resourcesOf(log *history.Log) *Resources {
 	if len(log.Usage) == 0 {
 		return nil
 	}
@@ -39,7 +39,7 @@ func resourcesOf(log *history.Log) *resources {
 	for (last-first)/width >= mostSamples {
 		width *= 2
 	}
-	r := &resources{First: float64(first) / 1e9, Width: float64(width) / 1e9}
+	r := &Resources{First: float64(first) / 1e9, Width: float64(width) / 1e9}
 	for i, node := range log.Meta.Nodes {
 		of := usage.Of(log.Usage, i)
 		if len(of) == 0 {
@@ -73,7 +73,7 @@ func (g grid) step(at int64) int64 { return min(max((at-g.first)/g.width, 0), in
 
 // rate is by how much figures together grew a second: the growth between two samples is
 // spread evenly over the steps that lie between them.
-func (g grid) rate(of []usage.Sample, scale float64, figures ...usage.Figure) column {
+func (g grid) rate(of []usage.Sample, scale float64, figures ...usage.Figure) Column {
 	c := unmeasured(g.n)
 	for _, f := range figures {
 		var before *usage.Sample
@@ -93,7 +93,7 @@ func (g grid) rate(of []usage.Sample, scale float64, figures ...usage.Figure) co
 }
 
 // spread adds a rate to the steps between two instants, to each by its share.
-func (g grid) spread(c column, from, to int64, rate float64) {
+func (g grid) spread(c Column, from, to int64, rate float64) {
 	for b := g.step(from); b <= g.step(to); b++ {
 		begin, end := max(from, g.first+b*g.width), min(to, g.first+(b+1)*g.width)
 		if end <= begin {
