@@ -5,7 +5,7 @@ FUZZTIME ?= 15s
 .PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments tools-test servers test-targets same release man clean
 
 build: ## a static binary, because it becomes PID 1 of every node
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BINARY) ./cmd/aftershock
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BINARY) ./cmd/aftershock
 
 demo: build ## the newcomer's first run
 	$(BINARY) run plans/quickstart.yaml

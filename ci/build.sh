@@ -8,6 +8,6 @@ case $1 in
 key) find . -path ./.git -prune -o -type f ! -name '*_test.go' \( -name '*.go' -o -name go.mod -o -name go.sum -o -path './plans/*' -o -path '*/assets/*' -o -name '*.tmpl' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-32 ;;
 *)
 	mkdir -p "$(dirname "$1")"
-	CGO_ENABLED=0 go build -trimpath -o "$1" ./cmd/aftershock
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$1" ./cmd/aftershock
 	;;
 esac
