@@ -3,13 +3,15 @@
 package parquet
 
 import (
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"strconv"
 
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -20,9 +22,15 @@ const (
 	groupElements = 1 << 20
 )
 
-// TornKey is the file's metadata that says whether the history was torn: "true"
-// if its harness died, as Parquet has no other sign of it.
-const TornKey = "aftershock.torn"
+// Names in the file's metadata.
+const (
+	// TornKey says whether the history was torn: "true" if its harness died, as
+	// Parquet has no other sign of it.
+	TornKey = "aftershock.torn"
+	// arrowKey has, by Arrow's custom, the schema that the columns came from, in which
+	// they tell their units and meanings.
+	arrowKey = "ARROW:schema"
+)
 
 // Write writes the operations of a log that are wanted, in order of time. Of one
 // on disk it holds a row group in memory, and what the pass over the file holds.
@@ -31,11 +39,11 @@ func Write(w io.Writer, log *history.Log, wanted func(*history.Op) bool) error {
 	if err != nil {
 		return err
 	}
-	out, err := pqarrow.NewFileWriter(columns.Schema(), onlyWriter{w}, properties(), pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+	options, err := told(columns.Schema())
 	if err != nil {
-		return fmt.Errorf("begin the Parquet file: %w", err)
+		return err
 	}
-	g := group{columns: columns, out: out}
+	g := group{columns: columns, out: parquet.NewGenericWriter[row](onlyWriter{w}, append(options, parquet.Compression(&parquet.Zstd), parquet.CreatedBy("aftershock", "", ""))...)}
 	for op := range log.All() {
 		if !wanted(op) {
 			continue
@@ -50,23 +58,25 @@ func Write(w io.Writer, log *history.Log, wanted func(*history.Op) bool) error {
 	if err := g.flush(); err != nil {
 		return err
 	}
-	if err := out.AppendKeyValueMetadata(TornKey, strconv.FormatBool(log.Torn)); err != nil {
-		return fmt.Errorf("end the Parquet file: %w", err)
-	}
-	if err := out.Close(); err != nil {
+	g.out.SetKeyValueMetadata(TornKey, strconv.FormatBool(log.Torn))
+	if err := g.out.Close(); err != nil {
 		return fmt.Errorf("end the Parquet file: %w", err)
 	}
 	return nil
 }
 
-// properties are those of numbers that hardly ever come twice, and of words.
-func properties() *parquet.WriterProperties {
-	options := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCreatedBy("aftershock"),
-		parquet.WithMaxRowGroupLength(groupOps)}
-	for _, column := range []string{"start_ns", "took_ns", "late_ns", "value"} {
-		options = append(options, parquet.WithDictionaryFor(column, false))
+// told is what the schema tells as the file's metadata, the schema itself among it.
+func told(s *arrow.Schema) ([]parquet.WriterOption, error) {
+	var stream bytes.Buffer
+	if err := ipc.NewWriter(&stream, ipc.WithSchema(s)).Close(); err != nil {
+		return nil, fmt.Errorf("write the schema: %w", err)
 	}
-	return parquet.NewWriterProperties(append(options, parquet.WithEncodingFor("start_ns", parquet.Encodings.DeltaBinaryPacked))...)
+	options := []parquet.WriterOption{parquet.KeyValueMetadata(arrowKey, base64.StdEncoding.EncodeToString(stream.Bytes()))}
+	of := s.Metadata()
+	for i, key := range of.Keys() {
+		options = append(options, parquet.KeyValueMetadata(key, of.Values()[i]))
+	}
+	return options, nil
 }
 
 // onlyWriter hides that an output can be closed: whoever opened it closes it.
@@ -75,8 +85,9 @@ type onlyWriter struct{ io.Writer }
 // group collects the operations of a row group.
 type group struct {
 	columns  *history.Columns
-	out      *pqarrow.FileWriter
+	out      *parquet.GenericWriter[row]
 	ops      []history.Op
+	rows     []row
 	elements int
 }
 
@@ -88,16 +99,22 @@ func (g *group) add(op *history.Op) error {
 	return g.flush()
 }
 
+// flush writes what was collected, and ends its row group.
 func (g *group) flush() error {
 	if len(g.ops) == 0 {
 		return nil
 	}
 	batch := g.columns.Batch(g.ops)
 	defer batch.Release()
-	if err := g.out.Write(batch); err != nil {
+	g.rows = rowsOf(g.rows[:0], batch)
+	if _, err := g.out.Write(g.rows); err != nil {
+		return fmt.Errorf("write a row group: %w", err)
+	}
+	if err := g.out.Flush(); err != nil {
 		return fmt.Errorf("write a row group: %w", err)
 	}
 	clear(g.ops) // their Elements
+	clear(g.rows)
 	g.ops, g.elements = g.ops[:0], 0
 	return nil
 }
