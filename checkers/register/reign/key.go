@@ -241,7 +241,7 @@ func (k *Key) find(v int64) int {
 // in what can be lost no more; and with it all that it came upon.
 func (k *Key) vouch(i int, p Place, at int64, safe bool) {
 	w := k.open[i]
-	if !safe && w.shown != kit.None && (w.shown == p.Life || w.Acked && w.Place.Life == p.Life) {
+	if !safe && w.shown != kit.None && (w.shown == p.Life && w.from <= at || w.shown != p.Life && w.Acked && w.Place.Life == p.Life) {
 		return // it is known, or shown by another life, of which a stale read of its own takes nothing
 	}
 	if safe {
