@@ -27,11 +27,6 @@ func doKind() Kind {
 				Meaning: "what is done: one of the target's tasks, after the target's name"},
 				At: func(s *Spec) any { return &s.Task }},
 		},
-		fill: func(s *Spec) {
-			if s.Victim == "" {
-				s.Victim = Primary
-			}
-		},
 		Steps: func(p Planned, victims []int, _ Cluster) ([]Step, string) {
 			var steps []Step
 			for _, v := range victims {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ func Defaults(spec Spec) Spec {
 		spec.Pick[i] = Defaults(one)
 	}
 	k, _ := Lookup(spec.Kind)
+	spec.Victim = cmp.Or(spec.Victim, k.Usual)
 	if k.fill != nil {
 		k.fill(&spec)
 	} else {

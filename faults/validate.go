@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,8 +14,8 @@ import (
 // minEvery is the least mean distance of a repeated fault.
 const minEvery = 100 * time.Millisecond
 
-// Name is what the events call the fault: "kill", "partition isolate".
-func (s Spec) Name() string { return history.FaultName(s.Kind, s.Shape) }
+// Name is what the events call the fault: "kill", "partition isolate", "do etcd.compact".
+func (s Spec) Name() string { return history.FaultName(s.Kind, cmp.Or(s.Shape, s.Task)) }
 
 // Title says in a few words what the fault is: "kill primary", "partition
 // isolate n2", "every 5s".

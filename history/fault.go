@@ -2,7 +2,7 @@ package history
 
 import "strings"
 
-// FaultName is what events call a fault: its kind and, after a space, its
+// FaultName is what events call a fault: its kind and, after a space, its task or its
 // shape if the kind has shapes: "kill", "partition isolate". A kind has no
 // space in it. FaultKind is the way back; nobody else takes a name apart.
 func FaultName(kind, shape string) string { return strings.TrimSpace(kind + " " + shape) }

@@ -84,6 +84,14 @@ func onAll(nodes []int, do func(i int) outcome) []outcome {
 	return outcomes
 }
 
+// await waits for the instant of what no agent does.
+func (e *Engine) await(ctx context.Context, a cluster.Action) error {
+	if !a.At.IsZero() && !e.sleepUntil(ctx, e.Clock.At(a.At)) {
+		return ctx.Err()
+	}
+	return nil
+}
+
 // command runs a command at its instant, on node i or on the harness's machine, and
 // notes the end of what it said.
 func (e *Engine) command(ctx context.Context, i int, a cluster.Action) outcome {
@@ -93,8 +101,8 @@ func (e *Engine) command(ctx context.Context, i int, a cluster.Action) outcome {
 	if a.Here {
 		where, run = faults.Here, func(ctx context.Context) ([]byte, error) { return e.Here(ctx, a.Command) }
 	}
-	if !a.At.IsZero() && !e.sleepUntil(ctx, e.Clock.At(a.At)) {
-		return outcome{err: fmt.Errorf("exec on %s: %w", where, ctx.Err())}
+	if err := e.await(ctx, a); err != nil {
+		return outcome{err: fmt.Errorf("exec on %s: %w", where, err)}
 	}
 	at := e.Clock.Now()
 	said, err := run(ctx)
@@ -110,8 +118,8 @@ func (e *Engine) task(ctx context.Context, i int, a cluster.Action) outcome {
 	if e.Task == nil {
 		return outcome{err: fmt.Errorf("%s on %s: this system has no tasks", a.Task, name)}
 	}
-	if !a.At.IsZero() && !e.sleepUntil(ctx, e.Clock.At(a.At)) {
-		return outcome{err: fmt.Errorf("%s on %s: %w", a.Task, name, ctx.Err())}
+	if err := e.await(ctx, a); err != nil {
+		return outcome{err: fmt.Errorf("%s on %s: %w", a.Task, name, err)}
 	}
 	at, before := e.Clock.Now(), e.processes[i].ending.Load()
 	words, err := e.Task(ctx, i, a.Task)

@@ -25,8 +25,8 @@ func (e *Engine) change(ctx context.Context, i int, a cluster.Action) outcome {
 	if e.Members == nil {
 		return outcome{err: fmt.Errorf("%s %s: the members of this cluster cannot be changed", a.Kind, name)}
 	}
-	if !a.At.IsZero() && !e.sleepUntil(ctx, e.Clock.At(a.At)) {
-		return outcome{err: fmt.Errorf("%s %s: %w", a.Kind, name, ctx.Err())}
+	if err := e.await(ctx, a); err != nil {
+		return outcome{err: fmt.Errorf("%s %s: %w", a.Kind, name, err)}
 	}
 	at := e.Clock.Now()
 	words, err := e.Members.Change(ctx, a, i)
