@@ -54,6 +54,21 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestExportBesideItsRuns: an export in the folder of runs is none of them.
+func TestExportBesideItsRuns(t *testing.T) {
+	root := t.TempDir()
+	made(t, root, "runs/a-1", "holds", nil)
+	for range 2 {
+		f, err := Open(filepath.Join(root, "runs"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := Export(t.Context(), f, filepath.Join(root, "runs", "public")); err != nil || n != 1 {
+			t.Errorf("%d runs, %v", n, err)
+		}
+	}
+}
+
 // TestExportReplacesOnlyExports, as a whole.
 func TestExportReplacesOnlyExports(t *testing.T) {
 	root := t.TempDir()

@@ -154,6 +154,9 @@ func (f *Folder) walk(ctx context.Context, name string, depth int, found *[]runD
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if depth > 0 && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == markFile }) {
+		return nil // an export: its runs are copies
+	}
 	if depth > 0 && isRun(entries) {
 		if len(*found) < mostRuns {
 			*found = append(*found, runDir{name, entries})
