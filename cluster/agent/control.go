@@ -127,6 +127,9 @@ func (c *Client) readExits(seen int) int {
 func (c *Client) CopyOutput(ctx context.Context, w io.Writer) error {
 	response, done, err := c.open(ctx, pathOutput, struct{}{})
 	if err != nil {
+		if c.Ended() { // it was ended while it was asked: that is the reason
+			err = c.withCause(ctx, err)
+		}
 		return fmt.Errorf("copy the server's output: %w", err)
 	}
 	defer done()
