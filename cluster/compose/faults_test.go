@@ -335,6 +335,35 @@ func TestRestartUnderPartition(t *testing.T) {
 	}
 }
 
+// A container that starts twice while one pause of the engine's is under way goes on
+// once its last guard lets it.
+func TestSlowGuard(t *testing.T) {
+	p := newProject(t)
+	ids := p.runAll()
+	n := p.attach().Nodes()[0].Control.(*node)
+	first := n.holdBack(t.Context(), ids[0])
+	second := n.holdBack(t.Context(), ids[0]) // the first one's pause hit its life
+	first.goOn()
+	if !paused(t, p, ids[0]) {
+		t.Error("the guard before let it go on")
+	}
+	second.goOn()
+	if paused(t, p, ids[0]) {
+		t.Error("it is left paused")
+	}
+	// What somebody else paused stays so.
+	if _, err := p.api.ContainerPause(t.Context(), ids[0], client.ContainerPauseOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	n.holdBack(t.Context(), ids[0]).goOn()
+	if !paused(t, p, ids[0]) {
+		t.Error("it was let go on")
+	}
+	if _, err := p.api.ContainerUnpause(t.Context(), ids[0], client.ContainerUnpauseOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Nodes that meet in two networks are cut off in both.
 func TestTwoNetworks(t *testing.T) {
 	p := newProject(t)

@@ -71,14 +71,21 @@ func (n *node) holdBack(ctx context.Context, id string) *guard {
 			return g
 		}
 	}
-	n.change(func() { n.guard = g })
+	var before *guard
+	n.change(func() { before, n.guard = n.guard, g })
 	call, cancel := outlive(ctx, engineTimeout)
 	defer cancel()
-	if _, err := n.d.api.ContainerPause(call, id, client.ContainerPauseOptions{}); err != nil {
+	_, err := n.d.api.ContainerPause(call, id, client.ContainerPauseOptions{})
+	switch {
+	case err == nil:
+		g.stood, g.paused = time.Now(), true
+	case errdefs.IsConflict(err) && before != nil && before.paused && before.id == id && n.d.isPaused(call, id):
+		// The pause of the guard before was so slow that it hit this life.
+		g.stood, g.paused = before.stood, true
+	default:
 		n.d.log.Debug("compose", "node", n.public.Name, "pause", err)
 		return g
 	}
-	g.stood, g.paused = time.Now(), true
 	g.dog = time.AfterFunc(guardTimeout, g.goOn)
 	return g
 }
@@ -127,6 +134,12 @@ func (d *deployment) unpause(ctx context.Context, id string) error {
 		return nil
 	}
 	return err
+}
+
+// isPaused tells whether the engine says so.
+func (d *deployment) isPaused(ctx context.Context, id string) bool {
+	res, err := d.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	return err == nil && res.Container.State != nil && res.Container.State.Paused
 }
 
 // tell tells for how long the container ran without the rules that were to be in
