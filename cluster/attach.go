@@ -9,9 +9,9 @@ import (
 )
 
 // Place is where a deployment lives that somebody else made: containers of a
-// compose file, hosts over ssh, or addresses alone. What is launched lives on a Host.
+// compose file, pods, hosts over ssh, or addresses alone. What is launched lives on a Host.
 type Place interface {
-	Name() string // "compose", "ssh", "addresses"
+	Name() string // "compose", "pods", "ssh", "addresses"
 	// Find looks the deployment up. It changes nothing there. Errors name what was
 	// not found, and the remedy.
 	Find(ctx context.Context, spec AttachSpec) (Deployment, error)
@@ -27,7 +27,10 @@ type AttachSpec struct {
 	Lease    time.Duration // 0 is DefaultLease
 	Binary   string        // path of the static aftershock binary that guests are made of
 	LockFile string        // see Spec
-	Logger   *slog.Logger
+	// AgentImage is an image that has the binary as /aftershock, for places that guests
+	// come to as containers of an image of the cluster's; see Spec.
+	AgentImage string
+	Logger     *slog.Logger
 }
 
 // Deployment is a Cluster of nodes that somebody else runs. Its nodes' Start is

@@ -1,13 +1,11 @@
 package harness
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -97,7 +95,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		d.log.Info("image", "name", d.image)
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
-		AgentImage: cmp.Or(r.options.AgentImage, os.Getenv(AgentImageVariable)),
+		AgentImage: r.options.agentImage(),
 		Limits:     cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
 	spec.Needs.Shape = spec.Needs.Shape || len(r.plan.WAN) > 0
 	for _, s := range d.target.Servers {
@@ -140,7 +138,8 @@ func (d *deployment) able(ctx context.Context, asked []cluster.ActionKind) error
 // find finds the nodes of a deployment, and brings guests to them if the run may
 // and will break it.
 func (d *deployment) find(ctx context.Context, r *request, rec *record) error {
-	found, err := attached.Place(r.plan).Find(ctx, cluster.AttachSpec{Run: rec.dir.Name(), Launch: r.launch, Port: d.visit.System.Port(), Binary: r.options.Binary, LockFile: rec.lock.Name(), Logger: rec.log})
+	found, err := attached.Place(r.plan).Find(ctx, cluster.AttachSpec{Run: rec.dir.Name(), Launch: r.launch, Port: d.visit.System.Port(), Binary: r.options.Binary, LockFile: rec.lock.Name(), Logger: rec.log,
+		AgentImage: r.options.agentImage()})
 	if err != nil {
 		return failure.Infrastructure("find the deployment", err)
 	}

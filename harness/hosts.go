@@ -12,6 +12,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes"
 	"github.com/aftershock-chaos/aftershock/cluster/local"
+	"github.com/aftershock-chaos/aftershock/cluster/pods"
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
 	"github.com/aftershock-chaos/aftershock/cluster/ssh"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
@@ -90,6 +91,9 @@ func places() []Host {
 	return []Host{
 		{Name: "compose", Available: dockerEngine, Clean: docker.Clean,
 			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return docker.Reap(ctx, o.Launch) }},
+		// Guests in pods end with their lease, and the kernel ends their rules.
+		{Name: pods.PlaceName, Available: kubernetes.Available, Denied: pods.Denied, Clean: func(context.Context) ([]string, error) { return nil, nil },
+			reap: func(context.Context, reaper.Order) (bool, error) { return false, nil }},
 		// A guest on a host ends with the session that its harness held: there is nothing to reap.
 		{Name: "ssh", Available: ssh.Available, Clean: func(context.Context) ([]string, error) { return nil, nil },
 			reap: func(context.Context, reaper.Order) (bool, error) { return false, nil }},
@@ -100,6 +104,15 @@ func places() []Host {
 
 // Role is the Kubernetes role that suffices for runs on that host, bound to a user.
 func Role(user string) string { return kubernetes.RoleHere(user) }
+
+// RoleFor is the Kubernetes role that suffices for runs of a plan: that of its pods'
+// namespace where it attaches to some, else Role.
+func RoleFor(p *plan.Plan, user string) string {
+	if attached.Place(p).Name() != pods.PlaceName {
+		return Role(user)
+	}
+	return pods.RoleIn(p.Target.Attach.Kubernetes.Namespace, user)
+}
 
 // hostOf is where a plan's nodes are.
 func hostOf(ctx context.Context, p *plan.Plan, log *slog.Logger) (Host, error) {

@@ -1,7 +1,9 @@
 package harness
 
 import (
+	"cmp"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
@@ -19,7 +21,7 @@ type Options struct {
 	// the go command from this module.
 	Binary string
 	// AgentImage is an image of the binary, as /aftershock, for nodes of the host
-	// kubernetes; if empty it is $AFTERSHOCK_AGENT_IMAGE, or there is none.
+	// kubernetes and for guests in pods; if empty it is $AFTERSHOCK_AGENT_IMAGE, or there is none.
 	AgentImage string
 	// Memory is how many bytes the judgement may take; 0 means three quarters of
 	// what is available then. A longer history is judged from disk, see Check.
@@ -38,6 +40,8 @@ type Options struct {
 	// directory's harness.log has it in any case.
 	Logger *slog.Logger
 }
+
+func (o Options) agentImage() string { return cmp.Or(o.AgentImage, os.Getenv(AgentImageVariable)) }
 
 // NodeMoment is what one node is at a moment of a run.
 type NodeMoment struct {

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/history/usage"
 )
 
 // maxOutput bounds what Run keeps, in bytes.
@@ -145,48 +143,6 @@ func (t *writeErrors) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// meter adds up what a node takes over the lives of its container, each of which the
-// kernel counts from 0.
-type meter struct {
-	mu         sync.Mutex
-	base, last usage.Set
-	lives      int
-}
-
-// nextLife tells that the next reading is of another life.
-func (m *meter) nextLife() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.lives++; m.lives > 1 {
-		for f := range m.base {
-			m.base[f] += max(m.last[f], 0)
-		}
-	}
-	m.last = usage.Set{}
-}
-
-// add is a reading with what lives before have taken.
-func (m *meter) add(s usage.Set) usage.Set {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.last = s
-	for f := range s {
-		if s[f] != usage.Unknown && counts(usage.Figure(f)) {
-			s[f] += m.base[f]
-		}
-	}
-	return s
-}
-
-// counts tells whether a figure counts up.
-func counts(f usage.Figure) bool {
-	switch f {
-	case usage.Memory, usage.Charged, usage.Threads, usage.Took, usage.NetDoubt:
-		return false
-	}
-	return true
-}
-
 // Usage implements cluster.Metered: of the processes that the guest sees in the
 // container. While there is none it is an error.
 func (n *node) Usage(ctx context.Context) (cluster.Usage, error) {
@@ -198,7 +154,7 @@ func (n *node) Usage(ctx context.Context) (cluster.Usage, error) {
 	}
 	u, err := h.client.Usage(ctx)
 	if err == nil {
-		u.Set = n.meter.add(u.Set)
+		u.Set = n.meter.Add(u.Set)
 	}
 	return u, err
 }

@@ -55,7 +55,7 @@ func (n *node) bring(ctx context.Context, s seen) error {
 	if err := n.apply(ctx, c); err != nil {
 		return errors.Join(err, c.Close(), g.Remove(ctx))
 	}
-	n.change(func() { n.guest = h; n.meter.nextLife() })
+	n.change(func() { n.guest = h; n.meter.NextLife() })
 	n.d.background.Go(func() { n.watch(h) })
 	if n.d.generation() != generation { // somebody has moved meanwhile
 		return n.apply(ctx, c)

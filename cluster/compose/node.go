@@ -57,7 +57,7 @@ type node struct {
 	died     time.Time // when it last ended
 	began    time.Time // when it was last started
 	paused   map[string]bool
-	meter    meter
+	meter    cluster.Meter
 	ended    bool
 }
 

@@ -36,8 +36,7 @@ what a run would create and break, and why it would be refused.`,
 				return fmt.Errorf("unknown --format %q; use text or json", format)
 			}
 			if c.Flags().Changed("rbac") {
-				_, err := io.WriteString(stdout, harness.Role(rbac))
-				return err
+				return printRole(rbac, args, set)
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), doctorTimeout)
 			defer cancel()
@@ -58,10 +57,24 @@ what a run would create and break, and why it would be refused.`,
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "text or json")
-	c.Flags().StringVar(&rbac, "rbac", "", "print the Kubernetes role that suffices for runs on host kubernetes, bound to this user (user, if none is named), for kubectl apply")
+	c.Flags().StringVar(&rbac, "rbac", "", "print the Kubernetes role that suffices for runs on host kubernetes, or for a plan that attaches to pods, bound to this user (user, if none is named), for kubectl apply")
 	c.Flags().Lookup("rbac").NoOptDefVal = "user"
 	c.Flags().StringArrayVar(&set, "set", nil, "override a path of the plan (repeatable)")
 	return c
+}
+
+// printRole prints the role that runs need, or those of a plan that attaches to pods.
+func printRole(user string, args, set []string) error {
+	role := harness.Role(user)
+	if len(args) > 0 {
+		p, err := attachingPlan(args[0], set)
+		if err != nil {
+			return err
+		}
+		role = harness.RoleFor(p, user)
+	}
+	_, err := io.WriteString(stdout, role)
+	return err
 }
 
 // lookAtDeployment has a first look at what a plan attaches to.

@@ -28,7 +28,7 @@ func Check(a Attach, c Connect) []Mistake {
 	if !a.Asked() {
 		var found []Mistake
 		if a.Allow != "" {
-			found = append(found, mistake("attach", "attach names no node", "add compose, containers, ssh or nodes, or take it away"))
+			found = append(found, mistake("attach", "attach names no node", "add compose, containers, kubernetes, ssh or nodes, or take it away"))
 		}
 		if c.given() {
 			found = append(found, mistake("connect", "connect is for a deployment that somebody else runs", "add attach, or take it away"))
@@ -44,13 +44,13 @@ func Check(a Attach, c Connect) []Mistake {
 
 func (a Attach) check() []Mistake {
 	ways := 0
-	for _, named := range []bool{a.Compose.asked(), len(a.Containers) > 0, a.SSH.asked(), len(a.Nodes) > 0} {
+	for _, named := range []bool{a.Compose.asked(), len(a.Containers) > 0, a.Kubernetes.asked(), a.SSH.asked(), len(a.Nodes) > 0} {
 		if named {
 			ways++
 		}
 	}
 	if ways > 1 {
-		return []Mistake{mistake("attach", "the nodes are named in more than one way", "keep one of compose, containers, ssh and nodes")}
+		return []Mistake{mistake("attach", "the nodes are named in more than one way", "keep one of compose, containers, kubernetes, ssh and nodes")}
 	}
 	var found []Mistake
 	for _, name := range slices.Sorted(maps.Keys(a.Watch)) {
@@ -71,6 +71,7 @@ func (a Attach) check() []Mistake {
 	}
 	found = append(found, names("attach.compose.services", a.Compose.Services)...)
 	found = append(found, names("attach.containers", a.Containers)...)
+	found = append(found, a.Kubernetes.check()...)
 	found = append(found, a.SSH.check()...)
 	found = append(found, names("attach.nodes", a.Nodes)...)
 	for i, n := range a.Nodes {

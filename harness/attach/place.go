@@ -13,11 +13,12 @@ import (
 // maxNodes bounds the nodes of a deployment, as target.replicas does those of a launch.
 const maxNodes = 16
 
-// Attach says which nodes are meant. Exactly one of Compose's, Containers, SSH's and
-// Nodes names them; the zero value is a plan that launches its own.
+// Attach says which nodes are meant. Exactly one of Compose's, Containers, Kubernetes',
+// SSH's and Nodes names them; the zero value is a plan that launches its own.
 type Attach struct {
 	Compose    Compose
 	Containers []string // names or ids
+	Kubernetes Kubernetes
 	SSH        SSH
 	Nodes      []string // host:port, or host: reached by their addresses alone
 	// Watch is what stands beside the nodes, each by a URL of its own words, or several
@@ -59,13 +60,13 @@ type Compose struct {
 
 // Asked tells whether the plan attaches at all.
 func (a Attach) Asked() bool {
-	return a.Compose.asked() || len(a.Containers) > 0 || a.SSH.asked() || len(a.Nodes) > 0
+	return a.Compose.asked() || len(a.Containers) > 0 || a.Kubernetes.asked() || a.SSH.asked() || len(a.Nodes) > 0
 }
 
 func (c Compose) asked() bool { return c.File != "" || c.Project != "" || len(c.Services) > 0 }
 
-// NodeNames are the names of the nodes, in order: those of services, containers and
-// hosts, else, of addresses, "n1" and so on as name gives them.
+// NodeNames are the names of the nodes, in order: those of services, containers, pods
+// and hosts, else, of addresses and of pods whose names do not stay, "n1" and so on as name gives them.
 func (a Attach) NodeNames(name func(i int) string) []string {
 	switch {
 	case len(a.Compose.Services) > 0:
@@ -74,6 +75,9 @@ func (a Attach) NodeNames(name func(i int) string) []string {
 		return slices.Clone(a.Containers)
 	case len(a.SSH.Hosts) > 0:
 		return slices.Clone(a.SSH.Hosts)
+	}
+	if pods := a.Kubernetes.nodeNames(name); pods != nil {
+		return pods
 	}
 	names := make([]string, len(a.Nodes))
 	for i := range names {
@@ -85,6 +89,7 @@ func (a Attach) NodeNames(name func(i int) string) []string {
 // Clone is a copy that shares nothing.
 func (a Attach) Clone() Attach {
 	a.Compose.Services, a.Containers, a.Nodes = slices.Clone(a.Compose.Services), slices.Clone(a.Containers), slices.Clone(a.Nodes)
+	a.Kubernetes.Pods = slices.Clone(a.Kubernetes.Pods)
 	a.SSH = a.SSH.clone()
 	a.Watch = maps.Clone(a.Watch)
 	return a
@@ -132,6 +137,9 @@ func AttachKeys() []schema.Key[Attach] {
 		{Field: schema.Field{Name: "containers", Type: schema.List, Of: schema.Text, Max: maxNodes, Absent: "no containers", Example: "[db1, db2, db3]",
 			Meaning: "running containers by name or id, each a node, as compose's services are"},
 			At: func(a *Attach) any { return &a.Containers }},
+		schema.Group(schema.Field{Name: "kubernetes", Absent: "no pods", Example: "{namespace: shop, statefulset: etcd, replicas: 3}",
+			Meaning: "pods of the cluster that KUBECONFIG names, each a node with its faults by guests in its pod: ephemeral containers"},
+			kubernetesKeys(), func(a *Attach) *Kubernetes { return &a.Kubernetes }),
 		schema.Group(schema.Field{Name: "ssh", Absent: "no hosts", Example: "{hosts: [db1, db2, db3], user: root, unit: postgresql@15-main}",
 			Meaning: "servers on hosts that are reached by ssh, each a node with its faults by a guest on the host"},
 			sshKeys(), func(a *Attach) *SSH { return &a.SSH }),

@@ -18,6 +18,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/agent/service"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/victim"
 	"github.com/aftershock-chaos/aftershock/cluster/compose"
+	"github.com/aftershock-chaos/aftershock/cluster/pods"
 	"github.com/aftershock-chaos/aftershock/cluster/ssh"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attach"
@@ -45,6 +46,10 @@ func Place(p *plan.Plan) cluster.Place {
 		return ssh.New(ssh.Target{Hosts: h.Hosts, User: h.User, Port: h.Port, Config: h.Config, Server: service.Spec{
 			Server: victim.Server{Unit: h.Unit, Process: h.Process, Port: h.Listen}, Start: h.Start, Stop: h.Stop,
 		}})
+	}
+	if k := a.Kubernetes; k.StatefulSet != "" || k.Selector != "" || len(k.Pods) > 0 {
+		return pods.New(pods.Target{Namespace: k.Namespace, StatefulSet: k.StatefulSet, Selector: k.Selector, Pods: k.Pods,
+			Replicas: k.Replicas, Container: k.Container, Port: k.Port, Names: names})
 	}
 	if len(a.Nodes) == 0 {
 		return compose.New(compose.Target{File: a.Compose.File, Project: a.Compose.Project, Services: a.Compose.Services, Containers: a.Containers})

@@ -61,7 +61,7 @@ func (p *Plan) checkReach() []*Error {
 			}
 			if !kind.Anywhere && len(p.Target.Attach.Nodes) > 0 {
 				found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s needs a guest beside the server, and these nodes are known by their addresses alone", s.Kind),
-					"name them by compose, containers or ssh, or leave the fault out"))
+					"name them by compose, containers, kubernetes or ssh, or leave the fault out"))
 			}
 		}
 	}

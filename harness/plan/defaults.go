@@ -22,7 +22,7 @@ func (p *Plan) fill() {
 		p.normal = true
 	}
 	if p.Target.Attach.Asked() {
-		p.Target.Replicas = len(p.NodeNames()) - 1
+		p.Target.Replicas = max(len(p.NodeNames())-1, 0) // what names none is told by attach.Check
 	}
 	if len(p.Target.Options) == 0 {
 		p.Target.Options = nil

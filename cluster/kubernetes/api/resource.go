@@ -62,12 +62,26 @@ func (r *Resource[T, P]) Update(ctx context.Context, name string, object *T) (*T
 // Patch changes an object, or a part of it such as "ephemeralcontainers", by a strategic
 // merge.
 func (r *Resource[T, P]) Patch(ctx context.Context, name string, change any, part ...string) (*T, error) {
+	return r.patch(ctx, name, change, "", part)
+}
+
+// TryPatch asks whether an object, or a part of it, would be changed, which it is not.
+func (r *Resource[T, P]) TryPatch(ctx context.Context, name string, change any, part ...string) error {
+	_, err := r.patch(ctx, name, change, metav1.DryRunAll, part)
+	return err
+}
+
+func (r *Resource[T, P]) patch(ctx context.Context, name string, change any, dry string, part []string) (*T, error) {
 	body, err := json.Marshal(change)
 	if err != nil {
 		return nil, fmt.Errorf("encode a change of %s %s: %w", r.name, name, err)
 	}
+	request := r.at(r.client.Patch(types.StrategicMergePatchType)).Name(name).SubResource(part...)
+	if dry != "" {
+		request.Param("dryRun", dry)
+	}
 	into := new(T)
-	return into, r.at(r.client.Patch(types.StrategicMergePatchType)).Name(name).SubResource(part...).Body(body).Do(ctx).Into(P(into))
+	return into, request.Body(body).Do(ctx).Into(P(into))
 }
 
 // Post makes something of an object, such as the "eviction" of a pod.

@@ -40,6 +40,16 @@ func (a *API) Attach(ctx context.Context, pod, container string, s Streams) erro
 	return a.stream(ctx, a.subresource(pod, "attach", s).Param("container", container), s)
 }
 
+// Log follows what a container of a pod says, from now on or, if whole, from its start,
+// to its end. The caller closes it.
+func (a *API) Log(ctx context.Context, pod, container string, whole bool) (io.ReadCloser, error) {
+	request := a.groups[""].Get().Namespace(a.Namespace).Resource("pods").Name(pod).SubResource("log").Param("container", container).Param("follow", "true")
+	if !whole {
+		request.Param("tailLines", "0")
+	}
+	return request.Stream(ctx)
+}
+
 func (a *API) subresource(pod, name string, s Streams) *rest.Request {
 	return a.groups[""].Post().Namespace(a.Namespace).Resource("pods").Name(pod).SubResource(name).
 		Param("stdin", strconv.FormatBool(s.In != nil)).Param("stdout", strconv.FormatBool(s.Out != nil)).Param("stderr", strconv.FormatBool(s.Err != nil))

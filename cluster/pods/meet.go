@@ -1,0 +1,225 @@
+package pods
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent"
+)
+
+const (
+	attempts  = 3           // at bringing a guest: each leaves a container's name in the pod
+	meetPause = time.Second // between two of them
+	metBy     = 90 * time.Second
+)
+
+// errOther says that another life, or another pod, has begun meanwhile.
+var errOther = errors.New("it was started again meanwhile")
+
+// invite brings the first guests.
+func (n *node) invite(ctx context.Context) error {
+	s := n.look()
+	if s.pod == nil {
+		return errGone
+	}
+	if err := n.bringNetwork(ctx, s); err != nil {
+		return err
+	}
+	if alone(s.pod) != "" {
+		return nil
+	}
+	return n.bringProcesses(ctx, s)
+}
+
+// bringNetwork brings the guest that has the rules into a pod.
+func (n *node) bringNetwork(ctx context.Context, s seen) error {
+	h, err := n.bring(ctx, s, agent.GuestNetwork, nil)
+	if err != nil {
+		return err
+	}
+	peer, err := h.client.Peer(ctx)
+	generation := n.d.generation()
+	if err == nil {
+		n.change(func() {
+			if n.seen.pod != nil && n.seen.pod.UID == s.pod.UID {
+				n.peer = peer
+			}
+		})
+		err = n.apply(ctx, h.client)
+	}
+	if err != nil {
+		return errors.Join(err, h.client.Close())
+	}
+	taken := false
+	n.change(func() {
+		if taken = !n.ended && n.network == nil && n.seen.pod != nil && n.seen.pod.UID == s.pod.UID; taken {
+			n.network = h
+		}
+	})
+	if !taken {
+		return errors.Join(errOther, h.client.Close())
+	}
+	n.d.background.Go(func() { n.watch(h, false) })
+	if n.d.generation() != generation { // somebody has moved meanwhile
+		return n.apply(ctx, h.client)
+	}
+	return nil
+}
+
+// bringProcesses brings the guest that shares the server's processes, which are those of
+// one life of its.
+func (n *node) bringProcesses(ctx context.Context, s seen) error {
+	n.mu.Lock()
+	life := n.life
+	n.mu.Unlock()
+	if life == "" {
+		return nil // there is nothing to share; its next life is met by itself
+	}
+	through, err := n.meetGuest(ctx, false)
+	if err != nil {
+		return err
+	}
+	dial := func(ctx context.Context) (net.Conn, error) { return through.client.DialServer(ctx, loopbackPort) }
+	h, err := n.bring(ctx, s, agent.GuestOfBoth, dial)
+	if err != nil {
+		return err
+	}
+	h.life = life
+	taken := false
+	n.change(func() {
+		if taken = !n.ended && n.life == life && n.processes == nil; taken {
+			n.processes = h
+			n.meter.NextLife()
+		}
+	})
+	if !taken {
+		return errors.Join(errOther, h.client.Close())
+	}
+	n.d.background.Go(func() { n.watch(h, true) })
+	return nil
+}
+
+// again brings a guest, tried a few times as long as it is wanted.
+func (n *node) again(ctx context.Context, wanted func() bool, bring func(context.Context) error) error {
+	for try := 1; ; try++ {
+		err := bring(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, errOther) || errors.Is(err, errGone) || try == attempts {
+			return err
+		}
+		n.d.log.Debug("pods", "node", n.public.Name, "try", try, "error", err)
+		if sleepUntil(ctx, time.Now().Add(meetPause)) != nil || !wanted() {
+			return err
+		}
+	}
+}
+
+// isIn tells whether the node's pod is still this one.
+func (n *node) isIn(s seen) bool {
+	now := n.look()
+	return now.pod != nil && now.pod.UID == s.pod.UID && !n.isEnded()
+}
+
+// meetPod is what follows a pod that was made anew: it gets the guest that has the rules.
+// For how long its server ran without those that are to be in force is told.
+func (n *node) meetPod(s seen) {
+	ctx, cancel := context.WithTimeout(n.d.ctx, metBy)
+	defer cancel()
+	err := n.again(ctx, func() bool { return n.isIn(s) }, func(ctx context.Context) error { return n.bringNetwork(ctx, s) })
+	ruled := time.Now()
+	if n.d.ctx.Err() != nil || !n.isIn(s) {
+		return // who takes its place is met by itself
+	}
+	if err != nil {
+		n.d.log.Warn("no guest can be brought", "node", n.public.Name, "error", err)
+	}
+	if !n.wished() {
+		return
+	}
+	n.mu.Lock()
+	began, runs := n.began, n.life != ""
+	n.mu.Unlock()
+	switch {
+	case err != nil && !runs:
+		began = ruled
+		fallthrough
+	case err != nil:
+		n.d.tell(cluster.Change{At: began, Node: n.index, Kind: cluster.Unguarded, Detail: "its rules are not in force: no guest can be brought: " + err.Error()})
+	case runs && began.Before(ruled):
+		n.d.tell(cluster.Change{At: began, Until: ruled, Node: n.index, Kind: cluster.Unguarded,
+			Detail: fmt.Sprintf("its pod ran for about %s before a guest had its rules", ruled.Sub(began).Round(time.Millisecond))})
+	}
+}
+
+// meetLife is what follows a start of the server: it gets the guest that shares its
+// processes.
+func (n *node) meetLife(s seen) {
+	if alone(s.pod) != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(n.d.ctx, metBy)
+	defer cancel()
+	n.mu.Lock()
+	life := n.life
+	n.mu.Unlock()
+	lives := func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.life == life && !n.ended
+	}
+	err := n.again(ctx, lives, func(ctx context.Context) error { return n.bringProcesses(ctx, s) })
+	if err != nil && n.d.ctx.Err() == nil && lives() {
+		n.d.log.Warn("no guest can be brought to the server's processes", "node", n.public.Name, "error", err)
+	}
+}
+
+// watch tells what becomes of a guest, and brings another if one ended that should not
+// have: the pod, or the server, goes on.
+func (n *node) watch(h *hosted, ofProcesses bool) {
+	for {
+		select {
+		case l := <-h.client.Lapses():
+			n.d.tell(cluster.Change{At: l.From, Until: l.Until, Node: n.index, Kind: cluster.Lapsed, Detail: "its network rules were not renewed in time; they are in force again"})
+			continue
+		case <-h.client.Lost():
+		case <-n.d.ctx.Done():
+			return
+		}
+		break
+	}
+	heard, current, held := h.client.Heard(), false, false
+	h.client.Abandon()
+	_ = sleepUntil(n.d.ctx, time.Now().Add(endSeen)) // the cluster may tell later that the server has ended
+	n.change(func() {
+		if current = n.network == h || n.processes == h; !current || n.ended {
+			return
+		}
+		if ofProcesses {
+			n.processes, held = nil, len(n.paused) > 0
+			clear(n.paused)
+		} else {
+			n.network = nil
+		}
+	})
+	if !current || n.isEnded() || n.d.ctx.Err() != nil {
+		return
+	}
+	if held || !ofProcesses && n.wished() {
+		n.d.tell(cluster.Change{At: heard, Node: n.index, Kind: cluster.Lapsed, Detail: "its guest ended; what it held has ended too"})
+	}
+	if ofProcesses {
+		n.meetLife(n.look())
+	} else {
+		n.meetPod(h.of(n))
+	}
+}
+
+// of is the pod that a guest is in, as a node's.
+func (h *hosted) of(n *node) seen {
+	s := n.look()
+	s.pod = h.pod
+	return s
+}
