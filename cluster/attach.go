@@ -27,7 +27,7 @@ type AttachSpec struct {
 	Lease    time.Duration // 0 is DefaultLease
 	Binary   string        // path of the static aftershock binary that guests are made of
 	LockFile string        // see Spec
-	// AgentImage is an image that has the binary as /aftershock, for places that guests
+	// AgentImage is an image whose entrypoint is the binary, for places that guests
 	// come to as containers of an image of the cluster's; see Spec.
 	AgentImage string
 	Logger     *slog.Logger

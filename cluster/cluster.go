@@ -78,8 +78,8 @@ type Spec struct {
 	// Launch is this launch's own id, new each time (crypto/rand.Text); it is in
 	// the names of what the launch makes. Empty: the host takes one by chance.
 	Launch string
-	// AgentImage is an image that has the aftershock binary as /aftershock, for hosts
-	// that cannot make one themselves; empty: there is none.
+	// AgentImage is an image whose entrypoint is the aftershock binary, for hosts that
+	// cannot make one themselves; empty: there is none.
 	AgentImage string
 	// LockFile is a file of owner.Lock that names Launch, in a folder called Run.
 	// The harness holds it for as long as it lives: by it a later `clean` tells a

@@ -118,7 +118,7 @@ func check(spec cluster.Spec) error {
 		}
 		seen[n.Name] = true
 		if n.Image == "" && spec.AgentImage == "" {
-			return fmt.Errorf("%w: node %s runs the aftershock binary alone, of which the cluster has no image: push one that has it as /aftershock, and name it by --agent-image", cluster.ErrImage, n.Name)
+			return fmt.Errorf("%w: node %s runs the aftershock binary alone, of which the cluster has no image: push one whose entrypoint it is (`make release` makes one), and name it by --agent-image", cluster.ErrImage, n.Name)
 		}
 	}
 	if spec.Launch != "" && !launchOK.MatchString(spec.Launch) {

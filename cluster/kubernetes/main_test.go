@@ -11,7 +11,13 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// client-go keeps one connection to each API server for the whole process, and stops
+// the pulse of a stream a few seconds after it.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*clientConnReadLoop).run"),
+		goleak.IgnoreTopFunction("k8s.io/client-go/tools/remotecommand.(*heartbeat).start"))
+}
 
 // fakeAPI is a cluster whose API server is a handler; nil answers nothing.
 func fakeAPI(t *testing.T, h http.Handler) *api.API {

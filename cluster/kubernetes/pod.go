@@ -21,7 +21,6 @@ const (
 	dataDir   = "/aftershock-data"
 	binaryDir = "/aftershock-bin"     // where the binary is brought into images of others
 	binary    = binaryDir + "/binary" // the binary there
-	ownBinary = "/aftershock"         // where it is in an image of ours
 	volumeBin = "aftershock-bin"      // of binaryDir
 	volumeNow = "aftershock-data"     // of dataDir
 	longest   = int64(24 * 60 * 60)   // seconds that anything may live, whatever happens
@@ -120,20 +119,20 @@ func (l *launch) podSpec(image, name string, lease time.Duration, p posture) cor
 	}
 	c := corev1.Container{
 		Name: container, Image: cmp.Or(image, l.spec.AgentImage), ImagePullPolicy: corev1.PullIfNotPresent,
-		Command: []string{ownBinary, "agent"}, WorkingDir: "/", Stdin: true, StdinOnce: true,
+		Args: []string{"agent"}, WorkingDir: "/", Stdin: true, StdinOnce: true,
 		Env: l.env(lease), SecurityContext: forContainer,
 	}
 	if image != "" {
 		brought := corev1.VolumeMount{Name: volumeBin, MountPath: binaryDir}
 		mounts = append(mounts, brought)
 		spec.Volumes = append(spec.Volumes, corev1.Volume{Name: volumeBin, VolumeSource: empty})
-		c.Command = []string{binary, "agent"}
+		c.Command = []string{binary}
 		if l.spec.AgentImage == "" {
-			c.Command = []string{"sh", "-c", awaitBinary}
+			c.Command, c.Args = []string{"sh", "-c", awaitBinary}, nil
 		} else {
 			spec.InitContainers = []corev1.Container{{
 				Name: "binary", Image: l.spec.AgentImage, ImagePullPolicy: corev1.PullIfNotPresent,
-				Command: []string{ownBinary, "agent", "--install", binary}, VolumeMounts: []corev1.VolumeMount{brought}, SecurityContext: forContainer,
+				Args: []string{"agent", "--install", binary}, VolumeMounts: []corev1.VolumeMount{brought}, SecurityContext: forContainer,
 			}}
 		}
 	}

@@ -88,7 +88,7 @@ func TestPod(t *testing.T) {
 	}
 	l.spec.AgentImage = "agent:1"
 	p = l.nodePod(0, baseline).Spec
-	if p.InitContainers[0].Image != "agent:1" || p.Containers[0].Command[0] != binary || p.Containers[0].SecurityContext.Capabilities != nil {
+	if p.InitContainers[0].Image != "agent:1" || p.Containers[0].Command[0] != binary || p.Containers[0].Args[0] != "agent" || p.Containers[0].SecurityContext.Capabilities != nil {
 		t.Errorf("%+v", p)
 	}
 	l.spec.Needs.Volume = &cluster.Volume{}

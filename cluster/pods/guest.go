@@ -24,7 +24,6 @@ const (
 	meetTimeout  = 20 * time.Second // until its agent answers then, its binary's way there included
 	// loopbackPort is where the process guest listens, on the pod's loopback alone.
 	loopbackPort = cluster.ControlPort + 1
-	ownBinary    = "/aftershock" // in an image of ours
 	part         = "ephemeralcontainers"
 )
 
@@ -53,7 +52,7 @@ var errGone = errors.New("its pod is not there any more")
 // container is a guest as an ephemeral container of a pod.
 func (d *deployment) container(s seen, name string, kind agent.Guest, p posture) corev1.EphemeralContainer {
 	c := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
-		Name: name, Image: d.spec.AgentImage, ImagePullPolicy: corev1.PullIfNotPresent, Command: []string{ownBinary, "agent"},
+		Name: name, Image: d.spec.AgentImage, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"agent"},
 		WorkingDir: "/", Stdin: true, StdinOnce: true, SecurityContext: p.security(s, kind),
 		Env: []corev1.EnvVar{{Name: agent.EnvLease, Value: d.spec.Lease.String()}, {Name: agent.EnvGuest, Value: string(kind)}},
 	}}
@@ -63,7 +62,7 @@ func (d *deployment) container(s seen, name string, kind agent.Guest, p posture)
 				c.Image = own.Image
 			}
 		}
-		c.Command = []string{"sh", "-c", awaitBinary}
+		c.Command, c.Args = []string{"sh", "-c", awaitBinary}, nil
 	}
 	if kind == agent.GuestOfBoth {
 		c.TargetContainerName = s.container

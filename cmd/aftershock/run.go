@@ -93,7 +93,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	c.Flags().StringArrayVar(&f.set, "set", nil, "override a path of the plan, e.g. target.replicas=4 (repeatable)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of operations, victims and schedule (0: the plan's)")
 	c.Flags().StringVar(&f.host, "host", "", "where nodes live: "+orList(harness.HostNames())+" (default: the plan's)")
-	c.Flags().StringVar(&f.agentImage, "agent-image", "", "host kubernetes: an image that has this binary as /aftershock (default: $"+harness.AgentImageVariable+")")
+	c.Flags().StringVar(&f.agentImage, "agent-image", "", "host kubernetes: an image whose entrypoint is this binary (default: $"+harness.AgentImageVariable+")")
 	c.Flags().StringVar(&f.replay, "replay", "", "execute the saved plan and schedule of an earlier run again")
 	c.Flags().StringVarP(&f.out, "out", "o", "runs", "folder in which run directories are made")
 	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: "+formatNames())

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 )
@@ -29,6 +31,10 @@ var (
 	scheme = newScheme()
 	codecs = serializer.NewCodecFactory(scheme)
 )
+
+// client-go logs what goes on in its streams to standard error, in the middle of
+// everything; what matters of it comes back as an error.
+func init() { klog.SetLogger(logr.Discard()) }
 
 func newScheme() *runtime.Scheme {
 	s := runtime.NewScheme()
