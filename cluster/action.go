@@ -11,6 +11,7 @@ type ActionKind string
 const (
 	Kill    ActionKind = "kill"    // SIGKILL to every other process of the node; of a container, by its engine: it stays down until started
 	Crash   ActionKind = "crash"   // attached nodes: Process ends as if by itself, so that whoever supervises it there may start it again
+	Delete  ActionKind = "delete"  // attached pods: the pod is deleted, after Grace or, if that is 0, its own; its platform makes it anew
 	Stop    ActionKind = "stop"    // the server's StopSignal, SIGKILL after Grace
 	Pause   ActionKind = "pause"   // SIGSTOP to every other process of the node
 	Resume  ActionKind = "resume"  // SIGCONT to every other process of the node
@@ -51,7 +52,7 @@ type Action struct {
 	ID    string        `json:"id,omitempty"` // the fault's id; Block and Unblock compose by it
 	At    time.Time     `json:"-"`            // harness clock; zero or past means at once
 	Rules []Rule        `json:"rules,omitempty"`
-	Grace time.Duration `json:"grace,omitempty"` // Stop
+	Grace time.Duration `json:"grace,omitempty"` // Stop, Delete
 	// Process is whom it hits on an attached node: a program's name, or empty for
 	// all of the node.
 	Process string `json:"process,omitempty"`

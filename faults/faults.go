@@ -13,7 +13,7 @@ import (
 // table lists the kinds of faults. A kind is a file and a line here; what its
 // Keys set has a place in Spec.
 func table() []Kind {
-	return []Kind{killKind(), powerKind(), crashKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
+	return []Kind{killKind(), powerKind(), crashKind(), deleteKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
 		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(), doKind(),
 		joinKind(), leaveKind(), replaceKind()}
 }
@@ -38,6 +38,8 @@ type Spec struct {
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
 	Task    string   `json:",omitempty"` // do
+
+	Grace time.Duration `json:",omitempty"` // delete; 0: the pod's own
 
 	Survive float64      `json:",omitempty"` // power: percent
 	Sick    cluster.Sick `json:",omitzero"`  // disk; its chance is in percent here

@@ -72,6 +72,8 @@ type Kind struct {
 	// Anywhere: it needs no guest beside the server of a deployment that somebody
 	// else runs.
 	Anywhere bool
+	// Platform: it is for pods of a deployment that somebody else runs, and nothing else.
+	Platform bool
 	// There makes of it what it is on deployments that somebody else runs, where that
 	// is another thing; nil: it is the same.
 	There func(Kind) Kind

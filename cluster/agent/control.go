@@ -235,9 +235,12 @@ func (c *Client) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), closeTimeout)
 	defer cancel()
 	var none struct{}
-	err := c.call(ctx, pathShutdown, none, &none)
+	var err error
+	if c.ctx.Err() == nil { // else it has ended, or will with its lease
+		err = c.call(ctx, pathShutdown, none, &none)
+	}
 	if errors.Is(err, ErrLost) {
-		err = nil // it has ended, or will with its lease
+		err = nil
 	}
 	c.cancel(fmt.Errorf("%w: closed by the harness", ErrLost))
 	c.background.Wait()

@@ -28,7 +28,7 @@ func (n *node) Do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 func whyNot(kind cluster.ActionKind) error {
 	switch kind {
 	case cluster.Kill, cluster.Stop, cluster.Restart:
-		return errors.New("the cluster starts a container that was killed again, and nothing keeps it down: use crash")
+		return errors.New("the cluster starts a container that was killed again, and nothing keeps it down: use crash or delete")
 	case cluster.Shape, cluster.Unshape:
 		return errors.New("bad links are for nodes that are launched: use a partition, a pause or a reset")
 	}
@@ -43,6 +43,8 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 		return n.unblock(ctx, a)
 	case cluster.Reset:
 		return n.byGuest(ctx, a, false)
+	case cluster.Delete:
+		return n.delete(ctx, a)
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if s := n.look(); s.pod != nil && alone(s.pod) != "" {
 			return cluster.Effect{}, fmt.Errorf("%w: %s", cluster.ErrCannot, alone(s.pod))
@@ -157,6 +159,8 @@ func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
 	switch kind {
 	case cluster.Exec:
 		return nil
+	case cluster.Delete:
+		return n.canDelete(ctx)
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if s := n.look(); s.pod != nil && alone(s.pod) != "" {
 			return errors.New(alone(s.pod))

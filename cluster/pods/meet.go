@@ -79,11 +79,11 @@ func (n *node) bringProcesses(ctx context.Context, s seen) error {
 	if life == "" {
 		return nil // there is nothing to share; its next life is met by itself
 	}
-	through, err := n.meetGuest(ctx, false)
-	if err != nil {
+	// A guest that has its keys lives for its lease: the way to it has to be there before.
+	if _, err := n.meetGuest(ctx, false); err != nil {
 		return err
 	}
-	dial := func(ctx context.Context) (net.Conn, error) { return through.client.DialServer(ctx, loopbackPort) }
+	dial := func(ctx context.Context) (net.Conn, error) { return n.DialServer(ctx, loopbackPort) }
 	h, err := n.bring(ctx, s, agent.GuestOfBoth, dial)
 	if err != nil {
 		return err
@@ -207,6 +207,10 @@ func (n *node) watch(h *hosted, ofProcesses bool) {
 	if !current || n.isEnded() || n.d.ctx.Err() != nil {
 		return
 	}
+	if s := n.look(); s.pod != nil && s.pod.DeletionTimestamp != nil {
+		n.sayGoodbye(heard)
+		return
+	}
 	if held || !ofProcesses && n.wished() {
 		n.d.tell(cluster.Change{At: heard, Node: n.index, Kind: cluster.Lapsed, Detail: "its guest ended; what it held has ended too"})
 	}
@@ -214,6 +218,25 @@ func (n *node) watch(h *hosted, ofProcesses bool) {
 		n.meetLife(n.look())
 	} else {
 		n.meetPod(h.of(n))
+	}
+}
+
+// sayGoodbye tells for how long a server that was asked to end, with its pod, went on
+// without the rules of the guest, which had been asked too.
+func (n *node) sayGoodbye(heard time.Time) {
+	if !n.wished() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(n.d.ctx, metBy)
+	defer cancel()
+	if n.wait(ctx, func() bool { return n.life == "" }) != nil {
+		return
+	}
+	n.mu.Lock()
+	died := n.died
+	n.mu.Unlock()
+	if heard.Before(died) {
+		n.d.tell(cluster.Change{At: heard, Until: died, Node: n.index, Kind: cluster.Unguarded, Detail: "its pod was being deleted, and its guest ended before its server"})
 	}
 }
 

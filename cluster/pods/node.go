@@ -261,4 +261,23 @@ func (n *node) end() {
 			n.d.log.Debug("pods close", "node", n.public.Name, "error", err)
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.d.ctx), closeTimeout)
+	defer cancel()
+	err := n.d.tracker.Wait(ctx, func(there map[string]*corev1.Pod) (bool, error) { return ended(there, guests), nil })
+	if err != nil {
+		n.d.log.Debug("pods close", "node", n.public.Name, "its guests end later", err)
+	}
+}
+
+// ended tells whether guests have ended, and with them what they held.
+func ended(there map[string]*corev1.Pod, guests []*hosted) bool {
+	for _, h := range guests {
+		if h == nil || there[h.pod.Name] == nil || there[h.pod.Name].UID != h.pod.UID {
+			continue
+		}
+		if s := statusOf(there[h.pod.Name], h.name); s != nil && s.State.Running != nil {
+			return false
+		}
+	}
+	return true
 }

@@ -21,11 +21,11 @@ type right struct {
 
 // rights are all that attaching needs, each of which it uses.
 var rights = []right{
-	{"", "pods", []string{"get", "list", "watch"}},
-	{"", "pods/ephemeralcontainers", []string{"patch"}}, // guests
-	{"", "pods/attach", []string{"create", "get"}},      // their keys
-	{"", "pods/exec", []string{"create", "get"}},        // the binary's way into images of others, and commands
-	{"", "pods/portforward", []string{"create", "get"}}, // where pods' addresses are not reached
+	{"", "pods", []string{"delete", "get", "list", "watch"}}, // delete is the fault's of that name
+	{"", "pods/ephemeralcontainers", []string{"patch"}},      // guests
+	{"", "pods/attach", []string{"create", "get"}},           // their keys
+	{"", "pods/exec", []string{"create", "get"}},             // the binary's way into images of others, and commands
+	{"", "pods/portforward", []string{"create", "get"}},      // where pods' addresses are not reached
 	{"", "pods/log", []string{"get"}},
 	{"apps", "statefulsets", []string{"get"}},
 }

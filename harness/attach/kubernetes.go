@@ -26,6 +26,9 @@ func (k Kubernetes) asked() bool {
 	return k.Namespace != "" || k.StatefulSet != "" || k.Selector != "" || len(k.Pods) > 0 || k.Replicas != 0 || k.Container != "" || k.Port != 0
 }
 
+// OfPods tells whether the nodes are pods.
+func (a Attach) OfPods() bool { return a.Kubernetes.asked() }
+
 // nodeNames are the pods' names, those that name gives where they have none that stays;
 // nil: these are no pods.
 func (k Kubernetes) nodeNames(name func(i int) string) []string {

@@ -53,6 +53,10 @@ func (p *Plan) checkReach() []*Error {
 			if !ok {
 				continue
 			}
+			if kind.Platform && !p.Target.Attach.OfPods() {
+				found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s is for pods of a deployment that somebody else runs", s.Kind), "use kill or crash, or attach to the pods by target.attach.kubernetes"))
+				continue
+			}
 			if !p.Target.Attach.Asked() {
 				if s.Process != "" || len(s.Also) > 0 {
 					found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s is for deployments that somebody else runs", cmp.Or(map[bool]string{true: "process"}[s.Process != ""], "also")), "leave it out, or attach to one"))

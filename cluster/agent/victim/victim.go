@@ -1,6 +1,7 @@
 package victim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -44,10 +45,34 @@ func (p *Processes) Can() error {
 	switch {
 	case err == nil, errors.Is(err, unix.EFAULT):
 		return nil
+	case errors.Is(err, os.ErrPermission) && p.tryTrace() == nil:
+		return nil // some profiles of containers (containerd's) refuse that call, and not ptrace
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("the kernel does not let the guest trace the server (%w): allow SYS_PTRACE, and look at kernel.yama.ptrace_scope and at the security profile of the containers", err)
 	}
 	return fmt.Errorf("see the server's process: %w", err)
+}
+
+// traceLetGo is how long a thread may take to end that has tried to trace.
+const traceLetGo = 100 * time.Millisecond
+
+// tryTrace traces the first process for a moment, which goes on meanwhile.
+func (p *Processes) tryTrace() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.held) > 0 || p.armed != nil {
+		return nil // it is traced
+	}
+	tried := make(chan error, 1)
+	onThread(func() { tried <- ptrace(unix.PTRACE_SEIZE, 1, 0) })
+	err := <-tried
+	for began := time.Now(); err == nil && time.Since(began) < traceLetGo; nap() {
+		status, readErr := os.ReadFile("/proc/1/status")
+		if readErr != nil || bytes.Contains(status, []byte("\nTracerPid:\t0\n")) {
+			break
+		}
+	}
+	return err
 }
 
 // Pause stops every thread of the processes that a.Process names. It took effect

@@ -89,7 +89,8 @@ func (r *Resource[T, P]) Post(ctx context.Context, name, part string, body []byt
 	return r.at(r.client.Post()).Name(name).SubResource(part).Body(body).Do(ctx).Error()
 }
 
-// Delete deletes an object at once, and in the background what it owns.
+// Delete deletes an object, and in the background what it owns: after grace seconds, or
+// its own if that is less than 0.
 func (r *Resource[T, P]) Delete(ctx context.Context, name string, grace int64) error {
 	return r.at(r.client.Delete()).Name(name).Body(deletion(grace)).Do(ctx).Error()
 }
@@ -104,10 +105,11 @@ func (r *Resource[T, P]) DeleteAll(ctx context.Context, selector string, grace i
 
 func deletion(grace int64) runtime.Object {
 	background := metav1.DeletePropagationBackground
-	return &metav1.DeleteOptions{
-		TypeMeta:           metav1.TypeMeta{Kind: "DeleteOptions", APIVersion: "v1"},
-		GracePeriodSeconds: &grace, PropagationPolicy: &background,
+	o := &metav1.DeleteOptions{TypeMeta: metav1.TypeMeta{Kind: "DeleteOptions", APIVersion: "v1"}, PropagationPolicy: &background}
+	if grace >= 0 {
+		o.GracePeriodSeconds = &grace
 	}
+	return o
 }
 
 // Watch delivers what becomes of the objects that a label selector names, from a

@@ -1,0 +1,253 @@
+package pods
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
+)
+
+func dialFor(n *cluster.Node, limit time.Duration) (net.Conn, error) {
+	return net.DialTimeout("tcp", at(n).String(), limit)
+}
+
+const probeTimeout = 400 * time.Millisecond
+
+// partition cuts a node from another, both ways at both.
+func partition(t *testing.T, x, y *cluster.Node) {
+	t.Helper()
+	do(t, x, cluster.Action{Kind: cluster.Block, ID: "cut", Rules: []cluster.Rule{{Peer: y.At(), In: true, Out: true}}})
+	do(t, y, cluster.Action{Kind: cluster.Block, ID: "cut", Rules: []cluster.Rule{{Peer: x.At(), In: true, Out: true}}})
+}
+
+func heal(t *testing.T, nodes ...*cluster.Node) {
+	t.Helper()
+	for _, n := range nodes {
+		do(t, n, cluster.Action{Kind: cluster.Unblock, ID: "cut"})
+	}
+}
+
+func cut(t *testing.T, from, to *cluster.Node) bool {
+	t.Helper()
+	return from.Probe(t.Context(), at(to), probeTimeout) != nil
+}
+
+func TestFaultsInPods(t *testing.T) {
+	a := namespace(t, "privileged")
+	statefulSet(t, a, 2, template("privileged"))
+	d := attached(t, a, agentImage, true)
+	x, y := d.Nodes()[0], d.Nodes()[1]
+	for _, kind := range []cluster.ActionKind{cluster.Block, cluster.Reset, cluster.Pause, cluster.Crash, cluster.Delete} {
+		if err := d.Can(t.Context(), kind); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := d.Can(t.Context(), cluster.Kill); err == nil {
+		t.Error("a kill that stays down is possible")
+	}
+	t.Run("partition", func(t *testing.T) {
+		if cut(t, x, y) {
+			t.Fatal("they are cut already")
+		}
+		partition(t, x, y)
+		if !cut(t, x, y) || !cut(t, y, x) {
+			t.Error("they reach each other")
+		}
+		if !answers(x) {
+			t.Error("clients are cut, too")
+		}
+		heal(t, x, y)
+		if cut(t, x, y) {
+			t.Error("they are cut still")
+		}
+	})
+	t.Run("cut off from clients", func(t *testing.T) {
+		do(t, x, cluster.Action{Kind: cluster.Block, ID: "clients", Rules: []cluster.Rule{{Peer: d.HarnessAddr(), In: true, Out: true}}})
+		if answers(x) {
+			t.Error("clients reach it")
+		}
+		do(t, x, cluster.Action{Kind: cluster.Pause}) // the control channels are not cut
+		do(t, x, cluster.Action{Kind: cluster.Resume})
+		do(t, x, cluster.Action{Kind: cluster.Unblock, ID: "clients"})
+		if !answers(x) {
+			t.Error("clients are cut still")
+		}
+	})
+	t.Run("pause", func(t *testing.T) {
+		do(t, x, cluster.Action{Kind: cluster.Pause})
+		if answers(x) {
+			t.Error("it answers")
+		}
+		do(t, x, cluster.Action{Kind: cluster.Resume})
+		if !answers(x) {
+			t.Error("it does not go on")
+		}
+	})
+	t.Run("crash", func(t *testing.T) { checkCrash(t, d, x, y) })
+	t.Run("delete", func(t *testing.T) { checkDelete(t, d, x, y) })
+	t.Run("end", func(t *testing.T) { checkEnd(t, a, d, x, y) })
+}
+
+// checkCrash: the container starts again in the same network, so that the rules stay;
+// pauses are a new guest's.
+func checkCrash(t *testing.T, d cluster.Deployment, x, y *cluster.Node) {
+	partition(t, x, y)
+	began := time.Now()
+	effect := do(t, x, cluster.Action{Kind: cluster.Crash, ID: "f7", At: began.Add(200 * time.Millisecond)})
+	if late := effect.At.Sub(began) - 200*time.Millisecond; late < -10*time.Millisecond || late > 500*time.Millisecond {
+		t.Errorf("late by %s", late)
+	}
+	if e := exit(t, x); !e.Planned || e.By != "f7" || e.Signal != "killed" || e.At.Sub(effect.At).Abs() > 100*time.Millisecond {
+		t.Errorf("%+v, and the crash was at %s", e, effect.At)
+	}
+	change(t, d, x.Index, cluster.Restarted)
+	if !cut(t, y, x) {
+		t.Error("the rules went with the server")
+	}
+	do(t, x, cluster.Action{Kind: cluster.Pause})
+	do(t, x, cluster.Action{Kind: cluster.Resume})
+	heal(t, x, y)
+	if cut(t, y, x) || !answers(x) {
+		t.Error("it is cut still, or does not go on")
+	}
+}
+
+// checkDelete: the pod made anew has another address, and everybody's rules follow.
+func checkDelete(t *testing.T, d cluster.Deployment, x, y *cluster.Node) {
+	partition(t, x, y)
+	before := x.At()
+	do(t, x, cluster.Action{Kind: cluster.Delete, ID: "f8", Grace: time.Second})
+	if e := exit(t, x); !e.Planned || e.By != "f8" {
+		t.Errorf("%+v", e)
+	}
+	if c := change(t, d, x.Index, cluster.Moved); c.Addr == before || x.At() != c.Addr {
+		t.Errorf("it had %s, has %s, and is told to have %s", before, x.At(), c.Addr)
+	}
+	change(t, d, x.Index, cluster.Restarted)
+	if c := change(t, d, x.Index, cluster.Unguarded); c.Until.Before(c.At) || c.Until.Sub(c.At) > 20*time.Second {
+		t.Errorf("unguarded from %s to %s", c.At, c.Until)
+	}
+	if !cut(t, x, y) || !cut(t, y, x) {
+		t.Error("the rules did not follow")
+	}
+	do(t, x, cluster.Action{Kind: cluster.Pause})
+	do(t, x, cluster.Action{Kind: cluster.Resume})
+	heal(t, x, y)
+	if cut(t, x, y) || !answers(x) {
+		t.Error("it is cut still, or does not go on")
+	}
+}
+
+// checkEnd: nothing is at work any more after Close, and what was held is let go.
+func checkEnd(t *testing.T, a *api.API, d cluster.Deployment, x, y *cluster.Node) {
+	do(t, x, cluster.Action{Kind: cluster.Block, ID: "clients", Rules: []cluster.Rule{{Peer: d.HarnessAddr(), In: true, Out: true}}})
+	do(t, y, cluster.Action{Kind: cluster.Pause})
+	if err := d.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if !answers(x) || !answers(y) {
+		t.Error("what was held is held still")
+	}
+	eventually(t, 10*time.Second, func() error { return guestsEnded(a) })
+}
+
+type stillThere string
+
+func (s stillThere) Error() string { return string(s) + " is there still" }
+
+func guestsEnded(a *api.API) error {
+	var pods corev1.PodList
+	if err := a.Pods.List(context.Background(), "app=db", &pods); err != nil {
+		return err
+	}
+	for _, p := range pods.Items {
+		for _, s := range p.Status.EphemeralContainerStatuses {
+			if s.State.Terminated == nil {
+				return stillThere(p.Name + "/" + s.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// TestLostHarness: what nobody asks to end ends by itself.
+func TestLostHarness(t *testing.T) {
+	a := namespace(t, "privileged")
+	statefulSet(t, a, 2, template("privileged"))
+	d := attached(t, a, agentImage, true).(*deployment)
+	x, y := d.nodes[0], d.nodes[1]
+	do(t, x.public, cluster.Action{Kind: cluster.Block, ID: "clients", Rules: []cluster.Rule{{Peer: d.HarnessAddr(), In: true, Out: true}}})
+	do(t, y.public, cluster.Action{Kind: cluster.Pause})
+	d.cancel() // nobody brings others
+	began := time.Now()
+	for _, n := range d.nodes {
+		for _, h := range []*hosted{n.processes, n.network} {
+			h.client.Abandon()
+		}
+	}
+	eventually(t, 2*testLease, func() error {
+		if !answers(x.public) || !answers(y.public) {
+			return stillThere("what the guests held")
+		}
+		return nil
+	})
+	t.Logf("healed after %s, with a lease of %s", time.Since(began), testLease)
+	eventually(t, 10*time.Second, func() error { return guestsEnded(a) })
+}
+
+// TestBaseline: without NET_ADMIN there are no partitions, which is said before; the rest
+// works.
+func TestBaseline(t *testing.T) {
+	for _, level := range []string{"baseline", "restricted"} {
+		t.Run(level, func(t *testing.T) {
+			a := namespace(t, level)
+			statefulSet(t, a, 2, template(level))
+			d := attached(t, a, agentImage, false)
+			err := d.Can(t.Context(), cluster.Block)
+			if err == nil || !strings.Contains(err.Error(), `violates PodSecurity "`+level) || !strings.Contains(err.Error(), "NET_ADMIN") {
+				t.Errorf("a partition is not refused in the admission's words: %v", err)
+			}
+			t.Log(err)
+			if err := d.Can(t.Context(), cluster.Crash); err != nil {
+				t.Error(err)
+			}
+			if err := d.Invite(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Can(t.Context(), cluster.Crash); err != nil {
+				t.Fatal(err)
+			}
+			x := d.Nodes()[0]
+			do(t, x, cluster.Action{Kind: cluster.Pause})
+			if answers(x) {
+				t.Error("it answers")
+			}
+			do(t, x, cluster.Action{Kind: cluster.Resume})
+			do(t, x, cluster.Action{Kind: cluster.Crash})
+			change(t, d, x.Index, cluster.Restarted)
+		})
+	}
+}
+
+// TestBinaryBroughtIntoImage: without an image of ours guests are of the server's.
+func TestBinaryBroughtIntoImage(t *testing.T) {
+	a := namespace(t, "restricted")
+	statefulSet(t, a, 2, template("restricted"))
+	d := attached(t, a, "", true)
+	x := d.Nodes()[0]
+	do(t, x, cluster.Action{Kind: cluster.Pause})
+	if answers(x) {
+		t.Error("it answers")
+	}
+	do(t, x, cluster.Action{Kind: cluster.Resume})
+	out, err := x.Run(t.Context(), cluster.ServerSpec{Command: []string{"redis-cli", "ping"}})
+	if err != nil || strings.TrimSpace(string(out)) != "PONG" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
