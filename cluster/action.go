@@ -12,6 +12,7 @@ const (
 	Kill    ActionKind = "kill"    // SIGKILL to every other process of the node; of a container, by its engine: it stays down until started
 	Crash   ActionKind = "crash"   // attached nodes: Process ends as if by itself, so that whoever supervises it there may start it again
 	Delete  ActionKind = "delete"  // attached pods: the pod is deleted, after Grace or, if that is 0, its own; its platform makes it anew
+	Rollout ActionKind = "rollout" // attached StatefulSets: all pods are replaced in turn, done when the node's own was
 	Stop    ActionKind = "stop"    // the server's StopSignal, SIGKILL after Grace
 	Pause   ActionKind = "pause"   // SIGSTOP to every other process of the node
 	Resume  ActionKind = "resume"  // SIGCONT to every other process of the node

@@ -45,6 +45,8 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 		return n.byGuest(ctx, a, false)
 	case cluster.Delete:
 		return n.delete(ctx, a)
+	case cluster.Rollout:
+		return n.rollout(ctx, a)
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if s := n.look(); s.pod != nil && alone(s.pod) != "" {
 			return cluster.Effect{}, fmt.Errorf("%w: %s", cluster.ErrCannot, alone(s.pod))
@@ -161,6 +163,8 @@ func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
 		return nil
 	case cluster.Delete:
 		return n.canDelete(ctx)
+	case cluster.Rollout:
+		return n.canRollOut(ctx)
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if s := n.look(); s.pod != nil && alone(s.pod) != "" {
 			return errors.New(alone(s.pod))

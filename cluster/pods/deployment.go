@@ -46,6 +46,7 @@ type deployment struct {
 	closing   bool
 	moves     int // how often a node has got another address
 	authority *agent.Authority
+	rollouts  map[string]*rollout // by fault
 }
 
 var _ cluster.Neighbours = (*deployment)(nil)

@@ -103,6 +103,9 @@ func (n *node) bring(ctx context.Context, s seen, kind agent.Guest, dial func(co
 		return nil, fmt.Errorf("bring a guest into pod %s: %w", s.pod.Name, remedy(err, d.api))
 	}
 	addr, err := n.awaitGuest(ctx, s.pod, h.name)
+	if err != nil && d.spec.AgentImage == "" {
+		err = fmt.Errorf("%w (without a shell in the server's image, use --agent-image)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the guest in pod %s (container %s): %w", s.pod.Name, h.name, err)
 	}

@@ -203,11 +203,11 @@ func (n *node) tellExit(e cluster.Exit) {
 }
 
 // Heard implements cluster.Heard. A node that has no guest for the moment, as its pod is
-// made anew, is not one that does not answer.
+// made anew, is not one that does not answer; a guest ends as soon as its pod is to.
 func (n *node) Heard() time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.network == nil {
+	if n.network == nil || n.seen.pod == nil || n.seen.pod.DeletionTimestamp != nil {
 		return time.Now()
 	}
 	return n.network.client.Heard()

@@ -27,7 +27,7 @@ var rights = []right{
 	{"", "pods/exec", []string{"create", "get"}},             // the binary's way into images of others, and commands
 	{"", "pods/portforward", []string{"create", "get"}},      // where pods' addresses are not reached
 	{"", "pods/log", []string{"get"}},
-	{"apps", "statefulsets", []string{"get"}},
+	{"apps", "statefulsets", []string{"get", "patch"}}, // patch is the fault rollout's
 }
 
 // Role is a Role that suffices for attaching to the pods of a namespace, and the

@@ -30,6 +30,8 @@ const (
 	commandTimeout = 2 * time.Minute
 	// memberTimeout bounds a change of the cluster's members.
 	memberTimeout = time.Minute
+	// rolloutTimeout bounds the replacement of all nodes in turn.
+	rolloutTimeout = 10 * time.Minute
 	// healTries and healPause bound the tries to undo a fault on one node.
 	healTries = 3
 	healPause = 100 * time.Millisecond
