@@ -138,7 +138,11 @@ func checkDelete(t *testing.T, d cluster.Deployment, x, y *cluster.Node) {
 	}
 	do(t, x, cluster.Action{Kind: cluster.Pause})
 	do(t, x, cluster.Action{Kind: cluster.Resume})
-	heal(t, x, y)
+	heal(t, x)
+	if !cut(t, y, x) {
+		t.Error("the other's rules do not name the new address")
+	}
+	heal(t, y)
 	if cut(t, x, y) || !answers(x) {
 		t.Error("it is cut still, or does not go on")
 	}
