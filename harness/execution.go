@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers/register/stream"
@@ -13,6 +12,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/faults/engine"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/livewatch"
+	"github.com/aftershock-chaos/aftershock/harness/load"
 	"github.com/aftershock-chaos/aftershock/harness/members"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
 	"github.com/aftershock-chaos/aftershock/harness/operator"
@@ -35,10 +35,10 @@ import (
 //
 //	prepare             record, configure
 //	launch, form        deployment
-//	warm-up, measure    load, engine.Engine
+//	warm-up, measure    load.Load, engine.Engine
 //	heal                engine.Engine
 //	settle              settle
-//	final reads, drains finalReader
+//	final reads, drains load.Finals
 //	tear down           deployment
 //	judge               judgement.go
 //
@@ -168,9 +168,9 @@ func (e *execution) run(ctx context.Context) error {
 	if ctx.Err() == nil && e.settled(ctx) {
 		e.session.roles.Renew(ctx) // who is primary has to be known of what is read now
 		e.phase("final", e.now())
-		finals := e.finalReader()
-		finals.readNodes(ctx)
-		finals.drainQueues(ctx)
+		finals := &load.Finals{Clients: e.clients(), Workloads: e.workloads, History: e.record.history, Serving: e.session.roles.Serving, Limit: e.plan.Settle}
+		finals.ReadNodes(ctx)
+		finals.DrainQueues(ctx)
 	}
 	distances.Lift(life)
 	e.phase("end", e.now())
@@ -271,31 +271,33 @@ func (e *execution) notLinearizable(stopLoad func()) func(stream.Violation) {
 // loadPhases are the warm-up and the measured phase: load and faults, side by side.
 // The pollers go on behind them, so that the last markers can still be seen.
 func (e *execution) loadPhases(ctx context.Context, pollers *actors) error {
-	l := &load{clients: e.clients(), workloads: e.workloads, history: e.record.history, seed: e.plan.Seed, emit: e.record.emit}
+	l := &load.Load{Clients: e.clients(), Workloads: e.workloads, History: e.record.history, Seed: e.plan.Seed, Emit: e.record.emit}
 	e.session.progress.start.Store(e.now())
 	e.phase("warmup", e.now())
-	if err := l.fill(ctx); err != nil {
+	if err := l.Fill(ctx); err != nil {
 		return err
 	}
-	w := newLoadWindow(e.now(), e.plan)
-	e.session.progress.start.Store(w.start)
+	w := load.NewWindow(e.now(), e.plan)
+	e.session.progress.start.Store(w.Start)
 	if a := roles.NewLagAsker(e.deployment.system, e.deployment.nodes, e.session.clock, e.record.events.Append); a != nil {
 		pollers.start(actor{name: "the system's own lag", run: a.Run})
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.run(ctx, w, pollers) })
+	both.Go(func() {
+		l.Run(ctx, w, func(run func(context.Context)) { pollers.start(actor{name: "poller", run: silent(run)}) })
+	})
 	both.Go(func() { e.injectFaults(ctx, w) })
 	both.Wait()
 	return nil
 }
 
 // injectFaults executes the schedule from the begin of the measured phase on.
-func (e *execution) injectFaults(ctx context.Context, w loadWindow) {
-	if !sleepUntil(ctx, e.session.clock, w.measure) {
+func (e *execution) injectFaults(ctx context.Context, w load.Window) {
+	if !load.SleepUntil(ctx, e.session.clock, w.Measure) {
 		return
 	}
-	e.phase("measure", w.measure)
-	e.session.engine.Base = w.measure
+	e.phase("measure", w.Measure)
+	e.session.engine.Base = w.Measure
 	executed, err := e.session.engine.Run(ctx, e.schedule)
 	if executed != nil {
 		e.executed = executed
@@ -340,10 +342,10 @@ func (e *execution) settled(ctx context.Context) bool {
 	return s.Missing == "" || s.Gone
 }
 
-func (e *execution) clients() clients {
+func (e *execution) clients() load.Clients {
 	r := e.session.roles
-	return clients{system: e.deployment.system, doors: e.deployment.visit.Doors(e.plan), nodes: e.deployment.nodes, members: e.session.members, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.Primary, changes: &r.Changes, replica: r.Replica,
-		options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: e.values()}}
+	return load.Clients{System: e.deployment.system, Doors: e.deployment.visit.Doors(e.plan), Nodes: e.deployment.nodes, Members: e.session.members, Clock: e.session.clock, Watchdog: e.session.watchdog, Primary: r.Primary, Changes: &r.Changes, Replica: r.Replica,
+		Options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: e.values()}}
 }
 
 // values are how the values of each workload look.
@@ -379,18 +381,4 @@ func (e *execution) now() int64 {
 		return int64(time.Since(e.started))
 	}
 	return e.session.clock.Now()
-}
-
-// clients are what the workers of a run share.
-type clients struct {
-	system   targets.System
-	doors    *attached.Doors // nil: straight to the nodes
-	nodes    []*cluster.Node
-	members  *members.Members // of them; nil: all
-	clock    history.Clock
-	watchdog *watchdog.Watchdog  // nil: nobody watches
-	primary  func() int          // the clients' belief, asked only when connecting
-	changes  *atomic.Uint64      // of roles; nil: none are seen
-	replica  func(node int) bool // what the node says, asked only after a change
-	options  targets.ClientOptions
 }

@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"cmp"
@@ -14,32 +14,32 @@ import (
 	"github.com/aftershock-chaos/aftershock/workloads/pace"
 )
 
-// load drives the workloads. It owns the workers of the phases warm-up and
+// Load drives the workloads. It owns the workers of the phases warm-up and
 // measure.
-type load struct {
-	clients
-	workloads []workloads.Workload
-	history   *history.Recorder
-	seed      uint64
-	emit      func(history.Event)
+type Load struct {
+	Clients
+	Workloads []workloads.Workload
+	History   *history.Recorder
+	Seed      uint64
+	Emit      func(history.Event)
 	all       []assignedWorker // once they are made
 }
 
-// loadWindow is the part of the run in which workers start operations, in
+// Window is the part of the run in which workers start operations, in
 // readings of the clock.
-type loadWindow struct {
-	start   int64 // of the load
-	measure int64 // operations intended before it are warm-up
-	stop    int64 // no operation is intended at or after it
-	grace   int64 // no operation is sent at or after it, however late it is
-	spans   []plan.LoadSpan
+type Window struct {
+	Start   int64 // of the load
+	Measure int64 // operations intended before it are warm-up
+	Stop    int64 // no operation is intended at or after it
+	Grace   int64 // no operation is sent at or after it, however late it is
+	Spans   []plan.LoadSpan
 }
 
-// newLoadWindow has as much time for late operations as clients that wait for an
+// NewWindow has as much time for late operations as clients that wait for an
 // answer may need, and then some, but not for a backlog of any length.
-func newLoadWindow(start int64, p *plan.Plan) loadWindow {
-	w := loadWindow{start: start, measure: start + int64(p.Warmup), stop: start + int64(p.Warmup+p.Duration), spans: p.LoadSpans()}
-	w.grace = w.stop + int64(min(p.Timeouts.Connect+p.Timeouts.Operation+time.Second, graceMost))
+func NewWindow(start int64, p *plan.Plan) Window {
+	w := Window{Start: start, Measure: start + int64(p.Warmup), Stop: start + int64(p.Warmup+p.Duration), Spans: p.LoadSpans()}
+	w.Grace = w.Stop + int64(min(p.Timeouts.Connect+p.Timeouts.Operation+time.Second, graceMost))
 	return w
 }
 
@@ -47,48 +47,49 @@ func newLoadWindow(start int64, p *plan.Plan) loadWindow {
 const graceMost = 10 * time.Second
 
 // limit is when no operation is sent any more.
-func (w *loadWindow) limit(paced bool) int64 {
+func (w *Window) limit(paced bool) int64 {
 	if paced {
-		return w.grace
+		return w.Grace
 	}
-	return w.stop
+	return w.Stop
 }
 
 // endless is the same window without an end.
-func (w loadWindow) endless() loadWindow {
-	w.stop, w.grace = 1<<63-1, 1<<63-1
+func (w Window) endless() Window {
+	w.Stop, w.Grace = 1<<63-1, 1<<63-1
 	return w
 }
 
-// run lets the workers work until the window's end, and tells what of the load
-// was never sent. Those that only watch for what others wrote become pollers,
-// which go on.
-func (l *load) run(ctx context.Context, window loadWindow, pollers *actors) {
+// Run lets the workers work until the window's end, and tells what of the load
+// was never sent. Those that only watch for what others wrote are handed to
+// poll, and go on.
+func (l *Load) Run(ctx context.Context, window Window, poll func(func(context.Context))) {
 	var working sync.WaitGroup
 	all := l.staff()
 	for _, w := range all {
 		if w.worker.filter != nil {
-			pollers.start(actor{name: "poller", run: silent(func(ctx context.Context) { w.run(ctx, window.endless()) })})
+			poll(func(ctx context.Context) { w.run(ctx, window.endless()) })
 			continue
 		}
 		working.Go(func() { w.run(ctx, window) })
 	}
-	phases := newActors(ctx, nil, nil)
-	phases.start(actor{name: "phases of the load", run: silent(func(ctx context.Context) { l.tellPhases(ctx, window) })})
-	defer phases.stop() // a phase without operations begins though all workers are done
+	telling, stop := context.WithCancel(ctx)
+	var phases sync.WaitGroup
+	phases.Go(func() { l.tellPhases(telling, window) })
+	defer func() { stop(); phases.Wait() }() // a phase without operations begins though all workers are done
 	working.Wait()
 	ended := window // what others go on by stays as it is
-	if now := l.clock.Now(); now < window.stop && ctx.Err() != nil {
-		ended.stop = now // the rest was called off
+	if now := l.Clock.Now(); now < window.Stop && ctx.Err() != nil {
+		ended.Stop = now // the rest was called off
 	}
-	for number, workload := range l.workloads {
+	for number, workload := range l.Workloads {
 		if !workload.Measured(0) {
 			continue
 		}
 		at, demand := demand.Of(workload.Kinds(), workersOf(all, number), ended.told())
-		l.emit(history.Event{At: min(at, l.clock.Now()), Kind: history.EventDemand, Name: workload.Spec().Name, Demand: demand})
+		l.Emit(history.Event{At: min(at, l.Clock.Now()), Kind: history.EventDemand, Name: workload.Spec().Name, Demand: demand})
 	}
-	sleepUntil(ctx, l.clock, ended.stop)
+	SleepUntil(ctx, l.Clock, ended.Stop)
 }
 
 // assignedWorker is a worker with its own part of the history.
@@ -98,7 +99,7 @@ type assignedWorker struct {
 	next   *uint64 // number of the first operation that was not sent
 }
 
-func (w assignedWorker) run(ctx context.Context, window loadWindow) {
+func (w assignedWorker) run(ctx context.Context, window Window) {
 	*w.next = w.worker.run(ctx, window)
 	w.buffer.Flush()
 }
@@ -113,29 +114,29 @@ func workersOf(all []assignedWorker, workload int) (list []demand.Worker) {
 }
 
 // told is the window as what came of the demand is told by.
-func (w loadWindow) told() demand.Window {
-	told := demand.Window{Start: w.start, Measure: w.measure, Stop: w.stop, Grace: w.grace}
-	for _, s := range w.spans {
-		told.Cuts = append(told.Cuts, w.measure+int64(s.Begin), w.measure+int64(s.End))
+func (w Window) told() demand.Window {
+	told := demand.Window{Start: w.Start, Measure: w.Measure, Stop: w.Stop, Grace: w.Grace}
+	for _, s := range w.Spans {
+		told.Cuts = append(told.Cuts, w.Measure+int64(s.Begin), w.Measure+int64(s.End))
 	}
 	return told
 }
 
 // tellPhases tells of each phase of the load as it begins.
-func (l *load) tellPhases(ctx context.Context, w loadWindow) {
-	spans := slices.Clone(w.spans)
+func (l *Load) tellPhases(ctx context.Context, w Window) {
+	spans := slices.Clone(w.Spans)
 	slices.SortStableFunc(spans, func(a, b plan.LoadSpan) int { return cmp.Compare(a.Begin, b.Begin) })
 	for _, s := range spans {
-		at := w.measure + int64(s.Begin)
-		if !sleepUntil(ctx, l.clock, at) {
+		at := w.Measure + int64(s.Begin)
+		if !SleepUntil(ctx, l.Clock, at) {
 			return
 		}
-		l.emit(history.Event{At: at, Until: w.measure + int64(s.End), Kind: history.EventLoad, Name: s.Name, Detail: s.Rule, Workloads: s.Workloads})
+		l.Emit(history.Event{At: at, Until: w.Measure + int64(s.End), Kind: history.EventLoad, Name: s.Name, Detail: s.Rule, Workloads: s.Workloads})
 	}
 }
 
 // staff is every worker of every workload.
-func (l *load) staff() []assignedWorker {
+func (l *Load) staff() []assignedWorker {
 	if l.all == nil {
 		l.all = l.workers()
 	}
@@ -145,16 +146,16 @@ func (l *load) staff() []assignedWorker {
 // workers makes every worker of every workload. Process ids never meet: each
 // worker, and each lane of one, starts at its own number and steps by how many there
 // are in all.
-func (l *load) workers() []assignedWorker {
+func (l *Load) workers() []assignedWorker {
 	var all []assignedWorker
 	var processes []*uint32
-	for number, workload := range l.workloads {
-		spec, count := workload.Spec(), workloads.Connections(workload, len(l.nodes))
+	for number, workload := range l.Workloads {
+		spec, count := workload.Spec(), workloads.Connections(workload, len(l.Nodes))
 		closed, gap := courseOf(&spec, count)
 		for i := range count {
-			buffer := l.history.Buffer()
-			w := newWorker(l.clients, buffer)
-			w.pacer, w.closed = workload.Pacer(i, len(l.nodes)), closed
+			buffer := l.History.Buffer()
+			w := newWorker(l.Clients, buffer)
+			w.pacer, w.closed = workload.Pacer(i, len(l.Nodes)), closed
 			w.backlog.Skip, w.backlog.Gap = spec.Backlog == workloads.SkipIt, gap
 			w.workload = uint8(number)
 			if spec.Pipeline > 1 {
@@ -163,13 +164,13 @@ func (l *load) workers() []assignedWorker {
 			for k := range w.lanes {
 				lane := &w.lanes[k]
 				lane.index = uint16(i*spec.Pipeline + k)
-				lane.generator = workload.Worker(int(lane.index), len(l.nodes), l.seed)
+				lane.generator = workload.Worker(int(lane.index), len(l.Nodes), l.Seed)
 				processes = append(processes, &lane.process)
 			}
 			if len(w.lanes) > 0 {
 				w.generator, w.index = w.lanes[0].generator, w.lanes[0].index
 			} else {
-				w.generator, w.index = workload.Worker(i, len(l.nodes), l.seed), uint16(i)
+				w.generator, w.index = workload.Worker(i, len(l.Nodes), l.Seed), uint16(i)
 				w.filter, _ = w.generator.(workloads.Filter)
 				processes = append(processes, &w.process)
 			}
