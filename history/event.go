@@ -28,6 +28,7 @@ const (
 	EventAway       EventKind = "away"        // Node is out of the harness's reach for good, though no plan asked for it; Detail says why
 	EventPlace      EventKind = "place"       // what the place of a deployment that somebody else runs did to Node, or somebody with it: Name is restarted, moved, gone, lapsed or unguarded (until Until), or says, of who stands beside the nodes
 	EventMember     EventKind = "member"      // who belongs to the cluster: Node is a spare, has joined or has left, as Name says; nodes of which nothing is said are members
+	EventDriver     EventKind = "driver"      // what became of the driver Node of the load: Name is lost, and Since when it was heard of last
 	EventEnd        EventKind = "end"         // the end mark of the file, see EventLog.End; no Log has it
 )
 
@@ -40,6 +41,9 @@ const (
 	MemberJoined = "joined"
 	MemberLeft   = "left"
 )
+
+// DriverLost is the name of an EventDriver of a driver that was lost.
+const DriverLost = "lost"
 
 // Event is one line of events.jsonl. Times are nanoseconds of the run's Clock.
 type Event struct {

@@ -19,7 +19,26 @@ const fillPatience = 20 * time.Second
 // Fill loads what the workloads want to be there before the load: every worker its
 // part, as fast as answers come, in the warm-up. It tells what was loaded.
 func (l *Load) Fill(ctx context.Context) error {
-	loaded, began, counts := 0, l.Clock.Now(), make([]int, len(l.staff()))
+	began := l.Clock.Now()
+	loaded, err := l.Loaded(ctx)
+	if err != nil {
+		return failure.Infrastructure("load the records", err)
+	}
+	l.TellFilled(loaded, began, l.Clock.Now())
+	return nil
+}
+
+// TellFilled tells that so many records were loaded.
+func (l *Load) TellFilled(loaded int, began, now int64) {
+	if loaded > 0 {
+		l.Emit(history.Event{At: now, Kind: history.EventNote,
+			Detail: fmt.Sprintf("%d records were loaded in %s, before the load", loaded, time.Duration(now-began).Round(time.Millisecond))})
+	}
+}
+
+// Loaded is Fill that tells nobody.
+func (l *Load) Loaded(ctx context.Context) (loaded int, err error) {
+	counts := make([]int, len(l.staff()))
 	filling, ctx := errgroup.WithContext(ctx)
 	for i, w := range l.staff() {
 		if _, ok := w.worker.generator.(workloads.Filler); !ok {
@@ -32,17 +51,12 @@ func (l *Load) Fill(ctx context.Context) error {
 		})
 	}
 	if err := filling.Wait(); err != nil && !errors.Is(err, context.Canceled) { // that is told by others
-		return failure.Infrastructure("load the records", err)
+		return 0, err
 	}
 	for _, n := range counts {
 		loaded += n
 	}
-	if loaded > 0 {
-		now := l.Clock.Now()
-		l.Emit(history.Event{At: now, Kind: history.EventNote,
-			Detail: fmt.Sprintf("%d records were loaded in %s, before the load", loaded, time.Duration(now-began).Round(time.Millisecond))})
-	}
-	return nil
+	return loaded, nil
 }
 
 // fillAll makes the writes of all lanes of a worker, or its own.

@@ -22,6 +22,7 @@ type Load struct {
 	History   *history.Recorder
 	Seed      uint64
 	Emit      func(history.Event)
+	Share     Share            // of all workers
 	all       []assignedWorker // once they are made
 }
 
@@ -75,7 +76,7 @@ func (l *Load) Run(ctx context.Context, window Window, poll func(func(context.Co
 	}
 	telling, stop := context.WithCancel(ctx)
 	var phases sync.WaitGroup
-	phases.Go(func() { l.tellPhases(telling, window) })
+	phases.Go(func() { l.TellPhases(telling, window) })
 	defer func() { stop(); phases.Wait() }() // a phase without operations begins though all workers are done
 	working.Wait()
 	ended := window // what others go on by stays as it is
@@ -83,10 +84,10 @@ func (l *Load) Run(ctx context.Context, window Window, poll func(func(context.Co
 		ended.Stop = now // the rest was called off
 	}
 	for number, workload := range l.Workloads {
-		if !workload.Measured(0) {
+		if first, behind := l.Share.Of(workload, len(l.Nodes)); !workload.Measured(0) || first == behind {
 			continue
 		}
-		at, demand := demand.Of(workload.Kinds(), workersOf(all, number), ended.told())
+		at, demand := demand.Of(workload.Kinds(), workersOf(all, number), ended.Told())
 		l.Emit(history.Event{At: min(at, l.Clock.Now()), Kind: history.EventDemand, Name: workload.Spec().Name, Demand: demand})
 	}
 	SleepUntil(ctx, l.Clock, ended.Stop)
@@ -113,8 +114,8 @@ func workersOf(all []assignedWorker, workload int) (list []demand.Worker) {
 	return list
 }
 
-// told is the window as what came of the demand is told by.
-func (w Window) told() demand.Window {
+// Told is the window as what came of the demand is told by.
+func (w Window) Told() demand.Window {
 	told := demand.Window{Start: w.Start, Measure: w.Measure, Stop: w.Stop, Grace: w.Grace}
 	for _, s := range w.Spans {
 		told.Cuts = append(told.Cuts, w.Measure+int64(s.Begin), w.Measure+int64(s.End))
@@ -122,8 +123,8 @@ func (w Window) told() demand.Window {
 	return told
 }
 
-// tellPhases tells of each phase of the load as it begins.
-func (l *Load) tellPhases(ctx context.Context, w Window) {
+// TellPhases tells of each phase of the load as it begins.
+func (l *Load) TellPhases(ctx context.Context, w Window) {
 	spans := slices.Clone(w.Spans)
 	slices.SortStableFunc(spans, func(a, b plan.LoadSpan) int { return cmp.Compare(a.Begin, b.Begin) })
 	for _, s := range spans {
@@ -152,7 +153,14 @@ func (l *Load) workers() []assignedWorker {
 	for number, workload := range l.Workloads {
 		spec, count := workload.Spec(), workloads.Connections(workload, len(l.Nodes))
 		closed, gap := courseOf(&spec, count)
+		first, behind := l.Share.Of(workload, len(l.Nodes))
 		for i := range count {
+			if i < first || i >= behind {
+				for range max(spec.Pipeline, 1) {
+					processes = append(processes, new(uint32)) // of a worker elsewhere
+				}
+				continue
+			}
 			buffer := l.History.Buffer()
 			w := newWorker(l.Clients, buffer)
 			w.pacer, w.closed = workload.Pacer(i, len(l.Nodes)), closed
