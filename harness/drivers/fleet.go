@@ -27,7 +27,11 @@ const (
 	// startTimeout bounds the start of the drivers, up to their being ready.
 	startTimeout = 20 * time.Second
 	// lookEvery is how often a driver's clock is looked at.
-	lookEvery = 50 * time.Millisecond
+	lookEvery = 25 * time.Millisecond
+	// firstLooks are those before anything else: the best of them counts.
+	firstLooks = 10
+	// lastLooks are made when all is recorded.
+	lastLooks = 6
 	// Lead is how long ahead the load's begin is sent.
 	Lead = 300 * time.Millisecond
 	// endTimeout bounds the wait for what drivers still send when the run is over, beyond
@@ -82,7 +86,7 @@ type remote struct {
 	why     error // of the loss
 	lostAt  int64
 	looks   []clocks.Look
-	offset  int64 // by the last look
+	offset  int64 // by the best of the last looks
 	tapped  int64 // bytes of the history that were shown
 	whole   bool  // its copy is
 	waiting chan struct{}
@@ -152,8 +156,10 @@ func (f *Fleet) start(ctx context.Context, d *remote, text []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := f.look(d, clock); err != nil {
-		return fmt.Errorf("look at its clock: %w", err)
+	for range firstLooks {
+		if err := f.look(d, clock); err != nil {
+			return fmt.Errorf("look at its clock: %w", err)
+		}
 	}
 	f.running.Go(func() { f.watchClock(d, clock) })
 	file, err := os.OpenFile(d.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -312,7 +318,13 @@ func (f *Fleet) look(d *remote, conn net.Conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.looks = append(d.looks, l)
-	d.offset = l.Sent + (l.Received-l.Sent)/2 - l.Clock
+	best := l
+	for _, of := range d.looks[max(len(d.looks)-firstLooks, 0):] {
+		if of.Received-of.Sent < best.Received-best.Sent {
+			best = of
+		}
+	}
+	d.offset = best.Sent + (best.Received-best.Sent)/2 - best.Clock
 	return nil
 }
 
@@ -510,6 +522,7 @@ func (f *Fleet) End(ctx context.Context) {
 			f.lose(d, fmt.Errorf("it did not come to its end: %w", err))
 		}
 	}
+	time.Sleep(lastLooks * lookEvery) // all that was recorded is before looks at the clock
 	f.Close()
 }
 

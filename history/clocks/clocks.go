@@ -137,28 +137,16 @@ func kept(looks []Look) []Look {
 	}
 	keep := make([]bool, len(sound))
 	for first := 0; first < len(sound); {
-		best, next := first, first+1
-		for ; next < len(sound) && sound[next].Sent-sound[first].Sent < window; next++ {
-			if sound[next].bounds().width() < sound[best].bounds().width() {
-				best = next
-			}
+		next := first + 1
+		for next < len(sound) && sound[next].Sent-sound[first].Sent < window {
+			next++
 		}
-		keep[best], first = true, next
+		keep[narrowest(sound, first, next)], first = true, next
 	}
-	if n := len(sound); n > 0 {
-		keep[0], keep[n-1] = true, true
+	if n := len(sound); n > 0 { // what is between lies between looks
+		keep[narrowest(sound, 0, min(atEnds, n))], keep[narrowest(sound, max(n-atEnds, 0), n)] = true, true
 	}
-	last := -1
-	for i := range sound {
-		if !keep[i] {
-			continue
-		}
-		for between := last + 1; last >= 0 && between < i; between++ {
-			around := sound[last].bounds().hull(sound[i].bounds()).widen(sound[i].Received - sound[last].Sent)
-			keep[between] = around.and(sound[between].bounds()).empty()
-		}
-		last = i
-	}
+	contradicts(sound, keep)
 	var all []Look
 	for i, l := range sound {
 		if keep[i] {
@@ -166,6 +154,44 @@ func kept(looks []Look) []Look {
 		}
 	}
 	return all
+}
+
+// atEnds is of how many looks the narrowest counts as the first, and as the last.
+const atEnds = 5
+
+// narrowest is the look of which the most is known, among some.
+func narrowest(looks []Look, from, to int) int {
+	best := from
+	for i := from + 1; i < to; i++ {
+		if looks[i].bounds().width() < looks[best].bounds().width() {
+			best = i
+		}
+	}
+	return best
+}
+
+// contradicts marks the looks that contradict those which are kept around them.
+func contradicts(looks []Look, keep []bool) {
+	last := -1
+	mark := func(from, to int, around interval) {
+		for i := from; i < to; i++ {
+			keep[i] = around.and(looks[i].bounds()).empty()
+		}
+	}
+	for i := range looks {
+		switch own := looks[i].bounds(); {
+		case !keep[i]:
+			continue
+		case last < 0:
+			mark(0, i, own.widen(looks[i].Received-looks[0].Sent))
+		default:
+			mark(last+1, i, looks[last].bounds().hull(own).widen(looks[i].Received-looks[last].Sent))
+		}
+		last = i
+	}
+	if n := len(looks); last >= 0 {
+		mark(last+1, n, looks[last].bounds().widen(looks[n-1].Received-looks[last].Sent))
+	}
 }
 
 func compare(a, b int64) int {

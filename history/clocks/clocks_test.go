@@ -61,7 +61,7 @@ func TestLineIsWithinItsWidths(t *testing.T) {
 		const length = 8e9
 		w := drawWorld(t, length)
 		looks := drawLooks(t, w, length)
-		begin, end := looks[0].Received, looks[len(looks)-1].Sent
+		begin, end := looks[atEnds].Received, looks[len(looks)-1-atEnds].Sent // between looks that are kept
 		line, ok := Of(looks)
 		if !ok {
 			t.Fatal("no line")
@@ -159,6 +159,19 @@ func TestADriftMakesItWider(t *testing.T) {
 	}
 	if at := drifting.Run(7000*ms + 15_015*ms); at < 14_998*ms || at > 15_002*ms {
 		t.Errorf("15 s are %d", at)
+	}
+}
+
+// TestASlowLookIsForgotten: one that took long tells little, wherever it is.
+func TestASlowLookIsForgotten(t *testing.T) {
+	looks := steady(40, func(int64) int64 { return 0 })
+	for _, i := range []int{0, 7, 39} {
+		looks[i].Sent -= 20 * ms
+		line, _ := Of(looks)
+		if w := worst(line); w > 500_000 {
+			t.Errorf("look %d makes the width %d ns", i, w)
+		}
+		looks[i].Sent += 20 * ms
 	}
 }
 
