@@ -147,6 +147,7 @@ func kept(looks []Look) []Look {
 		keep[narrowest(sound, 0, min(atEnds, n))], keep[narrowest(sound, max(n-atEnds, 0), n)] = true, true
 	}
 	contradicts(sound, keep)
+	forget(sound, keep)
 	var all []Look
 	for i, l := range sound {
 		if keep[i] {
@@ -191,6 +192,34 @@ func contradicts(looks []Look, keep []bool) {
 	}
 	if n := len(looks); last >= 0 {
 		mark(last+1, n, looks[last].bounds().widen(looks[n-1].Received-looks[last].Sent))
+	}
+}
+
+// gapMost is the longest time between two looks for the sake of which those between them,
+// which took long, are forgotten.
+const gapMost = 4 * window
+
+// forget takes those out of the looks that are kept of which less is known than of what is
+// around them, and which do not contradict that: all were slow for a time, as where a
+// machine is busy.
+func forget(looks []Look, keep []bool) {
+	var all []int
+	for i := range looks {
+		if keep[i] {
+			all = append(all, i)
+		}
+	}
+	for dropped := true; dropped; {
+		dropped = false
+		for n := 1; n+1 < len(all); n++ {
+			before, own, after := looks[all[n-1]], looks[all[n]].bounds(), looks[all[n+1]]
+			around := before.bounds().hull(after.bounds()).widen(after.Received - before.Sent)
+			if after.Received-before.Sent <= gapMost && around.width() < own.width() && !around.and(own).empty() {
+				keep[all[n]], dropped = false, true
+				all = slices.Delete(all, n, n+1)
+				n--
+			}
+		}
 	}
 }
 

@@ -175,6 +175,19 @@ func TestASlowLookIsForgotten(t *testing.T) {
 	}
 }
 
+// TestABusyTime: where all looks took long for a time, those around it count.
+func TestABusyTime(t *testing.T) {
+	looks := steady(400, func(int64) int64 { return 0 })
+	busy := slices.DeleteFunc(slices.Clone(looks), func(l Look) bool { return 5000*ms < l.Sent && l.Sent < 5600*ms })
+	for at := 5010 * ms; at < 5500*ms; at += 100 * ms {
+		busy = append(busy, Look{Sent: at, Received: at + 95*ms, Clock: at + 10*ms + 7000*ms})
+	}
+	line, _ := Of(busy)
+	if w := worst(line); w > 800_000 {
+		t.Errorf("the width is %d ns", w)
+	}
+}
+
 func TestWhatIsNoLook(t *testing.T) {
 	if _, ok := Of(nil); ok {
 		t.Error("there is a line without looks")
