@@ -151,6 +151,7 @@ type Log struct {
 	Prices *usage.Prices
 
 	stored *stored // nil: it is in memory
+	seen   []seen  // by index of Ops: of a widened log, the times that its drivers saw
 }
 
 // Doubts are what a history does not tell that our own always do: each says

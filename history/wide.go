@@ -144,11 +144,24 @@ func (l *Log) Widened() (wide *Log, origin []int32) {
 		origin[i] = int32(i)
 	}
 	slices.SortStableFunc(origin, func(a, b int32) int { return Less(&ops[a], &ops[b]) })
-	copied.Ops = make([]Op, len(ops))
+	copied.Ops, copied.seen = make([]Op, len(ops)), make([]seen, len(ops))
 	for i, from := range origin {
 		copied.Ops[i] = ops[from]
+		copied.seen[i] = seen{l.Ops[from].Start, l.Ops[from].End}
 	}
 	return &copied, origin
+}
+
+// seen are an operation's times as its driver saw them.
+type seen struct{ start, end int64 }
+
+// Seen are the times of an operation as who made it saw them: those of what one process
+// did are in its order, also where the log is widened.
+func (l *Log) Seen(op int32) (start, end int64) {
+	if int(op) < len(l.seen) {
+		return l.seen[op].start, l.seen[op].end
+	}
+	return l.Ops[op].Start, l.Ops[op].End
 }
 
 // Reorder hands operations on, widened, in the order of Less. They come in the order of

@@ -194,7 +194,7 @@ func TestDifferentialGoodClocks(t *testing.T) {
 	var mu sync.Mutex
 	found := map[string]int{}
 	eachDriven(t, 8_000, func(o *object, r *rand.Rand) string {
-		if o.workload == appendType || o.workload == lagType { // edges of processes may touch
+		if o.workload == lagType {
 			return ""
 		}
 		truth := drivenWorld(o, r)
@@ -209,7 +209,7 @@ func TestDifferentialGoodClocks(t *testing.T) {
 			if lost > 0 && staleSet(name) || timedFact(o, name) || strings.Contains(name, "flip") || name == "set.never_seen" {
 				continue
 			}
-			if v.Known && v.N != now.N && (o.workload != registerType || !strings.HasPrefix(name, "sessions.")) {
+			if v.Known && v.N != now.N {
 				return fmt.Sprintf("%s is %v, and %v is said\ntrue times\n%ssaid\n%s%+v", name, v, now, showOps(truth), showOps(log), log.Meta.Drivers)
 			}
 			if classOf(name) == anomaly && v.N > 0 {

@@ -87,7 +87,7 @@ func (p *Pass) Run(ctx context.Context) checkers.Result {
 	}
 	p.bringIn()
 	ordering := checkers.OrderingOf(p.in.Log)
-	p.ordered.Log.Ops = ordering.Log.Ops
+	*p.ordered.Log = *ordering.Log
 	var all checkers.Result
 	for i := range p.table {
 		c := &p.table[i]
