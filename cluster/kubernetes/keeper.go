@@ -45,6 +45,7 @@ func (l *launch) makeKeeper(ctx context.Context) error {
 	// It touches nothing and needs nothing.
 	spec := l.podSpec(image, keeperName, keeperLease, l.keeperPosture)
 	pod := metav1.ObjectMeta{Labels: meta.Labels, Annotations: meta.Annotations}
+	l.asked = true
 	job, err := l.api.Jobs.Create(ctx, &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{
 		Parallelism: &once, Completions: &once, BackoffLimit: &none, TTLSecondsAfterFinished: &linger, ActiveDeadlineSeconds: &deadline,
 		Template: corev1.PodTemplateSpec{ObjectMeta: pod, Spec: spec},

@@ -93,6 +93,9 @@ func (h *host) Launch(ctx context.Context, spec cluster.Spec) (cluster.Cluster, 
 	if err == nil {
 		return c, nil
 	}
+	if !l.asked {
+		return nil, fmt.Errorf("kubernetes: launch run %s: %w", spec.Run, err)
+	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 	defer cancel()
 	if closeErr := l.cluster.Close(cleanup); closeErr != nil {
