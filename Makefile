@@ -2,7 +2,7 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
-.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments tools-test servers test-targets same release man clean
+.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments kubernetes tools-test servers test-targets same release man clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BINARY) ./cmd/aftershock
@@ -86,6 +86,9 @@ deployments: build ## attaches to Patroni, asynchronous and synchronous, and cut
 
 tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md as they stand there
 	scripts/tools-test
+
+kubernetes: build ## tests and plans on a real Kubernetes of NODES (3) machines, made here for that; where it was built once (scripts/kubernetes build, 5 to 15 minutes)
+	NODES=$(NODES) scripts/kubernetes-tests
 
 servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers

@@ -28,6 +28,10 @@ const DataDir = "{data}"
 // this machine at all; the message says what is missing and the remedy.
 var ErrUnavailable = errors.New("host unavailable")
 
+// ErrImage is wrapped by a Host's errors for an image that it does not have and cannot
+// get.
+var ErrImage = errors.New("image not available")
+
 // ServerSpec is what an agent runs as its child. Zero values mean the image's
 // own settings.
 type ServerSpec struct {
@@ -46,7 +50,7 @@ const Self = "{self}"
 // NodeSpec is one node to launch.
 type NodeSpec struct {
 	Name  string // "n1"; unique in the cluster, a valid host name
-	Image string // docker only; "" is the image made FROM scratch of the running binary
+	Image string // docker and kubernetes only; "" is the image that holds nothing but the aftershock binary
 	// Bare says that the node has none of the Spec's Limits.Memory and Needs: nothing of
 	// the target runs on it, and no fault hits it.
 	Bare bool
@@ -77,6 +81,9 @@ type Spec struct {
 	// Launch is this launch's own id, new each time (crypto/rand.Text); it is in
 	// the names of what the launch makes. Empty: the host takes one by chance.
 	Launch string
+	// AgentImage is an image whose entrypoint is the aftershock binary, for hosts that
+	// cannot make one themselves; empty: there is none.
+	AgentImage string
 	// LockFile is a file of owner.Lock that names Launch, in a folder called Run.
 	// The harness holds it for as long as it lives: by it a later `clean` tells a
 	// dead run's things from a living one's. The local host needs none.
@@ -93,7 +100,7 @@ func (s Spec) Of(node int) Spec {
 
 // Host is a place where nodes live.
 type Host interface {
-	Name() string // "docker", "local"
+	Name() string // "docker", "local", "kubernetes"
 	// Launch starts every node's agent and returns when all of them answer.
 	// On error nothing is left behind.
 	Launch(ctx context.Context, spec Spec) (Cluster, error)

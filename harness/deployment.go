@@ -1,11 +1,13 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -13,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/cluster/docker"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/machine"
@@ -97,7 +98,8 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		d.log.Info("image", "name", d.image)
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
-		Limits: cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
+		AgentImage: cmp.Or(r.options.AgentImage, os.Getenv(AgentImageVariable)),
+		Limits:     cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
 	spec.Needs.Shape = spec.Needs.Shape || len(r.plan.WAN) > 0
 	for _, s := range d.target.Servers {
 		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
@@ -112,7 +114,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 	}
 	var err error
 	if d.cluster, err = d.host.launcher(r.options.Logger).Launch(ctx, spec); err != nil {
-		if errors.Is(err, docker.ErrImage) {
+		if errors.Is(err, cluster.ErrImage) {
 			err = d.otherImages(ctx, err)
 		}
 		return failure.Infrastructure("launch the nodes on host "+d.host.Name, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/addresses"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/cluster/kubernetes"
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
 	"github.com/aftershock-chaos/aftershock/cluster/ssh"
@@ -30,7 +31,10 @@ type Host struct {
 	// Available says in a few words what was found; its error, what is missing.
 	Available func(context.Context) (found string, err error)
 	Remedy    string // what makes it available, for doctor
+	Named     bool   // a plan has to name it: AutoHost never stands for it
 	Tested    string // what of it the program's own tests have run on, for doctor; empty: it says nothing
+	// Denied tells what this user may not do there of what runs need; nil: there are no rights to be had.
+	Denied func(context.Context) ([]string, error)
 	// Clean removes what runs whose harness died have left there. Where the host
 	// is not available its error may wrap cluster.ErrUnavailable.
 	Clean func(context.Context) (removed []string, err error)
@@ -70,6 +74,14 @@ func Hosts() []Host {
 			launcher: func(*slog.Logger) cluster.Host { return local.New() }, reexecute: runSandboxed,
 			reap: func(_ context.Context, o reaper.Order) (bool, error) { return local.Reap(o.TempDir, o.Launch) },
 		},
+		{
+			Name: "kubernetes", Available: kubernetes.Available, Named: true,
+			Tested: "Kubernetes 1.34",
+			Remedy: "set KUBECONFIG for a cluster whose pods this machine reaches; nothing else needs one",
+			Denied: kubernetes.Denied,
+			Clean:  kubernetes.Clean, HasImage: kubernetes.HasImage, launcher: kubernetes.New,
+			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return kubernetes.Reap(ctx, o.Launch) },
+		},
 	}
 }
 
@@ -86,10 +98,17 @@ func places() []Host {
 	}
 }
 
+// Role is the Kubernetes role that suffices for runs on that host, bound to a user.
+func Role(user string) string { return kubernetes.RoleHere(user) }
+
 // hostOf is where a plan's nodes are.
 func hostOf(ctx context.Context, p *plan.Plan, log *slog.Logger) (Host, error) {
 	if !p.Target.Attach.Asked() {
-		return chooseHost(ctx, p.Host, log)
+		name := p.Host
+		if name == plan.AutoHost && p.Drivers.On != "" {
+			name = p.Drivers.On // they are beside the nodes
+		}
+		return chooseHost(ctx, name, log)
 	}
 	h, ok := FindHost(attached.Place(p).Name())
 	if !ok {
@@ -144,6 +163,9 @@ func chooseHost(ctx context.Context, name string, log *slog.Logger) (Host, error
 	}
 	var missing []error
 	for _, h := range Hosts() {
+		if h.Named {
+			continue // somebody's cluster is not used unless somebody says so
+		}
 		found, err := h.probe(ctx)
 		if err == nil {
 			attrs := []any{"found", found}

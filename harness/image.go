@@ -23,6 +23,9 @@ func ImageVariable(target string) string {
 	return "AFTERSHOCK_IMAGE_" + strings.ToUpper(strings.ReplaceAll(target, "-", "_"))
 }
 
+// AgentImageVariable is the environment variable that stands for Options.AgentImage.
+const AgentImageVariable = "AFTERSHOCK_AGENT_IMAGE"
+
 // Wanted is what a plan says of what its nodes are to be made of.
 type Wanted struct {
 	Image   string          // a name, AutoImage or nothing, and then the environment decides

@@ -18,6 +18,9 @@ type Options struct {
 	// $AFTERSHOCK_BINARY, else `aftershock` on the PATH, else it is built with
 	// the go command from this module.
 	Binary string
+	// AgentImage is an image whose entrypoint is the binary, for nodes of the host
+	// kubernetes; if empty it is $AFTERSHOCK_AGENT_IMAGE, or there is none.
+	AgentImage string
 	// Memory is how many bytes the judgement may take; 0 means three quarters of
 	// what is available then. A longer history is judged from disk, see Check.
 	Memory uint64

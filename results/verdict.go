@@ -118,13 +118,16 @@ type Verdict struct {
 
 // PlanInfo is what a verdict says of the plan.
 type PlanInfo struct {
-	Name   string `json:"name"`
-	File   string `json:"file,omitempty"` // that it was read from, as it was named
-	Line   int    `json:"line,omitempty"` // of the plan in File
-	About  string `json:"about,omitempty"`
-	Seed   uint64 `json:"seed"`
-	Host   string `json:"host"`
-	Target string `json:"target"` // name and options in words
+	Name  string `json:"name"`
+	File  string `json:"file,omitempty"` // that it was read from, as it was named
+	Line  int    `json:"line,omitempty"` // of the plan in File
+	About string `json:"about,omitempty"`
+	// Foreign says that the history is of another tool: no number in it is one of our
+	// clients'.
+	Foreign bool   `json:"foreign,omitempty"`
+	Seed    uint64 `json:"seed"`
+	Host    string `json:"host"`
+	Target  string `json:"target"` // name and options in words
 	// TargetName and Options say the same as Target; runs of old have only that.
 	TargetName string            `json:"target_name,omitempty"`
 	Options    map[string]string `json:"options,omitempty"`

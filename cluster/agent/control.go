@@ -41,6 +41,17 @@ func (c *Client) Do(ctx context.Context, a cluster.Action) (cluster.Effect, erro
 	return cluster.Effect{At: at, Error: bound, Dropped: out.Dropped, Changed: out.Changed, Lapsed: time.Duration(out.Lapsed), Counts: out.Counts}, nil
 }
 
+// Peer is the harness's address as the agent sees it: that from which its packets reach
+// the node, if the control channel goes over the node's own network.
+func (c *Client) Peer(ctx context.Context) (netip.Addr, error) {
+	var out peerReply
+	if err := c.call(ctx, pathPeer, struct{}{}, &out); err != nil {
+		return netip.Addr{}, fmt.Errorf("ask the node who we are: %w", err)
+	}
+	addr, err := netip.ParseAddrPort(out.Addr)
+	return addr.Addr().Unmap(), err
+}
+
 // Usage implements cluster.Metered.
 func (c *Client) Usage(ctx context.Context) (cluster.Usage, error) {
 	var out usageReply

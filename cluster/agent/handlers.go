@@ -18,6 +18,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("POST "+pathClock, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, s.clockNow())
 	})
+	mux.HandleFunc("POST "+pathPeer, func(w http.ResponseWriter, r *http.Request) { reply(w, peerReply{r.RemoteAddr}) })
 	mux.HandleFunc("POST "+pathAction, s.serveAction)
 	mux.HandleFunc("POST "+pathProbe, handle(s.probe))
 	mux.HandleFunc("POST "+pathCan, handle(s.can))

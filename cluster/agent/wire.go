@@ -20,6 +20,7 @@ const (
 	pathTunnel   = "/tunnel"
 	pathUsage    = "/usage"
 	pathCan      = "/can"
+	pathPeer     = "/peer"
 	pathShutdown = "/shutdown"
 )
 
@@ -40,6 +41,10 @@ type clockReply struct {
 	Lapses int   `json:"lapses,omitempty"`
 	From   int64 `json:"from,omitempty"`
 	Until  int64 `json:"until,omitempty"`
+}
+
+type peerReply struct {
+	Addr string `json:"addr"` // who asks, as the agent sees it
 }
 
 type usageReply struct {

@@ -65,7 +65,7 @@ func (h *host) Name() string { return "docker" }
 
 // Launch implements cluster.Host. Without a working engine its error wraps
 // cluster.ErrUnavailable; an image that is neither in the engine nor can be
-// pulled wraps ErrImage.
+// pulled wraps cluster.ErrImage.
 func (h *host) Launch(ctx context.Context, spec cluster.Spec) (cluster.Cluster, error) {
 	if err := checkSpec(spec); err != nil {
 		return nil, fmt.Errorf("docker: %w", err)

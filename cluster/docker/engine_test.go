@@ -69,7 +69,7 @@ func TestAnUnknownImageIsToldWithItsRemedy(t *testing.T) {
 	_, err := eng.image(t.Context(), image)
 	check := func(what string, err error) {
 		t.Helper()
-		if !errors.Is(err, ErrImage) {
+		if !errors.Is(err, cluster.ErrImage) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		for _, word := range []string{image, "docker pull " + image, "target.image", "refused"} {

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -10,11 +9,9 @@ import (
 	"github.com/moby/moby/api/pkg/authconfig"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
-)
 
-// ErrImage is wrapped by the error for an image that the engine does not have
-// and cannot pull.
-var ErrImage = errors.New("image not available")
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
 
 // HasImage tells whether the engine has an image already.
 func HasImage(ctx context.Context, name string) (bool, error) {
@@ -69,7 +66,7 @@ func (e *engine) image(ctx context.Context, name string) (client.ImageInspectRes
 			return res, fmt.Errorf("pull image %s: %w", name, ctx.Err())
 		}
 		return res, fmt.Errorf("%w: %s is not in the engine and cannot be pulled: %s; run 'docker pull %s' where a registry can be reached, or set target.image in the plan",
-			ErrImage, name, engineWords(err), name)
+			cluster.ErrImage, name, engineWords(err), name)
 	}
 	call, cancel = context.WithTimeout(ctx, callTimeout)
 	defer cancel()

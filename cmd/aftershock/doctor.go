@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ import (
 const doctorTimeout = 20 * time.Second
 
 func doctorCommand() *cobra.Command {
-	var format string
+	var format, rbac string
 	var set []string
 	c := &cobra.Command{
 		Use: "doctor [PLAN]", Short: "Tell which hosts and targets work on this machine, and what is missing for the rest", Args: cobra.MaximumNArgs(1),
@@ -33,6 +34,10 @@ what a run would create and break, and why it would be refused.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("unknown --format %q; use text or json", format)
+			}
+			if c.Flags().Changed("rbac") {
+				_, err := io.WriteString(stdout, harness.Role(rbac))
+				return err
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), doctorTimeout)
 			defer cancel()
@@ -53,6 +58,8 @@ what a run would create and break, and why it would be refused.`,
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&rbac, "rbac", "", "print the Kubernetes role that suffices for runs on host kubernetes, bound to this user (user, if none is named), for kubectl apply")
+	c.Flags().Lookup("rbac").NoOptDefVal = "user"
 	c.Flags().StringArrayVar(&set, "set", nil, "override a path of the plan (repeatable)")
 	return c
 }
@@ -116,6 +123,8 @@ func diagnose(ctx context.Context) (checks []probe.Check, works bool) {
 		}
 		if err != nil {
 			c.Detail, c.Remedy = err.Error(), h.Remedy
+		} else if h.Denied != nil {
+			noteRights(ctx, h, &c)
 		}
 		works = works || c.OK
 		checks = append(checks, c)
@@ -125,6 +134,18 @@ func diagnose(ctx context.Context) (checks []probe.Check, works bool) {
 		checks = append(checks, l.check())
 	}
 	return checks, works
+}
+
+// noteRights adds to a host's check what this user may not do there.
+func noteRights(ctx context.Context, h harness.Host, c *probe.Check) {
+	denied, err := h.Denied(ctx)
+	switch {
+	case err != nil:
+		c.OK, c.Detail = false, c.Detail+"; "+err.Error()
+	case len(denied) > 0:
+		c.OK, c.Detail = false, c.Detail+"; this user may not "+strings.Join(denied, ", ")
+		c.Remedy = "have an administrator apply what `aftershock doctor --rbac=USER` prints"
+	}
 }
 
 func printChecks(checks []probe.Check, format string) error {

@@ -26,15 +26,20 @@ import (
 // agentCommand is the first process of every node.
 func agentCommand() *cobra.Command {
 	var guest bool
+	var install string
 	c := &cobra.Command{
 		Use: "agent", Short: "Supervise a node (started by the hosts, not by hand)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if install != "" {
+				return agent.Install(install)
+			}
 			if guest {
 				return agent.MainOnHost(c.Context(), os.Stdin, os.Stdout, c.ErrOrStderr())
 			}
 			return agent.Main(c.Context(), c.InOrStdin(), c.ErrOrStderr())
 		},
 	}
+	c.Flags().StringVar(&install, "install", "", "copy this binary to a path and end")
 	c.Flags().BoolVar(&guest, "guest", false, "as a guest on a machine of somebody else's")
 	return c
 }

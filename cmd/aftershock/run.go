@@ -21,23 +21,24 @@ import (
 
 // runFlags are the flags of `run`.
 type runFlags struct {
-	set     []string
-	seed    uint64
-	host    string
-	replay  string
-	out     string
-	format  string
-	quiet   bool
-	verbose bool
-	memory  memoryFlag
-	control string
-	alone   bool          // no control
-	breaks  string        // the name of the deployment that may be broken
-	strict  bool          // a plan without claims is no success
-	timeout time.Duration // of all runs together; 0: none
-	retries int           // of a run that is unknown, or that the infrastructure failed
-	fast    bool          // the first run that does not hold is the last
-	shard   shardFlag
+	set        []string
+	seed       uint64
+	host       string
+	replay     string
+	out        string
+	format     string
+	quiet      bool
+	verbose    bool
+	memory     memoryFlag
+	control    string
+	alone      bool   // no control
+	breaks     string // the name of the deployment that may be broken
+	agentImage string
+	strict     bool          // a plan without claims is no success
+	timeout    time.Duration // of all runs together; 0: none
+	retries    int           // of a run that is unknown, or that the infrastructure failed
+	fast       bool          // the first run that does not hold is the last
+	shard      shardFlag
 
 	repeat    *string     // nil: as the plan says
 	listen    string      // address at which the metrics are served
@@ -89,9 +90,10 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	f.tolerance = defaultTolerance
 	c.Flags().StringVar(&f.base, "base", "", "binary or image that every plan runs on as well, to be compared with")
 	c.Flags().Var(&f.tolerance, "tolerance", "with --base: how much worse a fact may be")
-	c.Flags().StringArrayVar(&f.set, "set", nil, "override a path of the plan, e.g. target.replicas=4 (repeatable)")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "override a path of the plan, e.g. target.replicas=4, or faults=[] for the baseline (repeatable)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of operations, victims and schedule (0: the plan's)")
 	c.Flags().StringVar(&f.host, "host", "", "where nodes live: "+orList(harness.HostNames())+" (default: the plan's)")
+	c.Flags().StringVar(&f.agentImage, "agent-image", "", "host kubernetes: an image whose entrypoint is this binary (default: $"+harness.AgentImageVariable+")")
 	c.Flags().StringVar(&f.replay, "replay", "", "execute the saved plan and schedule of an earlier run again")
 	c.Flags().StringVarP(&f.out, "out", "o", "runs", "folder in which run directories are made")
 	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: "+formatNames())
@@ -183,7 +185,7 @@ func (f runFlags) printAll(print func(io.Writer, ...*results.Verdict) error, job
 
 // options are those of a run.
 func (f runFlags) options(control harness.ControlMode, log *slog.Logger, show func(harness.Progress)) harness.Options {
-	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != "" || f.otlp != "", Break: f.breaks}
+	return harness.Options{RunsDir: f.out, Memory: uint64(f.memory), Control: control, Logger: log, Progress: show, Metrics: f.listen != "" || f.otlp != "", Break: f.breaks, AgentImage: f.agentImage}
 }
 
 // display is what is shown of runs while they go on.

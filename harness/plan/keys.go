@@ -53,7 +53,7 @@ func planKeys(words Words) []schema.Key[Plan] {
 			Meaning: "what all random choices come from; 0: a new one for every run"},
 			At: func(p *Plan) any { return &p.Seed }},
 		{Field: schema.Field{Name: "host", Type: schema.Word, Words: words.Hosts, Default: cmp.Or(first(words.Hosts), AutoHost),
-			Meaning: "where the nodes run; auto: in containers if there is an engine, else in namespaces of this machine"},
+			Meaning: "where the nodes run; auto: in containers if there is an engine, else in namespaces of this machine; kubernetes: in pods of the cluster that kubectl would speak with"},
 			At: func(p *Plan) any { return &p.Host }},
 		schema.Group(schema.Field{Name: "for", Example: `{version: "<11.6"}`,
 			Meaning: "what the claims are about; where something else runs, the plan is refused"},
