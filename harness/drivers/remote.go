@@ -26,14 +26,13 @@ type remote struct {
 	loaded                                   filled
 	size                                     int64 // of the history that has all of the load
 
-	mu      sync.Mutex
-	why     error // of the loss
-	lostAt  int64
-	looks   []clocks.Look
-	offset  int64 // by the best of the last looks
-	tapped  int64 // bytes of the history that were shown
-	whole   bool  // its copy is
-	waiting chan struct{}
+	mu     sync.Mutex
+	why    error // of the loss
+	lostAt int64
+	looks  []clocks.Look
+	offset int64 // by the best of the last looks
+	tapped int64 // bytes of the history that were shown
+	whole  bool  // its copy is
 }
 
 // order sends an order. It never waits for long: the driver reads at once.
