@@ -120,7 +120,7 @@ func check(spec cluster.Spec) error {
 			return fmt.Errorf("two nodes are named %q", n.Name)
 		}
 		seen[n.Name] = true
-		if n.Image == "" && spec.AgentImage == "" {
+		if n.Image == "" && spec.AgentImage == "" && (!n.Bare || spec.Nodes[0].Image == "") {
 			return fmt.Errorf("%w: node %s runs the aftershock binary alone, of which the cluster has no image: push one whose entrypoint it is (`make release` makes one), and name it by --agent-image", cluster.ErrImage, n.Name)
 		}
 	}
