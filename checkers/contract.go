@@ -112,6 +112,10 @@ type Checker struct {
 	Objects []history.Object
 	Facts   []Fact
 
+	// Order says that it judges by the order of operations: of a log of several drivers it
+	// is given an Ordering.
+	Order bool
+
 	// Check judges a log. It is pure: the same input gives the same result, but for
 	// what a time or memory limit cuts short, which it reports as unknown.
 	Check func(ctx context.Context, in Input) Result

@@ -13,10 +13,19 @@ import (
 // Run has each checker of a table judge a log, as checkers/all does with all of them.
 func Run(ctx context.Context, log *history.Log, limits Limits, table []Checker) Result {
 	in := Input{Log: log, Limits: OrDefault(limits)}
+	ordered, ordering := in, OrderingOf(log)
+	ordered.Log = ordering.Log
 	var all Result
 	for i := range table {
 		c := &table[i]
-		Merge(&all, Contained(ctx, c, log, func(ctx context.Context) Result { return c.Check(ctx, in) }))
+		Merge(&all, Contained(ctx, c, log, func(ctx context.Context) Result {
+			if !c.Order {
+				return c.Check(ctx, in)
+			}
+			r := c.Check(ctx, ordered)
+			ordering.Restore(&r)
+			return r
+		}))
 	}
 	Conclude(ctx, in, table, &all)
 	return all
@@ -33,6 +42,7 @@ func Conclude(ctx context.Context, in Input, table []Checker, found *Result) {
 		}
 		r := Result{Values: concluded(ctx, c, in, found)}
 		doubt(&r, c.Facts, &in.Log.Doubts)
+		apart(&r, c, in.Log)
 		found.Values = append(found.Values, r.Values...)
 	}
 }
@@ -87,6 +97,7 @@ func Contained(ctx context.Context, c *Checker, log *history.Log, judge func(con
 		r = Result{Values: UnknownFacts(c.Facts, log, fmt.Sprintf("the checker %s was interrupted: %v", c.Name, context.Cause(ctx)))}
 	}
 	doubt(&r, c.Facts, &log.Doubts)
+	apart(&r, c, log)
 	return r
 }
 

@@ -51,6 +51,9 @@ const Self = "{self}"
 type NodeSpec struct {
 	Name  string // "n1"; unique in the cluster, a valid host name
 	Image string // docker and kubernetes only; "" is the image that holds nothing but the aftershock binary
+	// Bare says that the node has none of the Spec's Limits.Memory and Needs: nothing of
+	// the target runs on it, and no fault hits it.
+	Bare bool
 }
 
 // DefaultProcesses is how many processes and threads a node may have where its
@@ -85,6 +88,14 @@ type Spec struct {
 	// The harness holds it for as long as it lives: by it a later `clean` tells a
 	// dead run's things from a living one's. The local host needs none.
 	LockFile string
+}
+
+// Of is the spec for one of its nodes.
+func (s Spec) Of(node int) Spec {
+	if s.Nodes[node].Bare {
+		s.Limits.Memory, s.Needs = 0, Needs{}
+	}
+	return s
 }
 
 // Host is a place where nodes live.

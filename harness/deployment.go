@@ -54,7 +54,8 @@ type deployment struct {
 	machine *results.Machine // that it all runs on; nil until the replica set is formed
 	cluster cluster.Cluster  // nil until the nodes are launched
 	nodes   []*cluster.Node
-	spares  int // the last so many nodes
+	drivers []*cluster.Node // of the load; they are no nodes of the target's
+	spares  int             // the last so many nodes
 }
 
 // configure makes the target of a plan ready to be launched on a host, and
@@ -106,6 +107,9 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 	for _, name := range r.plan.NodeNames() {
 		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: name, Image: d.image})
 	}
+	for _, name := range r.plan.Drivers.Names() {
+		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: name, Bare: true})
+	}
 	var err error
 	if d.cluster, err = d.host.launcher(r.options.Logger).Launch(ctx, spec); err != nil {
 		if errors.Is(err, cluster.ErrImage) {
@@ -113,7 +117,8 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 		}
 		return failure.Infrastructure("launch the nodes on host "+d.host.Name, err)
 	}
-	d.nodes = d.cluster.Nodes()
+	all := d.cluster.Nodes()
+	d.nodes, d.drivers = all[:len(all)-r.plan.Drivers.Count], all[len(all)-r.plan.Drivers.Count:]
 	asked := faults.Actions(r.schedule, false)
 	if len(r.plan.WAN) > 0 {
 		asked = append(asked, cluster.Shape)

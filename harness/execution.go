@@ -3,8 +3,8 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers/register/stream"
@@ -12,11 +12,12 @@ import (
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/faults/engine"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
+	"github.com/aftershock-chaos/aftershock/harness/drivers"
 	"github.com/aftershock-chaos/aftershock/harness/livewatch"
+	"github.com/aftershock-chaos/aftershock/harness/load"
 	"github.com/aftershock-chaos/aftershock/harness/members"
 	"github.com/aftershock-chaos/aftershock/harness/metrics"
 	"github.com/aftershock-chaos/aftershock/harness/operator"
-	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/harness/preflight"
 	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/harness/settle"
@@ -24,7 +25,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/watchdog"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
-	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/results/judge"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/workloads"
@@ -35,10 +35,10 @@ import (
 //
 //	prepare             record, configure
 //	launch, form        deployment
-//	warm-up, measure    load, engine.Engine
+//	warm-up, measure    load.Load, engine.Engine
 //	heal                engine.Engine
 //	settle              settle
-//	final reads, drains finalReader
+//	final reads, drains load.Finals
 //	tear down           deployment
 //	judge               judgement.go
 //
@@ -52,6 +52,9 @@ type execution struct {
 	workloads  []workloads.Workload
 	live       live
 	session    *session         // nil until the replica set is formed
+	fleet      *drivers.Fleet   // nil: the harness drives the load itself
+	drivenOut  bool             // it has ended
+	window     load.Window      // of the load; zero before it
 	executed   []faults.Planned // the schedule as it was put into effect
 }
 
@@ -59,7 +62,17 @@ type execution struct {
 type live struct {
 	counts  *liveCounts
 	metrics *metrics.Tally   // nil: nobody asked for them
-	watch   *livewatch.Watch // nil: no workload has registers
+	watch   *livewatch.Watch // nil: no workload has registers, or drivers drive it
+	adding  sync.Mutex
+}
+
+// add takes operations that were recorded.
+func (l *live) add(ops []history.Op) {
+	l.adding.Lock()
+	defer l.adding.Unlock()
+	l.counts.add(ops)
+	l.metrics.Add(ops)
+	l.watch.Add(ops)
 }
 
 // session is a run from the moment on that its replica set is formed, which is
@@ -108,29 +121,15 @@ func (e *execution) prepare(ctx context.Context, host Host) (err error) {
 	if e.record, err = openRecord(e.request, e.started); err != nil {
 		return err
 	}
-	meta := metaOf(e.record.dir.Name(), e.plan, e.workloads)
-	e.live = live{counts: newLiveCounts(measured), watch: livewatch.New(meta, e.plan.Timeouts)}
+	meta := drivers.MetaOf(e.record.dir.Name(), e.plan, e.workloads)
+	e.live.counts = newLiveCounts(measured)
+	if !e.plan.Drivers.Asked() { // what comes from several clocks is judged when they are known
+		e.live.watch = livewatch.New(meta, e.plan.Timeouts)
+	}
 	if e.options.Metrics {
 		e.live.metrics = metrics.NewTally(e.plan.Name, meta.Nodes)
 	}
-	return e.record.startHistory(meta, func(ops []history.Op) {
-		e.live.counts.add(ops)
-		e.live.metrics.Add(ops)
-		e.live.watch.Add(ops)
-	})
-}
-
-// metaOf is what the history says of its run.
-func metaOf(run string, p *plan.Plan, list []workloads.Workload) history.Meta {
-	meta := history.Meta{Run: run, EventsMarked: true}
-	meta.Nodes = p.NodeNames()
-	nodes := len(meta.Nodes)
-	for _, w := range list {
-		spec := w.Spec()
-		meta.Workloads = append(meta.Workloads, history.WorkloadMeta{Name: spec.Name, Type: spec.Type, Object: workloads.ObjectOf(spec.Type),
-			Keys: workloads.KeyBound(w), Workers: w.Workers(nodes)})
-	}
-	return meta
+	return e.record.startHistory(meta, e.live.add)
 }
 
 // run takes the run through its phases up to the last drain. Whatever ends ctx,
@@ -145,7 +144,7 @@ func (e *execution) run(ctx context.Context) error {
 		return err
 	}
 	e.begin(background)
-	distances, err := wan.Put(ctx, e.plan, e.deployment.nodes, e.deployment.cluster.HarnessAddr(), e.session.clock, e.record.emit)
+	distances, err := wan.Put(ctx, e.plan, e.deployment.nodes, e.deployment.clients(), e.session.clock, e.record.emit)
 	if err != nil {
 		return failure.Infrastructure("before the load", err)
 	}
@@ -158,6 +157,10 @@ func (e *execution) run(ctx context.Context) error {
 	}
 	pollers := newActors(loadCtx, e.record.log, cancel)
 	defer pollers.stop()
+	if err := e.startDrivers(ctx, pollers); err != nil {
+		return err
+	}
+	defer e.endDrivers(life)
 	if err := e.loadPhases(loadCtx, pollers); err != nil {
 		return err
 	}
@@ -168,10 +171,11 @@ func (e *execution) run(ctx context.Context) error {
 	if ctx.Err() == nil && e.settled(ctx) {
 		e.session.roles.Renew(ctx) // who is primary has to be known of what is read now
 		e.phase("final", e.now())
-		finals := e.finalReader()
-		finals.readNodes(ctx)
-		finals.drainQueues(ctx)
+		finals := &load.Finals{Clients: e.clients(), Workloads: e.workloads, History: e.record.history, Serving: e.session.roles.Serving, Limit: e.plan.Settle}
+		finals.ReadNodes(ctx)
+		finals.DrainQueues(ctx)
 	}
+	e.endDrivers(life)
 	distances.Lift(life)
 	e.phase("end", e.now())
 	return context.Cause(ctx)
@@ -184,7 +188,7 @@ func (e *execution) launch(ctx context.Context, background *actors) error {
 	if err := e.deployment.launch(ctx, e.request, e.record); err != nil {
 		return err
 	}
-	background.start(nodeLogs(e.deployment.nodes, e.record)...)
+	background.start(nodeLogs(slices.Concat(e.deployment.nodes, e.deployment.drivers), e.record)...)
 	if err := e.deployment.form(ctx, e.record.dir); err != nil {
 		return err
 	}
@@ -208,8 +212,8 @@ func (e *execution) begin(background *actors) {
 	s.members = e.book(s.clock)
 	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: e.live, roles: s.roles, call: e.options.Progress, news: &rec.news, run: rec.dir.Name(), schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
-	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: &e.live, roles: s.roles, call: e.options.Progress, news: &rec.news, run: rec.dir.Name(), schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
+	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clients: d.clients()[1:], Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {
 		s.engine.Members = s.members
@@ -271,31 +275,32 @@ func (e *execution) notLinearizable(stopLoad func()) func(stream.Violation) {
 // loadPhases are the warm-up and the measured phase: load and faults, side by side.
 // The pollers go on behind them, so that the last markers can still be seen.
 func (e *execution) loadPhases(ctx context.Context, pollers *actors) error {
-	l := &load{clients: e.clients(), workloads: e.workloads, history: e.record.history, seed: e.plan.Seed, emit: e.record.emit}
+	l := &load.Load{Clients: e.clients(), Workloads: e.workloads, History: e.record.history, Seed: e.plan.Seed, Emit: e.record.emit}
 	e.session.progress.start.Store(e.now())
 	e.phase("warmup", e.now())
-	if err := l.fill(ctx); err != nil {
+	if err := e.fill(ctx, l); err != nil {
 		return err
 	}
-	w := newLoadWindow(e.now(), e.plan)
-	e.session.progress.start.Store(w.start)
+	w := load.NewWindow(e.now()+int64(e.lead()), e.plan)
+	e.window = w
+	e.session.progress.start.Store(w.Start)
 	if a := roles.NewLagAsker(e.deployment.system, e.deployment.nodes, e.session.clock, e.record.events.Append); a != nil {
 		pollers.start(actor{name: "the system's own lag", run: a.Run})
 	}
 	var both sync.WaitGroup
-	both.Go(func() { l.run(ctx, w, pollers) })
+	both.Go(func() { e.drive(ctx, l, w, pollers) })
 	both.Go(func() { e.injectFaults(ctx, w) })
 	both.Wait()
 	return nil
 }
 
 // injectFaults executes the schedule from the begin of the measured phase on.
-func (e *execution) injectFaults(ctx context.Context, w loadWindow) {
-	if !sleepUntil(ctx, e.session.clock, w.measure) {
+func (e *execution) injectFaults(ctx context.Context, w load.Window) {
+	if !load.SleepUntil(ctx, e.session.clock, w.Measure) {
 		return
 	}
-	e.phase("measure", w.measure)
-	e.session.engine.Base = w.measure
+	e.phase("measure", w.Measure)
+	e.session.engine.Base = w.Measure
 	executed, err := e.session.engine.Run(ctx, e.schedule)
 	if executed != nil {
 		e.executed = executed
@@ -340,19 +345,10 @@ func (e *execution) settled(ctx context.Context) bool {
 	return s.Missing == "" || s.Gone
 }
 
-func (e *execution) clients() clients {
+func (e *execution) clients() load.Clients {
 	r := e.session.roles
-	return clients{system: e.deployment.system, doors: e.deployment.visit.Doors(e.plan), nodes: e.deployment.nodes, members: e.session.members, clock: e.session.clock, watchdog: e.session.watchdog, primary: r.Primary, changes: &r.Changes, replica: r.Replica,
-		options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: e.values()}}
-}
-
-// values are how the values of each workload look.
-func (e *execution) values() payload.Table {
-	table := make(payload.Table, len(e.workloads))
-	for i, w := range e.workloads {
-		table[i] = payload.New(w.Spec().Value, e.plan.Seed)
-	}
-	return table
+	return load.Clients{System: e.deployment.system, Doors: e.deployment.visit.Doors(e.plan), Nodes: e.deployment.nodes, Members: e.session.members, Clock: e.session.clock, Watchdog: e.session.watchdog, Primary: r.Primary, Changes: &r.Changes, Replica: r.Replica,
+		Options: targets.ClientOptions{ConnectTimeout: e.plan.Timeouts.Connect, OpTimeout: e.plan.Timeouts.Operation, Values: load.Values(e.workloads, e.plan.Seed)}}
 }
 
 // phase marks the begin of a phase of the run.
@@ -379,18 +375,4 @@ func (e *execution) now() int64 {
 		return int64(time.Since(e.started))
 	}
 	return e.session.clock.Now()
-}
-
-// clients are what the workers of a run share.
-type clients struct {
-	system   targets.System
-	doors    *attached.Doors // nil: straight to the nodes
-	nodes    []*cluster.Node
-	members  *members.Members // of them; nil: all
-	clock    history.Clock
-	watchdog *watchdog.Watchdog  // nil: nobody watches
-	primary  func() int          // the clients' belief, asked only when connecting
-	changes  *atomic.Uint64      // of roles; nil: none are seen
-	replica  func(node int) bool // what the node says, asked only after a change
-	options  targets.ClientOptions
 }

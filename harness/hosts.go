@@ -117,7 +117,11 @@ func RoleFor(p *plan.Plan, user string) string {
 // hostOf is where a plan's nodes are.
 func hostOf(ctx context.Context, p *plan.Plan, log *slog.Logger) (Host, error) {
 	if !p.Target.Attach.Asked() {
-		return chooseHost(ctx, p.Host, log)
+		name := p.Host
+		if name == plan.AutoHost && p.Drivers.On != "" {
+			name = p.Drivers.On // they are beside the nodes
+		}
+		return chooseHost(ctx, name, log)
 	}
 	h, ok := FindHost(attached.Place(p).Name())
 	if !ok {

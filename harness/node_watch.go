@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/harness/load"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -103,7 +104,7 @@ func exitEvent(ctx context.Context, n *cluster.Node, clock history.Clock, exit c
 		e.Cause, e.Detail = "", e.Detail+", while the cluster formed"
 		return e
 	}
-	sleepUntil(ctx, clock, clock.Now()+int64(outputTime))
+	load.SleepUntil(ctx, clock, clock.Now()+int64(outputTime))
 	e.Log = rec.lastWords(n.Name)
 	return e
 }

@@ -70,7 +70,7 @@ func (c *liveCounts) read(p *Progress) {
 type progressReporter struct {
 	plan  *plan.Plan
 	clock history.Clock
-	live  live
+	live  *live
 	roles *roles.Roles
 	call  func(Progress)
 	news  *news

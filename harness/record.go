@@ -32,6 +32,7 @@ type record struct {
 	log     *slog.Logger // to the caller's and to logFile
 	events  *history.EventLog
 	history *history.Recorder
+	join    func(path string) error // what others recorded to what is in path; nil: nobody else did
 	usage   *usage.Writer
 	news    news
 }
@@ -175,7 +176,11 @@ func (r *record) close(at int64, executed []faults.Planned) error {
 		}
 		files[name], err = history.Checksum(contents), errors.Join(err, readErr)
 	}
-	return errors.Join(err, r.history.Close(), r.events.End(at, files))
+	err = errors.Join(err, r.history.Close())
+	if r.join != nil {
+		err = errors.Join(err, r.join(r.dir.File(history.FileName)))
+	}
+	return errors.Join(err, r.events.End(at, files))
 }
 
 // release gives the run directory up: what is in it belongs to no living run.

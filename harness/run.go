@@ -21,6 +21,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/judge"
@@ -85,11 +86,12 @@ func (p *Replay) Run(ctx context.Context, options Options) (*judge.Result, error
 type request struct {
 	plan     *plan.Plan // its own; with a seed
 	schedule []faults.Planned
-	varied   []results.Setting // for the verdict
-	origin   plan.Origin       // for the verdict
-	control  *results.Control  // nil: the plan has none, or it is not made
-	launch   string            // random and its own: in the names of all that it makes
-	options  Options           // with their defaults
+	varied   []results.Setting        // for the verdict
+	origin   plan.Origin              // for the verdict
+	control  *results.Control         // nil: the plan has none, or it is not made
+	launch   string                   // random and its own: in the names of all that it makes
+	options  Options                  // with their defaults
+	clocks   map[string]history.Wrong // of drivers, in tests
 }
 
 func newRequest(p *plan.Plan, options Options) (*request, error) {
@@ -112,7 +114,11 @@ func newRequest(p *plan.Plan, options Options) (*request, error) {
 	if p.Seed == 0 {
 		p.Seed = rand.Uint64N(1<<31) + 1
 	}
-	return &request{plan: p, origin: p.Origin(), options: options, launch: crand.Text()}, nil
+	clocks, err := wrongClocks()
+	if err != nil {
+		return nil, err
+	}
+	return &request{plan: p, origin: p.Origin(), options: options, launch: crand.Text(), clocks: clocks}, nil
 }
 
 // run makes the run on the host that its plan names, and before it the control

@@ -16,6 +16,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
+	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/judge"
@@ -45,6 +46,7 @@ type sandboxRequest struct {
 	Binary   string
 	Memory   uint64
 	Metrics  bool
+	Clocks   map[string]history.Wrong
 }
 
 // sandboxMessage is one line of the sandbox's standard output; one field is set.
@@ -72,7 +74,7 @@ func runSandboxed(ctx context.Context, r *request) (*judge.Result, error) {
 		return nil, fmt.Errorf("%w: encode the plan: %w", failure.ErrInfrastructure, err)
 	}
 	request, err := json.Marshal(sandboxRequest{Plan: text, Schedule: r.schedule, Varied: r.varied, Origin: r.origin, Control: r.control, Launch: r.launch,
-		RunsDir: r.options.RunsDir, Binary: r.options.Binary, Memory: r.options.Memory, Metrics: r.options.Metrics})
+		RunsDir: r.options.RunsDir, Binary: r.options.Binary, Memory: r.options.Memory, Metrics: r.options.Metrics, Clocks: r.clocks})
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode the request: %w", failure.ErrInfrastructure, err)
 	}
@@ -167,7 +169,7 @@ func ServeSandbox(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	host, _ := FindHost("local")
 	w := &messageWriter{out: json.NewEncoder(out)}
-	result, err := execute(ctx, &request{plan: plans[0], schedule: sent.Schedule, varied: sent.Varied, origin: sent.Origin, control: sent.Control, launch: sent.Launch,
+	result, err := execute(ctx, &request{plan: plans[0], schedule: sent.Schedule, varied: sent.Varied, origin: sent.Origin, control: sent.Control, launch: sent.Launch, clocks: sent.Clocks,
 		options: Options{RunsDir: sent.RunsDir, Binary: sent.Binary, Memory: sent.Memory, Metrics: sent.Metrics,
 			Progress: func(p Progress) { w.send(sandboxMessage{Progress: &p}) },
 			Logger:   slog.New(slog.NewJSONHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelDebug}))}}, host)

@@ -1,6 +1,11 @@
 package history
 
-import "github.com/aftershock-chaos/aftershock/history/usage"
+import (
+	"strings"
+
+	"github.com/aftershock-chaos/aftershock/history/clocks"
+	"github.com/aftershock-chaos/aftershock/history/usage"
+)
 
 // EventKind names what an Event tells.
 type EventKind string
@@ -23,6 +28,7 @@ const (
 	EventAway       EventKind = "away"        // Node is out of the harness's reach for good, though no plan asked for it; Detail says why
 	EventPlace      EventKind = "place"       // what the place of a deployment that somebody else runs did to Node, or somebody with it: Name is restarted, moved, gone, lapsed or unguarded (until Until), or says, of who stands beside the nodes
 	EventMember     EventKind = "member"      // who belongs to the cluster: Node is a spare, has joined or has left, as Name says; nodes of which nothing is said are members
+	EventDriver     EventKind = "driver"      // what became of the driver Node of the load: Name is lost, and Since when it was heard of last
 	EventEnd        EventKind = "end"         // the end mark of the file, see EventLog.End; no Log has it
 )
 
@@ -35,6 +41,9 @@ const (
 	MemberJoined = "joined"
 	MemberLeft   = "left"
 )
+
+// DriverLost is the name of an EventDriver of a driver that was lost.
+const DriverLost = "lost"
 
 // Event is one line of events.jsonl. Times are nanoseconds of the run's Clock.
 type Event struct {
@@ -85,9 +94,25 @@ type Meta struct {
 	Run       string         `json:"run"`
 	Nodes     []string       `json:"nodes"`     // Op.Node indexes this
 	Workloads []WorkloadMeta `json:"workloads"` // Op.Workload indexes this
+	// Drivers are the processes that drove the workloads, each by a clock of its own;
+	// nil: the harness did it itself.
+	Drivers []Driver `json:"drivers,omitempty"`
 	// EventsMarked says that the events beside the history end with a mark; runs
 	// of before have none.
 	EventsMarked bool `json:"events_marked,omitempty"`
+}
+
+// Driver is a process that drove a part of the workloads. The times of its operations
+// are on the run's clock as far as that was known.
+type Driver struct {
+	Name string `json:"name"`
+	// Workers are, by workload, its first worker and the first behind its last.
+	Workers [][2]int `json:"workers"`
+	// Clock bounds how far off its times may be.
+	Clock []clocks.Width `json:"clock,omitempty"`
+	// Lost is when it was heard of last, if it was lost: what it did since then is not
+	// in the history.
+	Lost int64 `json:"lost,omitempty"`
 }
 
 // WorkloadMeta describes one workload of the run.
@@ -126,6 +151,7 @@ type Log struct {
 	Prices *usage.Prices
 
 	stored *stored // nil: it is in memory
+	seen   []seen  // by index of Ops: of a widened log, the times that its drivers saw
 }
 
 // Doubts are what a history does not tell that our own always do: each says
@@ -145,4 +171,16 @@ type Doubts struct {
 	Begins string
 	// Finals is why it has no final reads, if it has none.
 	Finals string
+}
+
+// FaultName is what events call a fault: its kind and, after a space, its task or its
+// shape if the kind has shapes: "kill", "partition isolate". A kind has no
+// space in it. FaultKind is the way back; nobody else takes a name apart.
+func FaultName(kind, shape string) string { return strings.TrimSpace(kind + " " + shape) }
+
+// FaultKind is the kind in the name of a fault, the Name of an Event or of a
+// Window: "partition" of "partition isolate".
+func FaultKind(name string) string {
+	kind, _, _ := strings.Cut(name, " ")
+	return kind
 }

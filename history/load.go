@@ -105,8 +105,18 @@ func read(in io.Reader, name string, size int64) (*Log, error) {
 		log.Ops = append(log.Ops, ops...)
 	}
 	log.Torn = r.Torn()
+	log.noteLost()
 	new(sorter).sort(log.Ops)
 	return log, nil
+}
+
+// noteLost says why a log is torn, if it is for the loss of a driver.
+func (l *Log) noteLost() {
+	for _, d := range l.Meta.Drivers {
+		if l.Torn && d.Lost > 0 {
+			l.Doubts.Torn = d.Name + " was lost: what it did last is missing"
+		}
+	}
 }
 
 // reserve says how much room to make for operations, of which need came from

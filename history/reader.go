@@ -60,6 +60,9 @@ func (r *Reader) Meta() Meta {
 	return r.decoder.meta
 }
 
+// Offset is how many bytes of the history were read, up to the end of the last batch.
+func (r *Reader) Offset() int64 { return r.frames.offset }
+
 // Torn is true once Next has returned io.EOF for a history without end mark.
 func (r *Reader) Torn() bool { return r.torn }
 

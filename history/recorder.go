@@ -35,6 +35,7 @@ type Recorder struct {
 	out    *encoder
 	stop   chan struct{}
 	failed chan error
+	asked  chan chan struct{} // to write at once
 
 	once     sync.Once
 	writer   sync.WaitGroup
@@ -64,7 +65,7 @@ func newRecorder(file io.WriteCloser, meta Meta, tap func(ops []Op)) (*Recorder,
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	r := &Recorder{pool: newPool(), tap: tap, file: file, out: out, stop: make(chan struct{}), failed: make(chan error, 1)}
+	r := &Recorder{pool: newPool(), tap: tap, file: file, out: out, stop: make(chan struct{}), failed: make(chan error, 1), asked: make(chan chan struct{})}
 	r.writer.Go(r.run)
 	return r, nil
 }
@@ -83,6 +84,17 @@ func (r *Recorder) Stalls() (count uint64, waited time.Duration) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	return r.pool.stalls, r.pool.stalled
+}
+
+// Flush returns when all that was recorded before it was called is in the file, or the
+// recorder is closed.
+func (r *Recorder) Flush() {
+	done := make(chan struct{})
+	select {
+	case r.asked <- done:
+		<-done
+	case <-r.stop:
+	}
 }
 
 // Sync has the disk keep what was written so far; that of the last flushEvery
@@ -138,6 +150,10 @@ func (r *Recorder) run() {
 		case <-tick.C:
 			r.collect(true)
 			r.write()
+		case done := <-r.asked:
+			r.collect(true)
+			r.write()
+			close(done)
 		case <-r.stop:
 			r.collect(true)
 			r.write()

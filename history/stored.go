@@ -155,6 +155,7 @@ func (s *stored) survey(log *Log) error {
 			ops, err := m.next()
 			if err != nil {
 				log.Torn = r.Torn()
+				log.noteLost()
 				return err
 			}
 			for i := range ops {

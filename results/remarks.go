@@ -22,7 +22,7 @@ func remarks(log *history.Log, values map[string]checkers.Value) []string {
 		}
 		told = append(told, words+": what took its time then counts by bounds, as that was not the system's doing")
 	}
-	return append(append(told, loadRemark(values)...), busyRemarks(values)...)
+	return append(append(append(driverRemarks(log), told...), loadRemark(values)...), busyRemarks(values)...)
 }
 
 // lateLeast is the share of late operations from which on it is told.

@@ -94,6 +94,7 @@ type Verdict struct {
 	Duration  int64                 `json:"duration_ns"`       // from the clock's start to the last thing recorded; 0: no times were told
 	Measured  int64                 `json:"measured_ns"`       // length of the measured phase
 	Nodes     []string              `json:"nodes"`
+	Drivers   []Driver              `json:"drivers,omitempty"` // processes that drove the load; none: the harness did
 	Claims    []ClaimResult         `json:"claims"`
 	Summary   []FactValue           `json:"summary"`           // what everybody asks first, claimed or not
 	Control   *Control              `json:"control,omitempty"` // nil: the plan states none
@@ -117,13 +118,16 @@ type Verdict struct {
 
 // PlanInfo is what a verdict says of the plan.
 type PlanInfo struct {
-	Name   string `json:"name"`
-	File   string `json:"file,omitempty"` // that it was read from, as it was named
-	Line   int    `json:"line,omitempty"` // of the plan in File
-	About  string `json:"about,omitempty"`
-	Seed   uint64 `json:"seed"`
-	Host   string `json:"host"`
-	Target string `json:"target"` // name and options in words
+	Name  string `json:"name"`
+	File  string `json:"file,omitempty"` // that it was read from, as it was named
+	Line  int    `json:"line,omitempty"` // of the plan in File
+	About string `json:"about,omitempty"`
+	// Foreign says that the history is of another tool: no number in it is one of our
+	// clients'.
+	Foreign bool   `json:"foreign,omitempty"`
+	Seed    uint64 `json:"seed"`
+	Host    string `json:"host"`
+	Target  string `json:"target"` // name and options in words
 	// TargetName and Options say the same as Target; runs of old have only that.
 	TargetName string            `json:"target_name,omitempty"`
 	Options    map[string]string `json:"options,omitempty"`
@@ -220,7 +224,7 @@ func Judge(in Input) *Verdict {
 	v := &Verdict{
 		Version: VerdictVersion, Notes: append([]string{}, in.Notes...), Remarks: remarks(in.Log, m.ByName()), Plan: in.Plan,
 		Run: in.Log.Meta.Run, Dir: in.Dir, Started: in.Started, Machine: in.Machine,
-		Nodes: in.Log.Meta.Nodes, Control: in.Control, Faults: allFaults(m.Faults, in.Planned), Place: happenings(in.Log),
+		Nodes: in.Log.Meta.Nodes, Drivers: driversOf(in.Log), Control: in.Control, Faults: allFaults(m.Faults, in.Planned), Place: happenings(in.Log),
 		Latency: m.Latency, Lag: m.Lag, ServerLag: m.ServerLag, LagNotes: m.LagNotes, Phases: m.Phases, History: m.Counts, Course: m.Course,
 		Staleness: m.Staleness, Isolation: m.Isolation,
 	}

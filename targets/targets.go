@@ -163,6 +163,15 @@ type SyncTeller interface {
 	Syncs(ctx context.Context, n *cluster.Node) (int64, error)
 }
 
+// Elsewhere is implemented by Systems whose clients need something of a System that has
+// formed the cluster, or may not meet those of another process.
+type Elsewhere interface {
+	// Elsewhere is called before the first Connect in a process that forms nothing: the
+	// cluster of these nodes has been formed by another. process, above 0, tells apart
+	// those that have clients.
+	Elsewhere(nodes []*cluster.Node, process int)
+}
+
 // Versioned is implemented by Systems of targets that have Versions.
 type Versioned interface {
 	// Version asks a node, by the operator's way, which version its server says

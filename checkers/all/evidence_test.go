@@ -203,6 +203,10 @@ func judged(o *object, log *history.Log) map[string]checkers.Value {
 
 // eachWorld has many random histories of every object judged, on all processors.
 func eachWorld(t *testing.T, n int, judge func(o *object, r *rand.Rand) string) {
+	eachOf(t, objects, n, judge)
+}
+
+func eachOf(t *testing.T, objects []object, n int, judge func(o *object, r *rand.Rand) string) {
 	n = checktest.Histories(t, n)
 	seed := checktest.RandomSeed(t)
 	began := time.Now()

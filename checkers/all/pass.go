@@ -27,9 +27,12 @@ func Footprint(s history.Size) uint64 {
 // does not fit is unknown, with the reason.
 type Pass struct {
 	in        checkers.Input
+	ordered   checkers.Input   // for those that judge by order
+	reorder   *history.Reorder // to these; nil: the log's own order is theirs
 	table     []checkers.Checker
 	followers []checkers.Follower // by place in the table; nil: the checker does not follow, or does not apply
 	following []checkers.Follower // those that are not nil
+	ordering  []checkers.Follower // those of them that are shown the operations by reorder
 	whole     []bool              // by workload: it was brought in
 }
 
@@ -43,8 +46,18 @@ func newPass(log *history.Log, limits checkers.Limits, memory uint64, table []ch
 	limits = checkers.OrDefault(limits)
 	limits.Memory = min(limits.Memory, memory/4+1) // the rest is in use
 	p := &Pass{in: checkers.Input{Log: log, Limits: limits, Memory: memory}, table: table, followers: make([]checkers.Follower, len(table))}
+	wide := *log // its operations come later
+	p.ordered = p.in
+	p.ordered.Log = &wide
+	p.reorder = log.Reorder(func(op *history.Op) { show(p.ordering, op) })
 	for i := range table {
-		if c := &table[i]; c.Follow != nil && checkers.Applies(c, log) {
+		c := &table[i]
+		switch {
+		case c.Follow == nil || !checkers.Applies(c, log):
+		case c.Order && p.reorder != nil:
+			p.followers[i] = c.Follow(p.ordered)
+			p.ordering = append(p.ordering, p.followers[i])
+		default:
 			p.followers[i] = c.Follow(p.in)
 			p.following = append(p.following, p.followers[i])
 		}
@@ -52,31 +65,55 @@ func newPass(log *history.Log, limits checkers.Limits, memory uint64, table []ch
 	return p
 }
 
+func show(to []checkers.Follower, op *history.Op) {
+	for _, f := range to {
+		f.Add(op)
+	}
+}
+
 // Add takes the next operation.
 func (p *Pass) Add(op *history.Op) {
-	for _, f := range p.following {
-		f.Add(op)
+	show(p.following, op)
+	if p.reorder != nil {
+		p.reorder.Add(op)
 	}
 }
 
 // Run judges the log once all operations have been added, as the function Run
 // does one in memory.
 func (p *Pass) Run(ctx context.Context) checkers.Result {
+	if p.reorder != nil {
+		p.reorder.End()
+	}
 	p.bringIn()
+	ordering := checkers.OrderingOf(p.in.Log)
+	*p.ordered.Log = *ordering.Log
 	var all checkers.Result
 	for i := range p.table {
 		c := &p.table[i]
-		judge := func(ctx context.Context) checkers.Result { return c.Check(ctx, p.in) }
+		judge := func(ctx context.Context) checkers.Result { return c.Check(ctx, p.inputOf(c)) }
 		if f := p.followers[i]; f != nil {
 			judge = f.Judge
 		} else if why := p.lacks(c); why != "" {
 			all.Values = append(all.Values, checkers.UnknownFacts(c.Facts, p.in.Log, why)...)
 			continue
 		}
-		checkers.Merge(&all, checkers.Contained(ctx, c, p.in.Log, judge))
+		r := checkers.Contained(ctx, c, p.in.Log, judge)
+		if c.Order {
+			ordering.Restore(&r)
+		}
+		checkers.Merge(&all, r)
 	}
 	checkers.Conclude(ctx, p.in, p.table, &all)
 	return all
+}
+
+// inputOf is what a checker judges.
+func (p *Pass) inputOf(c *checkers.Checker) checkers.Input {
+	if c.Order && p.reorder != nil {
+		return p.ordered
+	}
+	return p.in
 }
 
 // bringIn brings operations into memory, as far as they fit into the half of
@@ -84,6 +121,9 @@ func (p *Pass) Run(ctx context.Context) checkers.Result {
 // what the followers choose, in the order of the table.
 func (p *Pass) bringIn() {
 	room, count := p.in.Memory/2, int64(0)
+	if p.reorder != nil {
+		room /= 2 // they are copied
+	}
 	fits := func(s history.Size) bool {
 		if f := Footprint(s); f <= room {
 			room, count = room-f, count+s.Ops
@@ -102,7 +142,7 @@ func (p *Pass) bringIn() {
 		p.whole[i] = p.wanted(i) && fits(sizes[i])
 	}
 	var chosen []func(*history.Op) bool
-	for _, f := range p.following {
+	for _, f := range slices.Concat(p.following, p.ordering) {
 		if keep := f.Choose(fits); keep != nil {
 			chosen = append(chosen, keep)
 		}

@@ -45,7 +45,7 @@ func DoubtsOf(log *history.Log) *Doubts {
 	told := DoubtEvents(log)
 	for _, e := range told {
 		s := Stretch{e.At, max(e.At, e.Until)}
-		d.stretches = append(d.stretches, doubt{s, e.By != "" || Span(s.End, s.Begin) > shortStall})
+		d.stretches = append(d.stretches, doubt{s, e.By != "" && !drives(log, e.By) || Span(s.End, s.Begin) > shortStall})
 	}
 	slices.SortFunc(d.stretches, func(a, b doubt) int { return cmp.Compare(a.Begin, b.Begin) })
 	joined := d.stretches[:0]
@@ -69,6 +69,12 @@ func DoubtsOf(log *history.Log) *Doubts {
 	}
 	d.why = strings.Join(words, "; ")
 	return d
+}
+
+// drives tells whether somebody is a driver of the load: what stalls it is like what stalls
+// the harness.
+func drives(log *history.Log, name string) bool {
+	return slices.ContainsFunc(log.Meta.Drivers, func(d history.Driver) bool { return d.Name == name })
 }
 
 // DoubtEvents are a log's events that tell of doubt, the longest first.

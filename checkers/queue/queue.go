@@ -17,6 +17,7 @@ func Checker() checkers.Checker {
 	return checkers.Checker{
 		Name:    "queue",
 		Objects: []history.Object{history.ObjectQueue},
+		Order:   true,
 		Facts: []checkers.Fact{
 			{Name: "queue.enqueued", Unit: checkers.Number, Better: checkers.Higher, Meaning: "messages whose enqueueing was confirmed"},
 			{Name: "queue.dequeued", Unit: checkers.Number, Better: checkers.Higher, Meaning: "deliveries that the load acknowledged"},

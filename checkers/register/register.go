@@ -20,6 +20,7 @@ func Checker() checkers.Checker {
 	return checkers.Checker{
 		Name:    "register",
 		Objects: []history.Object{history.ObjectRegister},
+		Order:   true,
 		Facts:   registerFacts(),
 		Check:   checkRegisters,
 		Follow:  follow,

@@ -83,12 +83,15 @@ type session struct {
 	pending    []int32 // operations that had not ended when the last one began
 }
 
-// Begin takes what has ended before a time into the session's past.
-func (s *session) begin(k *values, at int64) {
+// begin takes what had ended before an operation of the process into its past: by the
+// times that it saw itself.
+func (s *session) begin(k *values, next int32) {
+	at, other := k.log.Seen(k.ops[next])
+	at = min(at, other)
 	left := s.pending[:0]
 	for _, p := range s.pending {
 		op := k.op(p)
-		if kit.Until(op) >= at {
+		if start, end := k.log.Seen(k.ops[p]); max(start, end) >= at {
 			left = append(left, p)
 			continue
 		}
@@ -119,7 +122,7 @@ func tallySessions(w *kit.Words, g *kit.Group, keep int, k *values) sessionTally
 			s = &session{wrote: past{value: kit.None}, saw: past{value: kit.None}}
 			sessions.Put(op.Process, op.Process, s)
 		}
-		s.begin(k, kit.From(op))
+		s.begin(k, p)
 		s.pending = append(s.pending, p)
 		i := k.read[p]
 		if i == kit.None {

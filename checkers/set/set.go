@@ -19,6 +19,7 @@ func Checker() checkers.Checker {
 	return checkers.Checker{
 		Name:    "set",
 		Objects: []history.Object{history.ObjectSet},
+		Order:   true,
 		Facts: append([]checkers.Fact{
 			{Name: "set.acked", Unit: checkers.Number, Better: checkers.Higher, Meaning: "elements whose adding was acknowledged"},
 			{Name: "set.lost", Unit: checkers.Number, Meaning: "acknowledged elements that are missing from every settled node"},

@@ -14,6 +14,7 @@ func Bank() checkers.Checker {
 	return checkers.Checker{
 		Name:    "bank",
 		Objects: []history.Object{history.ObjectAccounts},
+		Order:   true,
 		Facts: []checkers.Fact{
 			{Name: "bank.transfers", Unit: checkers.Number, Better: checkers.Higher, Meaning: "transfers that were acknowledged"},
 			{Name: "bank.reads", Unit: checkers.Number, Better: checkers.Higher, Meaning: "reads of all balances that were answered, final ones included"},

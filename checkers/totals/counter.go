@@ -19,6 +19,7 @@ func Counter() checkers.Checker {
 	return checkers.Checker{
 		Name:    "counter",
 		Objects: []history.Object{history.ObjectCounter},
+		Order:   true,
 		Facts: []checkers.Fact{
 			{Name: "counter.increments", Unit: checkers.Number, Better: checkers.Higher, Meaning: "increments that were acknowledged"},
 			{Name: "counter.unknown", Unit: checkers.Number, Meaning: "increments whose outcome is unknown"},

@@ -14,6 +14,7 @@ func UniqueIDs() checkers.Checker {
 	return checkers.Checker{
 		Name:    "unique-ids",
 		Objects: []history.Object{history.ObjectIDs},
+		Order:   true,
 		Facts: []checkers.Fact{
 			{Name: "ids.generated", Unit: checkers.Number, Better: checkers.Higher, Meaning: "unique numbers that were given out"},
 			{Name: "ids.duplicated", Unit: checkers.Number, Meaning: "numbers that were given out again"},

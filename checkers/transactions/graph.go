@@ -166,13 +166,21 @@ func (l *lists) drawProcesses(g *graph, e *edges) {
 	last := map[uint32]int32{}
 	for node, t := range g.txns {
 		p := l.op(t).Process
-		if before, ok := last[p]; ok && kit.Until(l.op(g.txns[before])) <= kit.From(l.op(t)) {
+		if before, ok := last[p]; ok && l.follows(g.txns[before], t) {
 			e.add(before, int32(node), edgeProcess, kit.None)
 		}
 		if l.op(t).Outcome == history.OK {
 			last[p] = int32(node)
 		}
 	}
+}
+
+// follows tells whether a client had ended one of its transactions before it began
+// another, by the times that it saw itself.
+func (l *lists) follows(before, after int32) bool {
+	start, end := l.log.Seen(l.txns[before].op)
+	begun, ended := l.log.Seen(l.txns[after].op)
+	return max(start, end) <= min(begun, ended)
 }
 
 // drawTime draws who had ended before whom began: a chain of auxiliary nodes

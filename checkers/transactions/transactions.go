@@ -24,7 +24,7 @@ func Checker() checkers.Checker {
 	for _, i := range isolations {
 		facts = append(facts, checkers.Fact{Name: i.fact, Unit: checkers.Boolean, Meaning: i.meaning})
 	}
-	return checkers.Checker{Name: "append", Objects: []history.Object{history.ObjectList}, Facts: facts, Check: checkAppend}
+	return checkers.Checker{Name: "append", Objects: []history.Object{history.ObjectList}, Order: true, Facts: facts, Check: checkAppend}
 }
 
 // checkAppend finds the strongest isolation level that a history of

@@ -258,6 +258,7 @@ func (l *launch) reaped(remove func(context.Context) error) {
 // request says how node i's container is made.
 func (l *launch) request(i int) testcontainers.ContainerRequest {
 	spec, addr := l.spec.Nodes[i], nodeAddr(l.subnet, i)
+	of := l.spec.Of(i)
 	labels := maps.Clone(l.labels)
 	labels[labelNode] = spec.Name
 	env := map[string]string{
@@ -265,10 +266,10 @@ func (l *launch) request(i int) testcontainers.ContainerRequest {
 		agent.EnvData:   dataDir,
 		agent.EnvListen: netip.AddrPortFrom(addr, cluster.ControlPort).String(),
 	}
-	if v := l.spec.Needs.Volume; v != nil {
+	if v := of.Needs.Volume; v != nil {
 		env[agent.EnvVolume] = agent.VolumeEnv(v)
 	}
-	if limit := l.spec.Limits.Memory; limit > 0 {
+	if limit := of.Limits.Memory; limit > 0 {
 		env[agent.EnvLimit] = strconv.FormatInt(limit, 10)
 	}
 	return testcontainers.ContainerRequest{
@@ -278,7 +279,7 @@ func (l *launch) request(i int) testcontainers.ContainerRequest {
 		Entrypoint:               []string{binaryPath, "agent"},
 		Env:                      env,
 		ConfigModifier:           containerConfig(spec),
-		HostConfigModifier:       hostConfig(l.network, l.spec.Limits, l.spec.Needs),
+		HostConfigModifier:       hostConfig(l.network, of.Limits, of.Needs),
 		EndpointSettingsModifier: endpoint(l.network, addr),
 	}
 }

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
 )
 
@@ -35,16 +36,14 @@ const keeperName = "keeper"
 
 // makeKeeper makes the Job that owns everything, and the Lease.
 func (l *launch) makeKeeper(ctx context.Context) error {
-	image := "" // the agent's own
-	if l.spec.AgentImage == "" {
-		image = l.spec.Nodes[0].Image
-	}
+	image := l.image(cluster.NodeSpec{})
 	meta := l.meta(keeperName)
 	meta.Labels[labelKeeper] = "1"
 	once, none, linger, deadline := int32(1), int32(0), keeperLinger, longest
 	// It touches nothing and needs nothing.
-	spec := l.podSpec(image, keeperName, keeperLease, l.keeperPosture)
+	spec := l.podSpec(cluster.Spec{}, image, keeperName, keeperLease, l.keeperPosture)
 	pod := metav1.ObjectMeta{Labels: meta.Labels, Annotations: meta.Annotations}
+	l.asked = true
 	job, err := l.api.Jobs.Create(ctx, &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{
 		Parallelism: &once, Completions: &once, BackoffLimit: &none, TTLSecondsAfterFinished: &linger, ActiveDeadlineSeconds: &deadline,
 		Template: corev1.PodTemplateSpec{ObjectMeta: pod, Spec: spec},

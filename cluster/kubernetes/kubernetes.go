@@ -93,6 +93,9 @@ func (h *host) Launch(ctx context.Context, spec cluster.Spec) (cluster.Cluster, 
 	if err == nil {
 		return c, nil
 	}
+	if !l.asked {
+		return nil, fmt.Errorf("kubernetes: launch run %s: %w", spec.Run, err)
+	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 	defer cancel()
 	if closeErr := l.cluster.Close(cleanup); closeErr != nil {
@@ -117,7 +120,7 @@ func check(spec cluster.Spec) error {
 			return fmt.Errorf("two nodes are named %q", n.Name)
 		}
 		seen[n.Name] = true
-		if n.Image == "" && spec.AgentImage == "" {
+		if n.Image == "" && spec.AgentImage == "" && (!n.Bare || spec.Nodes[0].Image == "") {
 			return fmt.Errorf("%w: node %s runs the aftershock binary alone, of which the cluster has no image: push one whose entrypoint it is (`make release` makes one), and name it by --agent-image", cluster.ErrImage, n.Name)
 		}
 	}

@@ -29,6 +29,7 @@ type launch struct {
 	lease   time.Duration
 	owner   metav1.OwnerReference // the keeper
 	cluster *running
+	asked   bool // the cluster was asked to make something
 
 	posture, keeperPosture posture
 

@@ -87,27 +87,36 @@ func (l *launch) meta(name string) metav1.ObjectMeta {
 
 // nodePod is the pod of node i.
 func (l *launch) nodePod(i int, p posture) *corev1.Pod {
-	n := l.spec.Nodes[i]
+	n, of := l.spec.Nodes[i], l.spec.Of(i)
 	meta := l.meta(n.Name)
 	meta.Labels[labelNode] = n.Name
-	spec := l.podSpec(n.Image, n.Name, l.lease, p)
+	spec := l.podSpec(of, l.image(n), n.Name, l.lease, p)
 	spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
 		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{Weight: 100, PodAffinityTerm: corev1.PodAffinityTerm{
 			TopologyKey:   corev1.LabelHostname,
 			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{labelLaunch: l.spec.Launch}, MatchExpressions: []metav1.LabelSelectorRequirement{{Key: labelNode, Operator: metav1.LabelSelectorOpExists}}},
 		}}},
 	}}
-	if limit := l.spec.Limits.Memory; limit > 0 {
+	if limit := of.Limits.Memory; limit > 0 {
 		quantity := *resource.NewQuantity(limit, resource.BinarySI)
 		spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: quantity}
 	}
 	return &corev1.Pod{ObjectMeta: meta, Spec: spec}
 }
 
+// image is what a node's pod is made of; empty: the agent's image. One that runs nothing
+// of the target's is made of the target's image where there is no agent's.
+func (l *launch) image(n cluster.NodeSpec) string {
+	if n.Image == "" && l.spec.AgentImage == "" {
+		return l.spec.Nodes[0].Image
+	}
+	return n.Image
+}
+
 // podSpec is a pod whose PID 1 is an agent. The binary is the image's own, or an init
 // container's of the agent's image, or comes later, see bring.
-func (l *launch) podSpec(image, name string, lease time.Duration, p posture) corev1.PodSpec {
-	forPod, forContainer := p.security(l.spec.Needs)
+func (l *launch) podSpec(of cluster.Spec, image, name string, lease time.Duration, p posture) corev1.PodSpec {
+	forPod, forContainer := p.security(of.Needs)
 	mounts := []corev1.VolumeMount{{Name: volumeNow, MountPath: dataDir}}
 	empty := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
 	grace, deadline := int64(0), longest
@@ -120,7 +129,7 @@ func (l *launch) podSpec(image, name string, lease time.Duration, p posture) cor
 	c := corev1.Container{
 		Name: container, Image: cmp.Or(image, l.spec.AgentImage), ImagePullPolicy: corev1.PullIfNotPresent,
 		Args: []string{"agent"}, WorkingDir: "/", Stdin: true, StdinOnce: true,
-		Env: l.env(lease), SecurityContext: forContainer,
+		Env: env(of, lease), SecurityContext: forContainer,
 	}
 	if image != "" {
 		brought := corev1.VolumeMount{Name: volumeBin, MountPath: binaryDir}
@@ -141,15 +150,15 @@ func (l *launch) podSpec(image, name string, lease time.Duration, p posture) cor
 	return spec
 }
 
-func (l *launch) env(lease time.Duration) []corev1.EnvVar {
+func env(of cluster.Spec, lease time.Duration) []corev1.EnvVar {
 	env := map[string]string{
 		agent.EnvLease: lease.String(), agent.EnvData: dataDir,
-		agent.EnvProcesses: strconv.Itoa(cmp.Or(l.spec.Limits.Processes, cluster.DefaultProcesses)),
+		agent.EnvProcesses: strconv.Itoa(cmp.Or(of.Limits.Processes, cluster.DefaultProcesses)),
 	}
-	if v := l.spec.Needs.Volume; v != nil {
+	if v := of.Needs.Volume; v != nil {
 		env[agent.EnvVolume] = agent.VolumeEnv(v)
 	}
-	if limit := l.spec.Limits.Memory; limit > 0 {
+	if limit := of.Limits.Memory; limit > 0 {
 		env[agent.EnvLimit] = strconv.FormatInt(limit, 10)
 	}
 	var list []corev1.EnvVar

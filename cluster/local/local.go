@@ -138,7 +138,7 @@ func launch(ctx context.Context, spec cluster.Spec) (_ *localCluster, err error)
 		m := &member{name: n.Name, ip: nodeIP(i), link: fmt.Sprintf("as%d", i), dir: c.dir.node(n.Name), logger: spec.Logger}
 		c.members = append(c.members, m)
 		group.Go(func() error {
-			if err := m.launch(launching, c.network, spec, authority); err != nil {
+			if err := m.launch(launching, c.network, spec.Of(i), authority); err != nil {
 				return fmt.Errorf("launch node %s: %w", m.name, err)
 			}
 			return nil

@@ -86,6 +86,14 @@ func sandboxCommand() *cobra.Command {
 	}
 }
 
+// driveCommand is what a driver's node runs.
+func driveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: harness.DriveCommand, Short: "Drive a part of a run's load (started by the harness, not by hand)", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return harness.Drive(c.Context()) },
+	}
+}
+
 // probeCommand is what doctor executes in a sandbox.
 func probeCommand() *cobra.Command {
 	return &cobra.Command{

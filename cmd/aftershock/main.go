@@ -81,7 +81,7 @@ func exitCode(err error) int {
 // that are hidden (hidden.go).
 var commands = []func() *cobra.Command{
 	initCommand, validateCommand, runCommand, studyCommand, checkCommand, compareCommand, exportCommand, reportCommand, listCommand, doctorCommand, cleanCommand, pruneCommand, serveCommand, siteCommand,
-	manCommand, rippleCommand, agentCommand, targetCommand, sandboxCommand, probeCommand, reapCommand,
+	manCommand, rippleCommand, agentCommand, targetCommand, sandboxCommand, driveCommand, probeCommand, reapCommand,
 }
 
 func newRoot() *cobra.Command {

@@ -44,7 +44,8 @@ const (
 // also when it was started again meanwhile.
 type Engine struct {
 	Nodes   []*cluster.Node
-	Harness netip.Addr // where clients' packets come from
+	Harness netip.Addr   // where clients' packets come from
+	Clients []netip.Addr // where else they do
 	// Here runs a command on this machine, within ctx, and returns what it said; nil
 	// where no fault asks for it.
 	Here func(ctx context.Context, command []string) ([]byte, error)

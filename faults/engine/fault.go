@@ -53,6 +53,7 @@ func (e *Engine) activate(p faults.Planned, victims []int, also []netip.Addr) *a
 	steps, about := f.kind.Steps(p, victims, c)
 	f.about, f.nodes = about, nil
 	for i := range steps {
+		steps[i].Begin = faults.Spread(steps[i].Begin, e.Harness, e.Clients)
 		node := steps[i].Node
 		f.steps[node] = &steps[i]
 		f.nodes = append(f.nodes, node)

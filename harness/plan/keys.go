@@ -108,7 +108,7 @@ func planKeys(words Words) []schema.Key[Plan] {
 			Example: `{set: {target.options.replication: async}, violates: ["writes.lost == 0"]}`,
 			Meaning: "a run of the same plan with other values, which has to violate claims: it shows that a pass means something"},
 			controlKeys(), func(p *Plan) *Control { return &p.Control }),
-		wanKey(), studyKey(),
+		driversKey(words), wanKey(), studyKey(),
 	}
 }
 

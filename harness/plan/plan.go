@@ -34,6 +34,7 @@ type Plan struct {
 	Host      string // auto, docker, local
 	For       Scope
 	Target    Target
+	Drivers   Drivers
 	Workloads []workloads.Spec
 	Load      []pace.Phase // of every workload that has no load or rate of its own
 	Warmup    time.Duration

@@ -12,6 +12,9 @@ import (
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
 
+// noEntries empties a list: a plan without its faults is its own baseline.
+const noEntries = "[]"
+
 // maxOverride bounds an override's text.
 const maxOverride = 4096
 
@@ -22,7 +25,8 @@ type Override struct {
 	// dots: "target.replicas", "faults.0.at", "target.options.replication". A
 	// workload may be named in place of its index: "workloads.register.rate".
 	Path string
-	// Value is the value as it would be written in the file, without quotes.
+	// Value is the value as it would be written in the file, without quotes; [] leaves
+	// a list without entries.
 	Value string
 }
 
@@ -99,11 +103,23 @@ func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Er
 				"leave out what follows "+parts[i-1])
 		}
 	}
+	if value.Text == noEntries && (node.Kind == yamltree.List || node.Kind == yamltree.Null) {
+		*node = yamltree.Node{Place: value.Place, Kind: yamltree.List}
+		return nil
+	}
 	if node.Kind == yamltree.Map && shortOf(parts) == "" || node.Kind == yamltree.List {
-		return wrong(fmt.Sprintf("%s is %s; only a single value can be set", path, node.Kind), "set one of its parts, like "+path+"."+node.Part())
+		return wrong(fmt.Sprintf("%s is %s; only a single value can be set", path, node.Kind), "set one of its parts, like "+path+"."+node.Part()+emptied(node))
 	}
 	*node = *value
 	return nil
+}
+
+// emptied says how else a list can be set.
+func emptied(node *yamltree.Node) string {
+	if node.Kind == yamltree.List {
+		return ", or take all of them away: " + noEntries
+	}
+	return ""
 }
 
 // shortOf is the key that a single value at a path is the value of, where a map

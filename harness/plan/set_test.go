@@ -34,6 +34,7 @@ vary: {target.replicas: [1, 2], workloads.register.rate: [10/s, 20/s]}
 		{"workloads.register.rate=7/s", func(p *Plan) bool { return p.Workloads[0].Rate == 7 && len(p.Vary) == 1 }},
 		{"workloads.0.rate=7/s", func(p *Plan) bool { return p.Workloads[0].Rate == 7 && len(p.Vary) == 1 }},
 		{"workloads.0.mix.cas=5", func(p *Plan) bool { return reflect.DeepEqual(p.Workloads[0].Mix, map[string]int{"cas": 5}) }},
+		{"faults=[]", func(p *Plan) bool { return len(p.Faults) == 0 && len(p.Claims) == 1 }},
 		{"gates.min_ops=0", func(p *Plan) bool { return p.Gates.MinOps == 0 }},
 	}
 	for _, tt := range tests {

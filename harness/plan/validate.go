@@ -53,7 +53,7 @@ func (p *Plan) check() []*Error {
 	if len(found) == 0 {
 		found = append(found, p.checkLoads()...)
 	}
-	found = append(found, p.checkTarget()...)
+	found = append(append(found, p.checkTarget()...), p.checkDrivers()...)
 	found = append(append(found, p.checkFaults()...), p.checkWAN()...)
 	if len(found) > 0 {
 		return found

@@ -31,8 +31,8 @@ type Distances struct {
 
 // Put puts the plan's distances between nodes and clients, and tells them; nil where
 // the plan has none. They last until Lift: links that faults make bad are worse than
-// that, and no fault's end takes them away.
-func Put(ctx context.Context, p *plan.Plan, nodes []*cluster.Node, clients netip.Addr, clock history.Clock, emit func(history.Event)) (*Distances, error) {
+// that, and no fault's end takes them away. clients are the addresses of clients, at least one.
+func Put(ctx context.Context, p *plan.Plan, nodes []*cluster.Node, clients []netip.Addr, clock history.Clock, emit func(history.Event)) (*Distances, error) {
 	if len(p.WAN) == 0 {
 		return nil, nil
 	}
@@ -40,14 +40,14 @@ func Put(ctx context.Context, p *plan.Plan, nodes []*cluster.Node, clients netip
 	if len(wrong) > 0 {
 		return nil, errors.New(wrong[0].Message)
 	}
-	c := faults.Cluster{Names: p.NodeNames(), Clients: clients}
+	c := faults.Cluster{Names: p.NodeNames(), Clients: clients[0]}
 	for _, n := range nodes {
 		c.Addrs = append(c.Addrs, n.At())
 	}
 	d := &Distances{nodes: nodes, emit: emit, clock: clock}
 	links := w.Links(c)
 	_, err := d.each(ctx, func(i int) cluster.Action {
-		return cluster.Action{Kind: cluster.Shape, ID: id, Links: links[i], Seed: p.Seed}
+		return faults.Spread(cluster.Action{Kind: cluster.Shape, ID: id, Links: links[i], Seed: p.Seed}, clients[0], clients[1:])
 	})
 	if err != nil {
 		return nil, fmt.Errorf("put the nodes as far from each other as wan says: %w", err)

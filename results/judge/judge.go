@@ -88,7 +88,7 @@ func (r *Record) Judge(ctx context.Context) (*results.Verdict, *results.Measured
 	}
 	if r.foreign != nil {
 		in.Names = r.foreign.Names
-		in.Plan = results.PlanInfo{Name: r.foreign.Name, Target: r.foreign.Format.String() + " history", Host: "model " + r.foreign.Model}
+		in.Plan = results.PlanInfo{Name: r.foreign.Name, Foreign: true, Target: r.foreign.Format.String() + " history", Host: "model " + r.foreign.Model}
 	}
 	in.Scheduled = r.Plan != nil
 	for _, p := range r.Schedule {

@@ -34,7 +34,13 @@ func OpenHistory(path string, memory uint64) (*history.Log, uint64, error) {
 	if memory == 0 {
 		memory = AvailableMemory() / 4 * 3
 	}
-	log, err := history.Open(path, func(_ history.Meta, size history.Size) bool { return allcheckers.Footprint(size) <= memory })
+	log, err := history.Open(path, func(meta history.Meta, size history.Size) bool {
+		need := allcheckers.Footprint(size)
+		if len(meta.Drivers) > 0 {
+			need += need / 2 // for those that judge by order, operations are copied
+		}
+		return need <= memory
+	})
 	return log, memory, err
 }
 

@@ -24,7 +24,7 @@ func GitHubAnnotations(w io.Writer, verdicts ...*results.Verdict) error {
 			case results.Violated:
 				message := c.Detail
 				for _, f := range examples(ownFindings(c, v.Findings), 1) {
-					message += "\n" + f.Text
+					message += "\n" + worded(v, f.Text)
 				}
 				failed = append(failed, annotation("error", v, c.Line, fmt.Sprintf("%s: %s is violated", name, c.Claim), message))
 			case results.Unproven:

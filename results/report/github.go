@@ -92,7 +92,7 @@ func githubBody(v *results.Verdict) string {
 	b.WriteString("\n" + fenced(timeline(v)))
 	for _, c := range v.Claims {
 		if c.Answer == results.Violated {
-			b.WriteString(githubEvidence(c, v.Findings))
+			b.WriteString(githubEvidence(c, v))
 		}
 	}
 	if again := say.Again(v); again != "" {
@@ -102,21 +102,21 @@ func githubBody(v *results.Verdict) string {
 }
 
 // githubEvidence is what speaks against a claim, folded away.
-func githubEvidence(c results.ClaimResult, findings []results.Finding) string {
-	own := ownFindings(c, findings)
+func githubEvidence(c results.ClaimResult, v *results.Verdict) string {
+	own := ownFindings(c, v.Findings)
 	if len(own) == 0 {
 		return ""
 	}
 	var lines []string
 	chosen := examples(own, maxEvidence)
 	for _, f := range chosen {
-		lines = append(lines, plain(fmt.Sprintf("%s: %s", f.Class, f.Text)))
+		lines = append(lines, plain(fmt.Sprintf("%s: %s", f.Class, worded(v, f.Text))))
 		for i := range f.Evidence {
 			if i == maxEvidenceLines {
 				lines = append(lines, fmt.Sprintf("    and %d more operations", len(f.Evidence)-i))
 				break
 			}
-			lines = append(lines, "    "+plain(evidenceLine(&f.Evidence[i])))
+			lines = append(lines, "    "+plain(worded(v, evidenceLine(&f.Evidence[i]))))
 		}
 	}
 	if more := len(own) - len(chosen); more > 0 {

@@ -106,7 +106,7 @@ func junitSuiteOf(v *results.Verdict) junitSuite {
 		Out: strings.Join(slices.Concat(v.Notes, v.Remarks), "\n"),
 	}
 	for _, c := range v.Claims {
-		suite.add(junitClaim(name, c, v.Findings))
+		suite.add(junitClaim(name, c, v))
 	}
 	for _, g := range v.Gates {
 		tc := junitCase{Name: "gate: " + plain(g.Name), Classname: name, Line: v.Plan.Line}
@@ -132,16 +132,16 @@ func (s *junitSuite) add(c junitCase) {
 	s.Cases = append(s.Cases, c)
 }
 
-func junitClaim(class string, c results.ClaimResult, findings []results.Finding) junitCase {
+func junitClaim(class string, c results.ClaimResult, v *results.Verdict) junitCase {
 	tc := junitCase{Name: "claim: " + plain(c.Claim), Classname: class, Line: c.Line}
 	switch c.Answer {
 	case results.Holds:
 	case results.Violated:
 		text := c.Detail
-		for _, f := range examples(ownFindings(c, findings), maxJUnitExamples) {
-			text += fmt.Sprintf("\n%s: %s", f.Class, f.Text)
+		for _, f := range examples(ownFindings(c, v.Findings), maxJUnitExamples) {
+			text += fmt.Sprintf("\n%s: %s", f.Class, worded(v, f.Text))
 			for i := range f.Evidence {
-				text += "\n    " + evidenceLine(&f.Evidence[i])
+				text += "\n    " + worded(v, evidenceLine(&f.Evidence[i]))
 			}
 		}
 		tc.Failure = &junitProblem{Message: plain(c.Detail), Type: "violated", Text: text}

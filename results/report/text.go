@@ -326,7 +326,7 @@ func (t *text) examples(v *results.Verdict) {
 		if indent > t.width/3 {
 			indent = 4
 		}
-		for i, line := range t.wrap(plain(f.Text), t.width-indent, 2) {
+		for i, line := range t.wrap(plain(worded(v, f.Text)), t.width-indent, 2) {
 			head := strings.Repeat(" ", indent)
 			if i == 0 {
 				head = pad("  "+string(f.Class), indent)

@@ -33,6 +33,7 @@ var (
 	_ targets.Target    = Target{}
 	_ targets.System    = (*System)(nil)
 	_ targets.Versioned = (*System)(nil)
+	_ targets.Elsewhere = (*System)(nil)
 )
 
 // Server is what a node runs, now and after every restart. Programs are looked
@@ -45,6 +46,9 @@ func (s *System) Server([]*cluster.Node, int) cluster.ServerSpec {
 		User:    "memcache",
 	}
 }
+
+// Elsewhere implements targets.Elsewhere: a client connects to every node.
+func (s *System) Elsewhere(nodes []*cluster.Node, _ int) { s.nodes = nodes }
 
 // Form waits until every node answers. There is nothing to join together.
 func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {

@@ -106,6 +106,11 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	})
 }
 
+// Elsewhere implements targets.Elsewhere: no two clients have one processing list.
+func (s *servers) Elsewhere(_ []*cluster.Node, process int) {
+	s.consumers.Store(uint64(process) << 32)
+}
+
 const (
 	// statusTimeout bounds one question while the replica set forms.
 	statusTimeout = time.Second

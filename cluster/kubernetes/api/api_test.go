@@ -90,7 +90,9 @@ func TestTracker(t *testing.T) {
 	defer tracker.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := tracker.Wait(ctx, func(pods map[string]*corev1.Pod) (bool, error) { return pods["listed"] != nil && pods["second"] == nil, nil }); err != nil {
+	if err := tracker.Wait(ctx, func(pods map[string]*corev1.Pod) (bool, error) {
+		return pods["listed"] != nil && pods["second"] == nil, nil
+	}); err != nil {
 		t.Fatal(err, tracker.Pods())
 	}
 	failed := errors.New("no use")

@@ -22,9 +22,6 @@ type Input struct {
 	// Drawing tells where porcupine's view of a finding's register is, as a path from
 	// the report, and whether it is there already; nil, or an empty path: nowhere.
 	Drawing func(f int) (path string, exists bool)
-	// Foreign says that the history is of another tool: no number in it is one of our
-	// clients' values.
-	Foreign bool
 
 	parsed map[string][]logLine // Logs, taken apart
 }

@@ -121,7 +121,7 @@ func (c *evidenceClass) count(v *results.Verdict, kept int) {
 // evidenceOf makes what is shown of one finding.
 func evidenceOf(in *Input, index int) *evidence {
 	f := &in.Verdict.Findings[index]
-	e := &evidence{Finding: f, Parts: say.Parts(f.Text, in.Foreign), at: Happened(f), Needed: neededOf(f)}
+	e := &evidence{Finding: f, Parts: say.Parts(f.Text, in.Verdict.Plan.Foreign), at: Happened(f), Needed: neededOf(f)}
 	if f.Gap > 0 {
 		e.Gap = say.Span(float64(f.Gap))
 	}
@@ -177,10 +177,10 @@ var written = func() map[string]bool {
 func stepsOf(in *Input, f *results.Finding) []step {
 	var steps []step
 	for i, s := range f.Cycle {
-		one := step{Name: s.Name, Edge: s.Edge, Why: say.Parts(s.Why, in.Foreign), Closes: i == len(f.Cycle)-1}
+		one := step{Name: s.Name, Edge: s.Edge, Why: say.Parts(s.Why, in.Verdict.Plan.Foreign), Closes: i == len(f.Cycle)-1}
 		if s.Op >= 0 && s.Op < len(f.Evidence) {
 			op := &f.Evidence[s.Op]
-			one.Who, one.Txn = who(op), say.Parts(op.Txn, in.Foreign)
+			one.Who, one.Txn = who(op), say.Parts(op.Txn, in.Verdict.Plan.Foreign)
 			one.When = units.Instant(op.Start) + " to " + units.Instant(op.End)
 		}
 		steps = append(steps, one)

@@ -72,7 +72,7 @@ func partsOf(drawn bool) (*web.Parts, error) {
 
 func shownOf(in *Input) *shown {
 	v := in.Verdict
-	s := &shown{V: v, Rows: report.RowsOf(v), First: firstOf(v), Foreign: in.Foreign}
+	s := &shown{V: v, Rows: report.RowsOf(v), First: firstOf(v), Foreign: in.Verdict.Plan.Foreign}
 	s.Classes = classesOf(in, s.Rows.Decisive)
 	if s.Rows.Decisive >= 0 {
 		s.Decisive = evidenceOf(in, s.Rows.Decisive)

@@ -58,7 +58,7 @@ func pictureOf(in *Input, f *results.Finding, fault *results.Fault) *picture {
 	}
 	scale := newScale(ops, fault)
 	for _, op := range ops {
-		p.Rows = append(p.Rows, rowOf(op, scale, in.Foreign))
+		p.Rows = append(p.Rows, rowOf(op, scale, in.Verdict.Plan.Foreign))
 	}
 	if fault != nil {
 		band := scale.span(fault.At, fault.End)

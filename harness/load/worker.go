@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -30,7 +30,7 @@ const lateWake = int64(50 * time.Millisecond)
 // over a connection of its own, stamps it and records it. It is the only place
 // where operations are recorded.
 type worker struct {
-	clients
+	Clients
 	record recorder
 	filter workloads.Filter // nil: keep every operation
 
@@ -59,15 +59,15 @@ type worker struct {
 	timer  *time.Timer
 }
 
-func newWorker(c clients, record recorder) *worker {
-	return &worker{clients: c, record: record, conns: make([]targets.Client, len(c.nodes)+c.doors.Count()), led: make([]int8, c.doors.Count()), sticky: -1}
+func newWorker(c Clients, record recorder) *worker {
+	return &worker{Clients: c, record: record, conns: make([]targets.Client, len(c.Nodes)+c.Doors.Count()), led: make([]int8, c.Doors.Count()), sticky: -1}
 }
 
 // run generates operations until the window's stop or the end of ctx, and
 // returns the number of the first one that it did not send. One that is under way
 // when ctx ends is finished and recorded. Those that were intended before the stop
 // and are late are sent until the window's grace is over.
-func (w *worker) run(ctx context.Context, window loadWindow) (n uint64) {
+func (w *worker) run(ctx context.Context, window Window) (n uint64) {
 	defer w.close()
 	w.timer = time.NewTimer(time.Hour)
 	defer w.timer.Stop()
@@ -82,13 +82,13 @@ func (w *worker) run(ctx context.Context, window loadWindow) (n uint64) {
 		}
 		op := &w.req.Op
 		op.Flags |= w.flags
-		if t.intended < window.measure {
+		if t.intended < window.Measure {
 			op.Flags |= history.Warmup
 		}
 		op.Intended, op.Start = t.intended, t.now
 		if t.paced {
 			n++
-			w.backlog.Sent(t.intended, t.now, t.intended >= window.measure)
+			w.backlog.Sent(t.intended, t.now, t.intended >= window.Measure)
 		}
 		w.notice()
 		w.paused = 0
@@ -110,8 +110,8 @@ type turn struct {
 
 // turn waits until the worker's next operation, number n, is to be sent. It is
 // false if that is never.
-func (w *worker) turn(ctx context.Context, window *loadWindow, n *uint64) (turn, bool) {
-	now := w.clock.Now()
+func (w *worker) turn(ctx context.Context, window *Window, n *uint64) (turn, bool) {
+	now := w.Clock.Now()
 	t, at, ok := w.due(window, n, now)
 	if !ok {
 		return turn{}, false
@@ -120,8 +120,8 @@ func (w *worker) turn(ctx context.Context, window *loadWindow, n *uint64) (turn,
 		if !w.wait(ctx, at) {
 			return turn{}, false
 		}
-		if now = w.clock.Now(); t.paced && now-at >= lateWake && w.watchdog != nil {
-			w.watchdog.Late(at, now)
+		if now = w.Clock.Now(); t.paced && now-at >= lateWake && w.Watchdog != nil {
+			w.Watchdog.Late(at, now)
 		}
 	}
 	if t.now = now; !t.paced {
@@ -132,33 +132,33 @@ func (w *worker) turn(ctx context.Context, window *loadWindow, n *uint64) (turn,
 
 // due is the worker's next operation, number n, and from when on it may be sent. It
 // is false if that is never.
-func (w *worker) due(window *loadWindow, n *uint64, now int64) (t turn, at int64, ok bool) {
+func (w *worker) due(window *Window, n *uint64, now int64) (t turn, at int64, ok bool) {
 	if w.pacer == nil {
-		return t, now, now < window.stop
+		return t, now, now < window.Stop
 	}
 	if w.filter != nil {
-		*n = pace.Skip(w.pacer, *n, now-window.start)
+		*n = pace.Skip(w.pacer, *n, now-window.Start)
 	}
-	intended := pace.Later(window.start, w.pacer(*n))
-	if begin, closed := w.loop(now-window.start, intended-window.start); closed {
-		at = max(window.start+begin, now)
-		return t, at, at < window.stop
+	intended := pace.Later(window.Start, w.pacer(*n))
+	if begin, closed := w.loop(now-window.Start, intended-window.Start); closed {
+		at = max(window.Start+begin, now)
+		return t, at, at < window.Stop
 	}
-	if intended < window.measure && now >= window.measure {
-		*n = w.backlog.Begin(w.pacer, *n, window.start, window.measure, now)
-		intended = pace.Later(window.start, w.pacer(*n))
+	if intended < window.Measure && now >= window.Measure {
+		*n = w.backlog.Begin(w.pacer, *n, window.Start, window.Measure, now)
+		intended = pace.Later(window.Start, w.pacer(*n))
 	}
 	if w.backlog.Skip && demand.Late(intended, now) {
-		*n = w.backlog.Drop(w.pacer, *n, window.start, now)
-		intended = pace.Later(window.start, w.pacer(*n))
+		*n = w.backlog.Drop(w.pacer, *n, window.Start, now)
+		intended = pace.Later(window.Start, w.pacer(*n))
 	}
-	if intended >= window.stop {
+	if intended >= window.Stop {
 		return t, 0, false
 	}
 	if at = intended; demand.Late(intended, now) {
-		at = w.backlog.Hold(intended - window.start)
+		at = w.backlog.Hold(intended - window.Start)
 	}
-	return turn{intended: intended, paced: true}, at, at < window.grace
+	return turn{intended: intended, paced: true}, at, at < window.Grace
 }
 
 // loop tells whether the worker is to send without waiting for a time, now or
@@ -184,7 +184,7 @@ func (w *worker) do(ctx context.Context, r *workloads.Request) {
 	} else {
 		client.Do(ctx, op)
 	}
-	op.End = w.clock.Now()
+	op.End = w.Clock.Now()
 	w.ended = op.End
 	if w.filter == nil || w.filter.Keep(op) {
 		w.keep(op)
@@ -219,7 +219,7 @@ func (w *worker) keep(op *history.Op) {
 func (w *worker) client(ctx context.Context, r *workloads.Request) targets.Client {
 	op := &r.Op
 	op.Node, op.Error, op.Outcome = -1, history.ErrNone, history.Unknown
-	if door, ok := w.doors.Of(r); ok {
+	if door, ok := w.Doors.Of(r); ok {
 		return w.through(ctx, op, door)
 	}
 	node := w.route(r)
@@ -234,9 +234,9 @@ func (w *worker) client(ctx context.Context, r *workloads.Request) targets.Clien
 	if w.conns[node] != nil {
 		return w.conns[node]
 	}
-	bounded, cancel := context.WithTimeout(ctx, w.options.ConnectTimeout)
+	bounded, cancel := context.WithTimeout(ctx, w.Options.ConnectTimeout)
 	defer cancel()
-	c, err := w.system.Connect(bounded, w.nodes[node], w.options)
+	c, err := w.System.Connect(bounded, w.Nodes[node], w.Options)
 	if err != nil {
 		w.unconnected(op, err)
 		return nil
@@ -246,22 +246,22 @@ func (w *worker) client(ctx context.Context, r *workloads.Request) targets.Clien
 }
 
 func (w *worker) unconnected(op *history.Op, err error) {
-	if w.watchdog != nil {
-		w.watchdog.Failed(op.Start, w.clock.Now(), err)
+	if w.Watchdog != nil {
+		w.Watchdog.Failed(op.Start, w.Clock.Now(), err)
 	}
 	op.Error = history.ErrConnect
 }
 
 // through is client through a door. op.Node is the node that it leads to.
 func (w *worker) through(ctx context.Context, op *history.Op, door int) targets.Client {
-	w.last = len(w.nodes) + door
+	w.last = len(w.Nodes) + door
 	if door == 0 {
 		op.Flags |= history.FromPrimary
 	}
 	if w.conns[w.last] == nil {
-		bounded, cancel := context.WithTimeout(ctx, w.options.ConnectTimeout)
+		bounded, cancel := context.WithTimeout(ctx, w.Options.ConnectTimeout)
 		defer cancel()
-		c, node, err := w.doors.Open(bounded, door, w.nodes, w.options)
+		c, node, err := w.Doors.Open(bounded, door, w.Nodes, w.Options)
 		if err != nil {
 			w.unconnected(op, err)
 			return nil
@@ -278,10 +278,10 @@ func (w *worker) through(ctx context.Context, op *history.Op, door int) targets.
 // notice takes that roles have changed: it looks anew, and leaves a node that says
 // itself that it is a replica now, though it may pass writes on.
 func (w *worker) notice() {
-	if w.changes == nil {
+	if w.Changes == nil {
 		return
 	}
-	now := w.changes.Load()
+	now := w.Changes.Load()
 	if now == w.seen {
 		return
 	}
@@ -289,7 +289,7 @@ func (w *worker) notice() {
 		w.looks.Reset()
 	}
 	w.seen = now
-	if w.sticky >= 0 && w.replica(w.sticky) {
+	if w.sticky >= 0 && w.Replica(w.sticky) {
 		w.sticky = -1
 	}
 }
@@ -298,22 +298,22 @@ func (w *worker) notice() {
 // that takes its operations, also when another one has been promoted, for as long
 // as it does not say itself that it is a replica.
 func (w *worker) route(r *workloads.Request) int {
-	n, pick := len(w.nodes), int(r.Pick)
+	n, pick := len(w.Nodes), int(r.Pick)
 	switch {
-	case r.Route == workloads.ToNode && !w.members.Has(pick%n):
+	case r.Route == workloads.ToNode && !w.Members.Has(pick%n):
 		return -1
 	case r.Route == workloads.ToNode:
 		return pick % n
 	case r.Route == workloads.ToAny:
-		return w.members.Next(n, -1, pick)
+		return w.Members.Next(n, -1, pick)
 	}
 	if w.sticky < 0 {
-		w.sticky = w.primary()
+		w.sticky = w.Primary()
 	}
 	if r.Route == workloads.ToPrimary || n == 1 {
 		return w.sticky
 	}
-	return w.members.Next(n, w.sticky, pick) // -1: any
+	return w.Members.Next(n, w.sticky, pick) // -1: any
 }
 
 // react draws the consequences of an outcome: a broken connection is closed,
@@ -330,7 +330,7 @@ func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
 	if op.Outcome == history.Unknown {
 		w.process += w.step
 	}
-	misled := w.last >= len(w.nodes) && op.Error == history.ErrNotPrimary // a door has to choose anew
+	misled := w.last >= len(w.Nodes) && op.Error == history.ErrNotPrimary // a door has to choose anew
 	if c != nil && (op.Outcome == history.Unknown || c.Broken() || misled) {
 		_ = c.Close() // nothing can be done about a failed close of a broken connection
 		w.conns[w.last] = nil
@@ -342,12 +342,12 @@ func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
 	w.pause = backoff(w.pause)
 	if op.Error != history.ErrTimeout {
 		w.paused += int64(w.pause)
-		w.wait(ctx, w.clock.Now()+int64(w.pause))
+		w.wait(ctx, w.Clock.Now()+int64(w.pause))
 	}
 }
 
-// wait is sleepUntil with the worker's own timer.
-func (w *worker) wait(ctx context.Context, t int64) bool { return sleepOn(ctx, w.timer, w.clock, t) }
+// wait is SleepUntil with the worker's own timer.
+func (w *worker) wait(ctx context.Context, t int64) bool { return sleepOn(ctx, w.timer, w.Clock, t) }
 
 func (w *worker) close() {
 	for i, c := range w.conns {
@@ -368,7 +368,7 @@ func (w *worker) look(ctx context.Context, r *workloads.Request) bool {
 	if l.Op.Outcome != history.OK {
 		return false
 	}
-	r.Op.Start = w.clock.Now()
+	r.Op.Start = w.Clock.Now()
 	r.Op.Intended = r.Op.Start
 	return true
 }

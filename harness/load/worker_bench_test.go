@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -22,10 +22,9 @@ func BenchmarkWorker(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	counts := newLiveCounts([]bool{true})
 	meta := history.Meta{Run: "bench", Nodes: []string{"n1", "n2", "n3"},
 		Workloads: []history.WorkloadMeta{{Name: "register", Type: "register", Keys: 64, Workers: 1}}}
-	recorder, err := history.NewRecorder(filepath.Join(b.TempDir(), history.FileName), meta, counts.add)
+	recorder, err := history.NewRecorder(filepath.Join(b.TempDir(), history.FileName), meta, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -36,7 +35,7 @@ func BenchmarkWorker(b *testing.B) {
 	w.generator = &limited{Generator: load.Worker(0, 3, 1), left: b.N, stop: stop}
 	b.ReportAllocs()
 	b.ResetTimer()
-	w.run(ctx, loadWindow{}.endless())
+	w.run(ctx, Window{}.endless())
 	b.StopTimer()
 	_, waited := recorder.Stalls()
 	b.ReportMetric(float64((b.Elapsed()-waited).Nanoseconds())/float64(b.N), "worker-ns/op")
@@ -78,15 +77,14 @@ func BenchmarkLoad(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			counts := newLiveCounts([]bool{true})
 			meta := history.Meta{Run: "bench", Nodes: []string{"n1", "n2", "n3"},
 				Workloads: []history.WorkloadMeta{{Name: "register", Type: "register", Keys: 4096, Workers: clients}}}
-			recorder, err := history.NewRecorder(filepath.Join(b.TempDir(), history.FileName), meta, counts.add)
+			recorder, err := history.NewRecorder(filepath.Join(b.TempDir(), history.FileName), meta, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
 			test, _ := newTestWorker(&scripted{}, func() int { return 0 })
-			l := &load{clients: test.clients, workloads: []workloads.Workload{workload}, history: recorder}
+			l := &Load{Clients: test.Clients, Workloads: []workloads.Workload{workload}, History: recorder}
 			var working sync.WaitGroup
 			b.ReportAllocs()
 			spent := processorTime(b)
@@ -94,7 +92,7 @@ func BenchmarkLoad(b *testing.B) {
 			for _, w := range l.workers() {
 				ctx, stop := context.WithCancel(b.Context())
 				w.worker.generator = &limited{Generator: w.worker.generator, left: b.N/clients + 1, stop: stop}
-				working.Go(func() { w.run(ctx, loadWindow{}.endless()) })
+				working.Go(func() { w.run(ctx, Window{}.endless()) })
 			}
 			working.Wait()
 			if err := recorder.Close(); err != nil {

@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -21,35 +21,31 @@ const (
 	finalRoundEvery = 200 * time.Millisecond
 )
 
-// finalReader reads every key of every workload on every node of the settled
+// Finals reads every key of every workload on every node of the settled
 // cluster, and then drains the queues. What does not succeed is tried again
 // until the limit, which the reads and the drains have each for themselves.
-type finalReader struct {
-	clients
-	workloads []workloads.Workload
-	history   *history.Recorder
-	serving   func(context.Context) []int // the nodes that take writes
-	limit     time.Duration
+type Finals struct {
+	Clients
+	Workloads []workloads.Workload
+	History   *history.Recorder
+	Serving   func(context.Context) []int // the nodes that take writes
+	Limit     time.Duration
 }
 
-func (e *execution) finalReader() *finalReader {
-	return &finalReader{clients: e.clients(), workloads: e.workloads, history: e.record.history, serving: e.session.roles.Serving, limit: e.plan.Settle}
-}
-
-// readNodes makes the final reads on all nodes at once. What the nodes answered
+// ReadNodes makes the final reads on all nodes at once. What the nodes answered
 // differently is read again a few times: a late answer is no divergence, and
 // the last of each node counts.
-func (f *finalReader) readNodes(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, f.limit)
+func (f *Finals) ReadNodes(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, f.Limit)
 	defer cancel()
 	answers := newFinalAnswers()
 	for round := range finalRounds {
 		var readers sync.WaitGroup
-		for node := range f.nodes {
-			if !f.members.Has(node) {
+		for node := range f.Nodes {
+			if !f.Members.Has(node) {
 				continue
 			}
-			buffer := f.history.Buffer()
+			buffer := f.History.Buffer()
 			readers.Go(func() {
 				defer buffer.Flush()
 				f.operate(ctx, node, buffer, func(id finalID, k history.Kind) bool { return k != history.Drain && answers.wants(id) },
@@ -57,34 +53,34 @@ func (f *finalReader) readNodes(ctx context.Context) {
 			})
 		}
 		readers.Wait()
-		if answers.compare() == 0 || round == finalRounds-1 || !sleepUntil(ctx, f.clock, f.clock.Now()+int64(finalRoundEvery)) {
+		if answers.compare() == 0 || round == finalRounds-1 || !SleepUntil(ctx, f.Clock, f.Clock.Now()+int64(finalRoundEvery)) {
 			return
 		}
 	}
 }
 
-// drainQueues drains through one node after the other: were they to drain at
+// DrainQueues drains through one node after the other: were they to drain at
 // once, one could find a queue empty while a message that another has not yet
 // acknowledged is on its way back. A drain takes messages, as no replica lets a
 // client do, so it goes through the primary, or through every peer, as each may
 // have messages of its own.
-func (f *finalReader) drainQueues(ctx context.Context) {
-	if !slices.ContainsFunc(f.workloads, func(w workloads.Workload) bool { return slices.Contains(w.Kinds(), history.Drain) }) {
+func (f *Finals) DrainQueues(ctx context.Context) {
+	if !slices.ContainsFunc(f.Workloads, func(w workloads.Workload) bool { return slices.Contains(w.Kinds(), history.Drain) }) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.limit)
+	ctx, cancel := context.WithTimeout(ctx, f.Limit)
 	defer cancel()
-	buffer := f.history.Buffer()
+	buffer := f.History.Buffer()
 	defer buffer.Flush()
-	for _, node := range f.serving(ctx) {
+	for _, node := range f.Serving(ctx) {
 		f.operate(ctx, node, buffer, func(_ finalID, k history.Kind) bool { return k == history.Drain }, func(finalID, *history.Op) {})
 	}
 }
 
 // operate does those final operations of all workloads on one node that are
 // wanted, and hands on how each ended.
-func (f *finalReader) operate(ctx context.Context, node int, buffer *history.Buffer, wanted func(finalID, history.Kind) bool, ended func(finalID, *history.Op)) {
-	for number, workload := range f.workloads {
+func (f *Finals) operate(ctx context.Context, node int, buffer *history.Buffer, wanted func(finalID, history.Kind) bool, ended func(finalID, *history.Op)) {
+	for number, workload := range f.Workloads {
 		var requests []workloads.Request
 		var ids []finalID
 		for i, r := range workload.Finals(node) {
@@ -98,10 +94,10 @@ func (f *finalReader) operate(ctx context.Context, node int, buffer *history.Buf
 	}
 }
 
-func (f *finalReader) request(ctx context.Context, workload uint8, requests []workloads.Request, node int, buffer *history.Buffer, ended func(i int, op *history.Op)) {
-	object := workloads.ObjectOf(f.workloads[workload].Spec().Type)
-	tries := &finalTries{buffer: buffer, counts: object == history.ObjectCounter, patience: int64(min(goneFor, f.limit/2))}
-	w := newWorker(f.clients, tries)
+func (f *Finals) request(ctx context.Context, workload uint8, requests []workloads.Request, node int, buffer *history.Buffer, ended func(i int, op *history.Op)) {
+	object := workloads.ObjectOf(f.Workloads[workload].Spec().Type)
+	tries := &finalTries{buffer: buffer, counts: object == history.ObjectCounter, patience: int64(min(goneFor, f.Limit/2))}
+	w := newWorker(f.Clients, tries)
 	w.generator = tries
 	w.workload, w.flags = workload, history.FinalRead
 	w.process = 1<<31 + uint32(node) // apart from every worker's
@@ -112,10 +108,10 @@ func (f *finalReader) request(ctx context.Context, workload uint8, requests []wo
 		for {
 			try := r
 			try.Op.Flags |= history.FinalRead
-			try.Op.Start = f.clock.Now()
+			try.Op.Start = f.Clock.Now()
 			try.Op.Intended = try.Op.Start
 			w.do(ctx, &try)
-			if tries.last.Outcome == history.OK || !w.wait(ctx, f.clock.Now()+int64(finalRetryEvery)) {
+			if tries.last.Outcome == history.OK || !w.wait(ctx, f.Clock.Now()+int64(finalRetryEvery)) {
 				break
 			}
 		}

@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -18,14 +18,14 @@ import (
 
 // loadOf runs a register workload of two clients against a system for a window
 // that began warm seconds before, and returns what was recorded and told.
-func loadOf(t *testing.T, ctx context.Context, system targets.System, rate float64, window func(now int64) loadWindow) ([]history.Op, []history.Event) {
+func loadOf(t *testing.T, ctx context.Context, system targets.System, rate float64, window func(now int64) Window) ([]history.Op, []history.Event) {
 	t.Helper()
 	log := logOf(t, ctx, system, workloads.Spec{Type: "register", Clients: 2, Rate: rate, Mix: map[string]int{"write": 1}}, window)
 	return log.Ops, slices.DeleteFunc(log.Events, func(e history.Event) bool { return e.Kind == history.EventPhase })
 }
 
 // logOf runs a workload against a system for a window, and returns the log of that.
-func logOf(t *testing.T, ctx context.Context, system targets.System, spec workloads.Spec, window func(now int64) loadWindow) *history.Log {
+func logOf(t *testing.T, ctx context.Context, system targets.System, spec workloads.Spec, window func(now int64) Window) *history.Log {
 	t.Helper()
 	spec = workloads.Defaults(spec)
 	workload, err := workloads.New(spec)
@@ -45,14 +45,16 @@ func logOf(t *testing.T, ctx context.Context, system targets.System, spec worklo
 		defer emitting.Unlock()
 		events = append(events, e)
 	}
-	l := &load{workloads: []workloads.Workload{workload}, history: recorder, emit: emit,
-		clients: clients{system: system, nodes: []*cluster.Node{{Name: "n1"}}, clock: clock, primary: func() int { return 0 }, options: targets.ClientOptions{ConnectTimeout: time.Second}}}
-	pollers := newActors(ctx, nil, nil)
-	defer pollers.stop()
+	l := &Load{Workloads: []workloads.Workload{workload}, History: recorder, Emit: emit,
+		Clients: Clients{System: system, Nodes: []*cluster.Node{{Name: "n1"}}, Clock: clock, Primary: func() int { return 0 }, Options: targets.ClientOptions{ConnectTimeout: time.Second}}}
+	polling, stop := context.WithCancel(ctx)
+	var pollers sync.WaitGroup
+	defer func() { stop(); pollers.Wait() }()
+	poll := func(run func(context.Context)) { pollers.Go(func() { run(polling) }) }
 	w := window(clock.Now())
 	p := plan.Plan{Workloads: []workloads.Spec{spec}}
-	w.spans = p.LoadSpans()
-	l.run(ctx, w, pollers)
+	w.Spans = p.LoadSpans()
+	l.Run(ctx, w, poll)
 	if err := recorder.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,7 @@ func logOf(t *testing.T, ctx context.Context, system targets.System, spec worklo
 	if err != nil {
 		t.Fatal(err)
 	}
-	log.Events = append(events, history.Event{Kind: history.EventPhase, Detail: "measure", At: w.measure}, history.Event{Kind: history.EventPhase, Detail: "heal", At: max(w.stop, clock.Now())})
+	log.Events = append(events, history.Event{Kind: history.EventPhase, Detail: "measure", At: w.Measure}, history.Event{Kind: history.EventPhase, Detail: "heal", At: max(w.Stop, clock.Now())})
 	return log
 }
 
@@ -83,34 +85,34 @@ func TestEveryIntendedOperationIsSentOrTold(t *testing.T) {
 		time.Sleep(20 * time.Millisecond) // a hundred a second of both clients
 		op.Outcome = history.OK
 	}}
-	window := func(now int64) loadWindow {
-		return loadWindow{start: now, measure: now + sec/10, stop: now + sec/2, grace: now + sec*7/10}
+	window := func(now int64) Window {
+		return Window{Start: now, Measure: now + sec/10, Stop: now + sec/2, Grace: now + sec*7/10}
 	}
 	for name, limit := range map[string]time.Duration{"the system is slow": time.Minute, "the load is called off": 300 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
-			var w loadWindow
-			ops, events := loadOf(t, ctx, stuck, rate, func(now int64) loadWindow { w = window(now); return w })
+			var w Window
+			ops, events := loadOf(t, ctx, stuck, rate, func(now int64) Window { w = window(now); return w })
 			if len(events) != 1 || events[0].Kind != history.EventDemand || events[0].Name != "register" {
 				t.Fatalf("told %+v", events)
 			}
 			d, sent := events[0].Demand, int64(len(ops))
-			unsent, last := int64(0), w.start
+			unsent, last := int64(0), w.Start
 			for _, u := range d.Unsent {
-				if u.From < last || u.Until < u.From || u.Count <= 0 || u.From < w.measure && u.Until >= w.measure {
+				if u.From < last || u.Until < u.From || u.Count <= 0 || u.From < w.Measure && u.Until >= w.Measure {
 					t.Errorf("%+v after %d", u, last)
 				}
 				unsent, last = unsent+u.Count, u.Until+1
 			}
-			due := (d.Stop - w.start) * rate / sec
+			due := (d.Stop - w.Start) * rate / sec
 			if all := sent + unsent; all < due-2 || all > due+2 {
 				t.Errorf("%d sent and %d not, want %d in all", sent, unsent, due)
 			}
-			if want := (d.Stop - w.measure) * rate / sec; d.Asked < want-2 || d.Asked > want+2 || d.Closed {
+			if want := (d.Stop - w.Measure) * rate / sec; d.Asked < want-2 || d.Asked > want+2 || d.Closed {
 				t.Errorf("%d asked for while measuring, want %d", d.Asked, want)
 			}
-			if last > d.Stop || events[0].At < d.Stop || events[0].At > w.grace {
+			if last > d.Stop || events[0].At < d.Stop || events[0].At > w.Grace {
 				t.Errorf("the load was over at %d, and asked for operations until %d", events[0].At, d.Stop)
 			}
 		})
@@ -129,8 +131,8 @@ func TestLateOperationsAreSent(t *testing.T) {
 		}
 		op.Outcome = history.OK
 	}}
-	ops, events := loadOf(t, t.Context(), system, 100, func(now int64) loadWindow {
-		return loadWindow{start: now, measure: now, stop: now + sec*3/10, grace: now + 60*sec}
+	ops, events := loadOf(t, t.Context(), system, 100, func(now int64) Window {
+		return Window{Start: now, Measure: now, Stop: now + sec*3/10, Grace: now + 60*sec}
 	})
 	if len(ops) != 30 || len(events) != 1 || len(events[0].Demand.Unsent) != 0 || events[0].Demand.Asked != 30 {
 		t.Fatalf("%d operations, told %+v, want all 30", len(ops), events)
@@ -149,8 +151,8 @@ func TestLateOperationsAreSent(t *testing.T) {
 // TestAClosedLoopIntendsNothing beyond what it sends.
 func TestAClosedLoopIntendsNothing(t *testing.T) {
 	system := &scripted{answer: func(_ int, op *history.Op) { time.Sleep(time.Millisecond); op.Outcome = history.OK }}
-	ops, events := loadOf(t, t.Context(), system, 0, func(now int64) loadWindow {
-		return loadWindow{start: now, measure: now, stop: now + int64(50*time.Millisecond), grace: now + int64(time.Minute)}
+	ops, events := loadOf(t, t.Context(), system, 0, func(now int64) Window {
+		return Window{Start: now, Measure: now, Stop: now + int64(50*time.Millisecond), Grace: now + int64(time.Minute)}
 	})
 	if len(ops) == 0 || len(events) != 1 || !events[0].Demand.Closed || len(events[0].Demand.Unsent) != 0 || events[0].Demand.Asked != 0 {
 		t.Errorf("%d operations, told %+v", len(ops), events)

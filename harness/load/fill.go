@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -16,10 +16,29 @@ import (
 // fillPatience is how long a worker tries to load one record.
 const fillPatience = 20 * time.Second
 
-// fill loads what the workloads want to be there before the load: every worker its
+// Fill loads what the workloads want to be there before the load: every worker its
 // part, as fast as answers come, in the warm-up. It tells what was loaded.
-func (l *load) fill(ctx context.Context) error {
-	loaded, began, counts := 0, l.clock.Now(), make([]int, len(l.staff()))
+func (l *Load) Fill(ctx context.Context) error {
+	began := l.Clock.Now()
+	loaded, err := l.Loaded(ctx)
+	if err != nil {
+		return failure.Infrastructure("load the records", err)
+	}
+	l.TellFilled(loaded, began, l.Clock.Now())
+	return nil
+}
+
+// TellFilled tells that so many records were loaded.
+func (l *Load) TellFilled(loaded int, began, now int64) {
+	if loaded > 0 {
+		l.Emit(history.Event{At: now, Kind: history.EventNote,
+			Detail: fmt.Sprintf("%d records were loaded in %s, before the load", loaded, time.Duration(now-began).Round(time.Millisecond))})
+	}
+}
+
+// Loaded is Fill that tells nobody.
+func (l *Load) Loaded(ctx context.Context) (loaded int, err error) {
+	counts := make([]int, len(l.staff()))
 	filling, ctx := errgroup.WithContext(ctx)
 	for i, w := range l.staff() {
 		if _, ok := w.worker.generator.(workloads.Filler); !ok {
@@ -32,17 +51,12 @@ func (l *load) fill(ctx context.Context) error {
 		})
 	}
 	if err := filling.Wait(); err != nil && !errors.Is(err, context.Canceled) { // that is told by others
-		return failure.Infrastructure("load the records", err)
+		return 0, err
 	}
 	for _, n := range counts {
 		loaded += n
 	}
-	if loaded > 0 {
-		now := l.clock.Now()
-		l.emit(history.Event{At: now, Kind: history.EventNote,
-			Detail: fmt.Sprintf("%d records were loaded in %s, before the load", loaded, time.Duration(now-began).Round(time.Millisecond))})
-	}
-	return nil
+	return loaded, nil
 }
 
 // fillAll makes the writes of all lanes of a worker, or its own.
@@ -63,19 +77,19 @@ func (w *worker) fillAll(ctx context.Context) (loaded int, err error) {
 func (w *worker) fill(ctx context.Context, filler workloads.Filler) (loaded int, err error) {
 	w.timer = time.NewTimer(time.Hour)
 	defer w.timer.Stop()
-	for since := w.clock.Now(); filler.Fill(&w.req); {
+	for since := w.Clock.Now(); filler.Fill(&w.req); {
 		op := &w.req.Op
 		op.Flags |= w.flags | history.Warmup
-		op.Start = w.clock.Now()
+		op.Start = w.Clock.Now()
 		op.Intended = op.Start
 		w.notice()
 		w.do(ctx, &w.req)
 		switch {
 		case op.Outcome == history.OK:
-			loaded, since = loaded+1, w.clock.Now()
+			loaded, since = loaded+1, w.Clock.Now()
 		case ctx.Err() != nil:
 			return loaded, context.Canceled
-		case w.clock.Now()-since > int64(fillPatience):
+		case w.Clock.Now()-since > int64(fillPatience):
 			return loaded, fmt.Errorf("key %d could not be written in %s: %s", op.Key, fillPatience, op.Error)
 		}
 	}

@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -130,7 +130,7 @@ func TestPipelineKeepsTheSchedule(t *testing.T) {
 			}}, lanes)
 			w.pacer = every(time.Millisecond, 300)
 			window := forTime(w, 300*time.Millisecond)
-			window.grace += int64(10 * time.Second)
+			window.Grace += int64(10 * time.Second)
 			if n := w.run(t.Context(), window); n != 300 || len(k.ops) != 300 {
 				t.Fatalf("%d sent, %d recorded, want 300", n, len(k.ops))
 			}
@@ -268,7 +268,7 @@ func TestLanesLookBeforeTheyOverwrite(t *testing.T) {
 				op.Outcome, op.Error, believed = history.Fail, history.ErrNotPrimary, 1
 			}
 		}}, 4)
-		w.primary = func() int { mu.Lock(); defer mu.Unlock(); return believed }
+		w.Primary = func() int { mu.Lock(); defer mu.Unlock(); return believed }
 		w.looks.Keys = 3
 		for i := range w.lanes {
 			w.lanes[i].generator = &blindWrites{}
@@ -305,7 +305,7 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	w.run(ctx, loadWindow{}.endless())
+	w.run(ctx, Window{}.endless())
 }
 
 type forget struct{}

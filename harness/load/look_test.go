@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"fmt"
@@ -112,7 +112,7 @@ func TestWorkerNoticesChangedRoles(t *testing.T) {
 			}
 		}}
 		w, k := newTestWorker(system, func() int { return believed })
-		w.changes, w.replica = &changes, func(node int) bool { return replica && node == 0 }
+		w.Changes, w.Replica = &changes, func(node int) bool { return replica && node == 0 }
 		w.generator, w.pacer, w.looks.Keys = &blindWrites{}, every(time.Millisecond, 6), 3
 		w.run(t.Context(), forTime(w, time.Minute))
 		node := int8(0)

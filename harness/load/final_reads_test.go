@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -43,17 +43,17 @@ func finalLog(t *testing.T, said []targets.Role, answer func(node int, op *histo
 	clock := history.NewClock()
 	asked := roles.New(stating{roles: said}, nodes, clock, func(history.Event) {})
 	asked.Refresh(t.Context())
-	finals := &finalReader{history: recorder, serving: asked.Serving, limit: time.Second, clients: clients{system: system, nodes: nodes, clock: clock,
-		primary: asked.Primary, options: targets.ClientOptions{ConnectTimeout: time.Second, OpTimeout: time.Second}}}
+	finals := &Finals{History: recorder, Serving: asked.Serving, Limit: time.Second, Clients: Clients{System: system, Nodes: nodes, Clock: clock,
+		Primary: asked.Primary, Options: targets.ClientOptions{ConnectTimeout: time.Second, OpTimeout: time.Second}}}
 	for _, spec := range []workloads.Spec{{Type: "set"}, {Type: "queue", Keys: 2}} {
 		w, err := workloads.New(spec)
 		if err != nil {
 			t.Fatal(err)
 		}
-		finals.workloads = append(finals.workloads, w)
+		finals.Workloads = append(finals.Workloads, w)
 	}
-	finals.readNodes(context.Background())
-	finals.drainQueues(context.Background())
+	finals.ReadNodes(context.Background())
+	finals.DrainQueues(context.Background())
 	if err := recorder.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -49,22 +49,20 @@ func BenchmarkPeer(b *testing.B) {
 		b.Fatal(err)
 	}
 	path := filepath.Join(b.TempDir(), history.FileName)
-	counts := newLiveCounts([]bool{true})
-	recorder, err := history.NewRecorder(path, history.Meta{Nodes: []string{"n1"}, Workloads: []history.WorkloadMeta{{Name: "register", Type: "register", Keys: workloads.KeyBound(workload), Workers: workload.Workers(1)}}}, counts.add)
+	recorder, err := history.NewRecorder(path, history.Meta{Nodes: []string{"n1"}, Workloads: []history.WorkloadMeta{{Name: "register", Type: "register", Keys: workloads.KeyBound(workload), Workers: workload.Workers(1)}}}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	clock := history.NewClock()
-	l := &load{workloads: []workloads.Workload{workload}, history: recorder, emit: func(history.Event) {},
-		clients: clients{system: system, nodes: []*cluster.Node{{Name: "n1", Addr: netip.MustParseAddr("127.0.0.1")}}, clock: clock, primary: func() int { return 0 },
-			options: targets.ClientOptions{ConnectTimeout: 5 * time.Second, OpTimeout: 10 * time.Second, Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	l := &Load{Workloads: []workloads.Workload{workload}, History: recorder, Emit: func(history.Event) {},
+		Clients: Clients{System: system, Nodes: []*cluster.Node{{Name: "n1", Addr: netip.MustParseAddr("127.0.0.1")}}, Clock: clock, Primary: func() int { return 0 },
+			Options: targets.ClientOptions{ConnectTimeout: 5 * time.Second, OpTimeout: 10 * time.Second, Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "tcp", os.Getenv("PEER_ADDRESS"))
 			}}}}
-	pollers := newActors(b.Context(), nil, nil)
-	defer pollers.stop()
+	poll := func(func(context.Context)) {} // nobody polls
 	length := int64(number("PEER_SECONDS") * 1e9)
 	spent, start := processorTime(b), clock.Now()
-	l.run(b.Context(), loadWindow{start: start, measure: start, stop: start + length, grace: start + length + int64(5*time.Second)}, pollers)
+	l.Run(b.Context(), Window{Start: start, Measure: start, Stop: start + length, Grace: start + length + int64(5*time.Second)}, poll)
 	if err := recorder.Close(); err != nil {
 		b.Fatal(err)
 	}

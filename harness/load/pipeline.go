@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -66,7 +66,7 @@ type pipeline struct {
 }
 
 func newPipeline(w *worker, lanes []lane) *pipeline {
-	p := &pipeline{worker: w, lanes: lanes, free: make([]int32, len(lanes)), ready: len(lanes), rests: make([]int32, 0, len(lanes)), links: make([]*link.Link, len(w.nodes)), wake: make(chan struct{}, 1)}
+	p := &pipeline{worker: w, lanes: lanes, free: make([]int32, len(lanes)), ready: len(lanes), rests: make([]int32, 0, len(lanes)), links: make([]*link.Link, len(w.Nodes)), wake: make(chan struct{}, 1)}
 	for i := range p.free {
 		p.free[i] = int32(i)
 	}
@@ -74,14 +74,14 @@ func newPipeline(w *worker, lanes []lane) *pipeline {
 }
 
 // run is worker.run with several operations under way.
-func (p *pipeline) run(ctx context.Context, window loadWindow) (n uint64) {
+func (p *pipeline) run(ctx context.Context, window Window) (n uint64) {
 	defer p.close()
 	for {
 		p.take(ctx)
-		now := p.clock.Now()
+		now := p.Clock.Now()
 		for !p.over && p.ready > 0 && p.send(ctx, &window, &n, now) {
 			if p.kept > now || p.paced() {
-				now = p.clock.Now()
+				now = p.Clock.Now()
 			}
 		}
 		p.flush(ctx)
@@ -97,7 +97,7 @@ func (p *pipeline) run(ctx context.Context, window loadWindow) (n uint64) {
 func (p *pipeline) paced() bool { return p.pacer != nil }
 
 // send hands the next operation over if it is due. It is false if it is not.
-func (p *pipeline) send(ctx context.Context, window *loadWindow, n *uint64, now int64) bool {
+func (p *pipeline) send(ctx context.Context, window *Window, n *uint64, now int64) bool {
 	if ctx.Err() != nil {
 		p.over = true
 		return false
@@ -126,7 +126,7 @@ func (p *pipeline) send(ctx context.Context, window *loadWindow, n *uint64, now 
 	lane.generator.Next(&lane.req)
 	op := &lane.req.Op
 	op.Flags |= p.flags
-	if p.next.intended < window.measure {
+	if p.next.intended < window.Measure {
 		op.Flags |= history.Warmup
 	}
 	op.Intended, op.Start = p.next.intended, now
@@ -134,7 +134,7 @@ func (p *pipeline) send(ctx context.Context, window *loadWindow, n *uint64, now 
 	if lane.paced {
 		*n++
 		lane.course.KeptUntil(p.kept)
-		p.backlog.SentOn(&lane.course, op.Intended, now, op.Intended >= window.measure)
+		p.backlog.SentOn(&lane.course, op.Intended, now, op.Intended >= window.Measure)
 	}
 	p.notice()
 	p.start(ctx, lane)
@@ -153,7 +153,7 @@ func (p *pipeline) start(ctx context.Context, l *lane) {
 	client := p.client(ctx, r)
 	if client == nil {
 		op.Outcome = history.Fail // nothing was sent
-		p.kept = p.clock.Now()
+		p.kept = p.Clock.Now()
 		p.end(ctx, l, p.kept)
 		return
 	}
@@ -161,12 +161,12 @@ func (p *pipeline) start(ctx context.Context, l *lane) {
 	l.looks = p.worker.looks.Times
 	if k == nil {
 		op.Outcome, op.Error = history.Fail, history.ErrServer
-		p.end(ctx, l, p.clock.Now())
+		p.end(ctx, l, p.Clock.Now())
 		return
 	}
 	if l.link = k; !k.Start(op, p.number(l)) {
 		l.link = nil
-		p.end(ctx, l, p.clock.Now())
+		p.end(ctx, l, p.Clock.Now())
 	}
 }
 
@@ -181,10 +181,10 @@ func (p *pipeline) link(node int, client targets.Client) *link.Link {
 	if !ok {
 		return nil
 	}
-	p.kept = p.clock.Now() // it was connected
+	p.kept = p.Clock.Now() // it was connected
 	k := link.New(node, piper.Pipe(len(p.lanes)), len(p.lanes))
 	p.links[node], p.all = k, append(p.all, k)
-	p.receivers.Go(func() { k.Receive(p.clock, p.wake) })
+	p.receivers.Go(func() { k.Receive(p.Clock, p.wake) })
 	return k
 }
 
@@ -214,7 +214,7 @@ func (p *pipeline) bury(ctx context.Context, k *link.Link) {
 		if l := &p.lanes[i]; l.link == k {
 			op := l.op()
 			op.Outcome, op.Error = history.Unknown, history.ErrConnLost
-			p.end(ctx, l, p.clock.Now())
+			p.end(ctx, l, p.Clock.Now())
 		}
 	}
 }
@@ -225,7 +225,7 @@ func (p *pipeline) unsent(ctx context.Context, lanes []int32) {
 		l := &p.lanes[number]
 		op := l.op()
 		op.Outcome, op.Error = history.Fail, history.ErrConnect
-		p.end(ctx, l, p.clock.Now())
+		p.end(ctx, l, p.Clock.Now())
 	}
 }
 
@@ -258,7 +258,7 @@ func (p *pipeline) end(ctx context.Context, l *lane, at int64) {
 	l.link = nil
 	p.judge(l, op, k)
 	if l.looking && op.Outcome == history.OK && !p.over {
-		now := p.clock.Now()
+		now := p.Clock.Now()
 		l.req.Op.Start, l.req.Op.Intended = now, now
 		p.start(ctx, l)
 		return
@@ -284,7 +284,7 @@ func (p *pipeline) rested() {
 	if len(p.rests) == 0 {
 		return
 	}
-	now := p.clock.Now()
+	now := p.Clock.Now()
 	p.rests = slices.DeleteFunc(p.rests, func(number int32) bool {
 		over := p.lanes[number].rest <= now
 		if over {
@@ -319,7 +319,7 @@ func (p *pipeline) judge(l *lane, op *history.Op, k *link.Link) {
 	case op.Error == history.ErrTimeout:
 	case k == nil:
 		p.pause = backoff(p.pause)
-		p.held = p.clock.Now() + int64(p.pause)
+		p.held = p.Clock.Now() + int64(p.pause)
 		p.kept = max(p.kept, p.held)
 	default:
 		l.pause = backoff(l.pause)
@@ -343,7 +343,7 @@ func (p *pipeline) await(ctx context.Context) {
 		}
 		return
 	}
-	d := at - p.clock.Now()
+	d := at - p.Clock.Now()
 	if d <= 0 {
 		return
 	}
@@ -352,8 +352,8 @@ func (p *pipeline) await(ctx context.Context) {
 	case <-p.wake:
 	case <-done:
 	case <-p.timer.C:
-		if now := p.clock.Now(); p.have && p.next.paced && at == p.at && now-at >= lateWake && p.watchdog != nil {
-			p.watchdog.Late(at, now)
+		if now := p.Clock.Now(); p.have && p.next.paced && at == p.at && now-at >= lateWake && p.Watchdog != nil {
+			p.Watchdog.Late(at, now)
 		}
 	}
 }

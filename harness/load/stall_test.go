@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -35,9 +35,9 @@ func stalled(t *testing.T, change func(*workloads.Spec)) (values map[string]chec
 	var start int64
 	begin := time.Now()
 	system := stalling(func() int64 { return int64(time.Since(begin)) - start }, 4*sec)
-	log = logOf(t, t.Context(), system, spec, func(now int64) loadWindow {
+	log = logOf(t, t.Context(), system, spec, func(now int64) Window {
 		start, begin = 0, time.Now()
-		return loadWindow{start: now, measure: now, stop: now + 10*sec, grace: now + 13*sec}
+		return Window{Start: now, Measure: now, Stop: now + 10*sec, Grace: now + 13*sec}
 	})
 	values = map[string]checkers.Value{}
 	for _, v := range all.Run(context.Background(), log, checkers.Limits{}).Values {
@@ -172,8 +172,8 @@ func TestARateOutOfReach(t *testing.T) {
 			const sec = int64(time.Second)
 			system := &scripted{answer: func(_ int, op *history.Op) { time.Sleep(10 * time.Millisecond); op.Outcome = history.OK }}
 			log := logOf(t, t.Context(), system, workloads.Spec{Type: "register", Clients: 4, Rate: 4000, Backlog: backlog, Mix: map[string]int{"write": 1}},
-				func(now int64) loadWindow {
-					return loadWindow{start: now, measure: now + 5*sec, stop: now + 10*sec, grace: now + 12*sec}
+				func(now int64) Window {
+					return Window{Start: now, Measure: now + 5*sec, Stop: now + 10*sec, Grace: now + 12*sec}
 				})
 			values := map[string]checkers.Value{}
 			for _, v := range all.Run(context.Background(), log, checkers.Limits{}).Values {

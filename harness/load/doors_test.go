@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -52,8 +52,8 @@ func TestWorkerComesInThroughDoors(t *testing.T) {
 	}
 	p := &plan.Plan{Target: plan.Target{Connect: attach.Connect{Primary: "postgres://h:1/x", Replicas: []string{"postgres://h:2/x"}}}}
 	k := &kept{}
-	w := newWorker(clients{system: system, doors: (&attached.Visit{System: system}).Doors(p), nodes: []*cluster.Node{{Name: "n1"}, {Name: "n2", Index: 1}},
-		clock: history.NewClock(), primary: func() int { return 0 }, options: targets.ClientOptions{ConnectTimeout: time.Second}}, k)
+	w := newWorker(Clients{System: system, Doors: (&attached.Visit{System: system}).Doors(p), Nodes: []*cluster.Node{{Name: "n1"}, {Name: "n2", Index: 1}},
+		Clock: history.NewClock(), Primary: func() int { return 0 }, Options: targets.ClientOptions{ConnectTimeout: time.Second}}, k)
 	w.generator, w.timer = &writes{}, time.NewTimer(time.Hour)
 	defer w.timer.Stop()
 	do := func(kind history.Kind, route workloads.Route) history.Op {

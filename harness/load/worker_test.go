@@ -1,4 +1,4 @@
-package harness
+package load
 
 import (
 	"context"
@@ -63,14 +63,14 @@ func (g *writes) Done(*history.Op) {}
 func newTestWorker(system targets.System, primary func() int) (*worker, *kept) {
 	k := &kept{}
 	nodes := []*cluster.Node{{Name: "n1"}, {Name: "n2", Index: 1}, {Name: "n3", Index: 2}}
-	w := newWorker(clients{system: system, nodes: nodes, clock: history.NewClock(), primary: primary, options: targets.ClientOptions{ConnectTimeout: time.Second}}, k)
+	w := newWorker(Clients{System: system, Nodes: nodes, Clock: history.NewClock(), Primary: primary, Options: targets.ClientOptions{ConnectTimeout: time.Second}}, k)
 	w.generator, w.process, w.step = &writes{}, 5, 10
 	return w, k
 }
 
-func forTime(w *worker, d time.Duration) loadWindow {
-	now := w.clock.Now()
-	return loadWindow{start: now, measure: now, stop: now + int64(d), grace: now + int64(d)}
+func forTime(w *worker, d time.Duration) Window {
+	now := w.Clock.Now()
+	return Window{Start: now, Measure: now, Stop: now + int64(d), Grace: now + int64(d)}
 }
 
 // every plans n operations, d apart.
