@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 the dialers of client-go are still of this package's types
+
 package api
 
 import (
