@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -44,11 +45,10 @@ func Create(path string, nodes []string) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the file of usage: %w", err)
 	}
-	w := &Writer{file: file, csv: csv.NewWriter(file), nodes: nodes, row: []string{"at_ns", "node"}}
-	for f := range Figures {
-		w.row = append(w.row, f.String())
-	}
-	if err := w.csv.Write(w.row); err != nil {
+	w := &Writer{file: file, csv: csv.NewWriter(file), nodes: nodes, row: columnNames()}
+	_ = w.csv.Write(w.row) // Flush tells
+	w.csv.Flush()
+	if err := w.csv.Error(); err != nil {
 		return nil, errors.Join(fmt.Errorf("write the file of usage: %w", err), file.Close())
 	}
 	return w, nil
@@ -121,7 +121,11 @@ func Read(path string, nodes []string) ([]Sample, error) {
 }
 
 func decode(in io.Reader, nodes []string) ([]Sample, error) {
-	lines := csv.NewReader(bufio.NewReader(in))
+	buffered := bufio.NewReader(in)
+	if cut, err := cutNames(buffered); cut || err != nil {
+		return nil, err
+	}
+	lines := csv.NewReader(buffered)
 	lines.ReuseRecord = true
 	head, err := lines.Read()
 	if err != nil {
@@ -165,6 +169,27 @@ func decode(in io.Reader, nodes []string) ([]Sample, error) {
 	}
 	slices.SortStableFunc(samples, func(a, b Sample) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Node, b.Node)) })
 	return samples, nil
+}
+
+// cutNames tells whether a file ends in its line of names, or before: its harness was
+// killed then.
+func cutNames(in *bufio.Reader) (bool, error) {
+	names := columnNames()
+	line := strings.Join(names, ",") + "\n"
+	there, err := in.Peek(len(line))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return len(there) < len(line) && strings.HasPrefix(line, string(there)), nil
+}
+
+// columnNames are those of a file's columns.
+func columnNames() []string {
+	names := []string{"at_ns", "node"}
+	for f := range Figures {
+		names = append(names, f.String())
+	}
+	return names
 }
 
 // parse reads a line; one that is cut or of an unknown node is none.

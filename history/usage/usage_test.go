@@ -50,16 +50,21 @@ func TestRoundTrip(t *testing.T) {
 	if got, err := Read(path+"x", nil); err != nil || got != nil {
 		t.Errorf("no file: %v, %v", got, err)
 	}
-	// Cut anywhere behind its first line, it gives the whole lines before the cut.
+	// Cut anywhere, it gives the whole lines before the cut.
 	text, _ := os.ReadFile(path)
 	first := strings.IndexByte(string(text), '\n') + 1
+	for cut := range first {
+		if got, err := decode(strings.NewReader(string(text[:cut])), []string{"n1", "n2"}); err != nil || got != nil {
+			t.Fatalf("cut at %d, in the line of names: %v, %v", cut, got, err)
+		}
+	}
 	for cut := first; cut <= len(text); cut++ {
 		got, err := decode(strings.NewReader(string(text[:cut])), []string{"n1", "n2"})
 		if lines := strings.Count(string(text[first:cut]), "\n"); err != nil || len(got) < lines || len(got) > lines+1 {
 			t.Fatalf("cut at %d of %d: %d samples, %v", cut, len(text), len(got), err)
 		}
 	}
-	for _, bad := range []string{"", "node,at_ns\n", "at_ns\n", "a\"b,c\n"} {
+	for _, bad := range []string{"x", "node,at_ns\n", "at_ns\n", "a\"b,c\n"} {
 		if _, err := decode(strings.NewReader(bad), nil); err == nil {
 			t.Errorf("%q was read", bad)
 		}
