@@ -103,7 +103,7 @@ func places() []Host {
 }
 
 // Role is the Kubernetes role that suffices for runs on that host, bound to a user.
-func Role(user string) string { return kubernetes.RoleHere(user) }
+func Role(user string) string { return kubernetes.Role(user) }
 
 // RoleFor is the Kubernetes role that suffices for runs of a plan: that of its pods'
 // namespace where it attaches to some, else Role.

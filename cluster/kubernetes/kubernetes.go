@@ -39,7 +39,6 @@ const (
 	startTimeout  = 2 * time.Minute  // until a pod runs, with the pull of its image
 	placeTimeout  = 10 * time.Second // until there is a machine for a pod
 	dialTimeout   = 20 * time.Second // until an agent answers, its binary's way there included
-	directTimeout = time.Second      // until a pod's own address answers
 	removeTimeout = 30 * time.Second // removing a whole launch
 )
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -164,11 +163,12 @@ func (l *launch) meet(ctx context.Context, name string) (*agent.Client, *corev1.
 	if err != nil {
 		return nil, nil, err
 	}
-	hello := l.hello(bound, pod, secret)
-	defer hello.end()
+	explained := func(err error) error { return remedy(err, l.api.Namespace) }
+	hello := l.api.Hello(bound, pod.Name, container, secret.Encode(), explained)
+	defer hello.End()
 	if l.spec.AgentImage == "" {
-		if err := l.bring(bound, pod); err != nil {
-			return nil, nil, fmt.Errorf("bring the aftershock binary into the pod: %w (without a shell in the image, use --agent-image)%s", remedy(err, l.api.Namespace), hello.said())
+		if err := l.api.Carry(bound, pod.Name, container, takeBinary, l.spec.Binary); err != nil {
+			return nil, nil, fmt.Errorf("bring the aftershock binary into the pod: %w (without a shell in the image, use --agent-image)%s", remedy(err, l.api.Namespace), hello)
 		}
 	}
 	lease := l.lease
@@ -177,23 +177,9 @@ func (l *launch) meet(ctx context.Context, name string) (*agent.Client, *corev1.
 	}
 	control, err := l.dial(bound, pod, name, lease)
 	if err != nil {
-		return nil, nil, fmt.Errorf("its agent does not answer: %w; %s%s", err, away(context.WithoutCancel(ctx), l.api, pod), hello.said())
+		return nil, nil, fmt.Errorf("its agent does not answer: %w; %s%s", err, away(context.WithoutCancel(ctx), l.api, pod), hello)
 	}
 	return control, pod, nil
-}
-
-// bring brings the binary into a pod whose image is somebody else's.
-func (l *launch) bring(ctx context.Context, pod *corev1.Pod) error {
-	file, err := os.Open(l.spec.Binary)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	var said words
-	if err := l.api.Exec(ctx, pod.Name, container, []string{"sh", "-c", takeBinary}, api.Streams{In: file, Err: &said}); err != nil {
-		return fmt.Errorf("%w%s", err, said.String())
-	}
-	return nil
 }
 
 // await waits until a pod runs. What cannot come to that ends it at once.

@@ -1,16 +1,12 @@
 package kubernetes
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,14 +15,13 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
-	"github.com/aftershock-chaos/aftershock/internal/spelling"
 )
 
 // dial connects to a pod's agent: straight to the pod if its address answers, else
 // through the API server.
 func (l *launch) dial(ctx context.Context, pod *corev1.Pod, name string, lease time.Duration) (*agent.Client, error) {
 	addr := net.JoinHostPort(pod.Status.PodIP, fmt.Sprint(cluster.ControlPort))
-	if reached(ctx, addr) {
+	if api.Reached(ctx, addr) {
 		at, err := netip.ParseAddrPort(addr)
 		if err != nil {
 			return nil, err
@@ -40,78 +35,7 @@ func (l *launch) dial(ctx context.Context, pod *corev1.Pod, name string, lease t
 	return l.authority.DialBy(ctx, forward, "pod "+pod.Name, name, lease)
 }
 
-// reached tells whether a machine is reached at an address; that nobody listens there
-// yet is an answer, too.
-func reached(ctx context.Context, addr string) bool {
-	ctx, cancel := context.WithTimeout(ctx, directTimeout)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err == nil {
-		_ = conn.Close()
-	}
-	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
-}
-
-// hello is the connection to a pod's first process over which its agent gets the keys,
-// and tells why it ends if it does.
-type hello struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-	words  words
-}
-
-func (l *launch) hello(ctx context.Context, pod *corev1.Pod, secret agent.Secret) *hello {
-	ctx, cancel := context.WithCancel(ctx)
-	h := &hello{cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(h.done)
-		err := l.api.Attach(ctx, pod.Name, container, api.Streams{In: bytes.NewReader(secret.Encode()), Out: &h.words, Err: &h.words})
-		if err != nil && ctx.Err() == nil {
-			_, _ = h.words.Write([]byte("attach: " + api.Words(remedy(err, l.api.Namespace))))
-		}
-	}()
-	return h
-}
-
-func (h *hello) end() {
-	h.cancel()
-	<-h.done
-}
-
-func (h *hello) said() string { return h.words.String() }
-
-// words keep the end of what a process says.
-type words struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-const maxWords = 2 << 10
-
-func (w *words) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.text = append(w.text, p...)
-	if over := len(w.text) - maxWords; over > 0 {
-		w.text = slices.Delete(w.text, 0, over)
-	}
-	return len(p), nil
-}
-
-// String is empty, or says what was said.
-func (w *words) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if text := strings.TrimSpace(string(w.text)); text != "" {
-		return "; it says: " + oneLine(text)
-	}
-	return ""
-}
-
 func runs(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning && p.Status.PodIP != "" }
-
-// hopeless are the reasons for which a container waits that no waiting mends.
-var hopeless = []string{"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"}
 
 // stuck says why a pod will not run; nil: it may.
 func stuck(p *corev1.Pod) error {
@@ -123,13 +47,13 @@ func stuck(p *corev1.Pod) error {
 	}
 	for _, s := range statuses(p) {
 		w := s.State.Waiting
-		if w == nil || !slices.Contains(hopeless, w.Reason) {
+		if w == nil || !slices.Contains(api.Hopeless, w.Reason) {
 			continue
 		}
-		err := fmt.Errorf("its container does not start: %s: %s", w.Reason, oneLine(w.Message))
+		err := fmt.Errorf("its container does not start: %s: %s", w.Reason, api.OneLine(w.Message))
 		if strings.Contains(w.Reason, "Image") {
 			err = fmt.Errorf("%w: %s cannot be pulled by machine %s of the cluster: %s: %s; push it where the cluster pulls from, or set target.image (--agent-image of our own)",
-				cluster.ErrImage, s.Image, p.Spec.NodeName, w.Reason, oneLine(w.Message))
+				cluster.ErrImage, s.Image, p.Spec.NodeName, w.Reason, api.OneLine(w.Message))
 		}
 		return err
 	}
@@ -147,7 +71,7 @@ func unplaced(p *corev1.Pod) string {
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return oneLine(c.Message)
+			return api.OneLine(c.Message)
 		}
 	}
 	return ""
@@ -164,7 +88,7 @@ func state(p *corev1.Pod) string {
 	}
 	for _, part := range []string{p.Status.Reason, p.Status.Message, unplaced(p)} {
 		if part != "" {
-			text += ", " + oneLine(part)
+			text += ", " + api.OneLine(part)
 		}
 	}
 	for _, s := range statuses(p) {
@@ -195,18 +119,9 @@ func away(ctx context.Context, a *api.API, pod *corev1.Pod) string {
 	if machine, err := a.Nodes.Get(ctx, now.Spec.NodeName); err == nil { // few may look at machines
 		for _, c := range machine.Status.Conditions {
 			if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
-				text += fmt.Sprintf(", and that machine is not ready (%s)", oneLine(c.Message))
+				text += fmt.Sprintf(", and that machine is not ready (%s)", api.OneLine(c.Message))
 			}
 		}
 	}
 	return text
-}
-
-// maxLine bounds the runes of what somebody else's words take of a message.
-const maxLine = 600
-
-// oneLine keeps somebody else's words on one line.
-func oneLine(text string) string {
-	runes := spelling.Printable(strings.Join(strings.Fields(text), " "))
-	return string(runes[:min(len(runes), maxLine)])
 }

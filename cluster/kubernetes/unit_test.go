@@ -177,13 +177,3 @@ func TestFullName(t *testing.T) {
 		}
 	}
 }
-
-// The printed role has each rule, and is bound to the user as told.
-func TestRole(t *testing.T) {
-	role := Role("shop", `bob"x`)
-	for _, want := range []string{`namespace: "shop"`, "pods/attach", "leases", `name: "bob\"x"`} {
-		if !strings.Contains(role, want) {
-			t.Errorf("no %s in\n%s", want, role)
-		}
-	}
-}

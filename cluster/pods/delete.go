@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
 )
 
 // ownGrace leaves it to the pod how long it takes to end.
@@ -70,19 +71,19 @@ func (n *node) canDelete(ctx context.Context) error {
 	if s.pod != nil && metav1.GetControllerOf(s.pod) == nil {
 		return errors.New("nobody makes the pod anew: it has no StatefulSet, or other controller; use crash")
 	}
-	return n.mayDo(ctx, right{resource: "pods"}, "delete")
+	return n.mayDo(ctx, api.Right{Resource: "pods"}, "delete")
 }
 
 // mayDo says that the user may not do something with a kind of objects.
-func (n *node) mayDo(ctx context.Context, r right, verb string) error {
+func (n *node) mayDo(ctx context.Context, r api.Right, verb string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	ok, err := may(ctx, n.d.api, r, verb)
+	ok, err := n.d.api.May(ctx, r, verb)
 	switch {
 	case err != nil:
 		return remedy(err, n.d.api)
 	case !ok:
-		return fmt.Errorf("this user may not %s %s in namespace %s; `aftershock doctor --rbac PLAN` prints the role that suffices", verb, r.resource, n.d.api.Namespace)
+		return fmt.Errorf("this user may not %s %s in namespace %s; `aftershock doctor --rbac PLAN` prints the role that suffices", verb, r.Resource, n.d.api.Namespace)
 	}
 	return nil
 }

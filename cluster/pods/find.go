@@ -30,7 +30,7 @@ func (t Target) selector(ctx context.Context, a *api.API) (string, error) {
 	case t.Selector != "":
 		parsed, err := labels.Parse(t.Selector)
 		if err != nil {
-			return "", fmt.Errorf("the selector %q: %s", t.Selector, oneLine(err.Error()))
+			return "", fmt.Errorf("the selector %q: %s", t.Selector, api.OneLine(err.Error()))
 		}
 		return parsed.String(), nil
 	case t.StatefulSet == "":
@@ -195,7 +195,7 @@ func (t Target) serverIn(p *corev1.Pod) (string, error) {
 	case said == "":
 		return "", fmt.Errorf("pod %s has several containers: say which has the server: container: one of %s", p.Name, strings.Join(names, ", "))
 	}
-	return "", fmt.Errorf("pod %s has no container %s: it has %s", p.Name, oneLine(said), strings.Join(names, ", "))
+	return "", fmt.Errorf("pod %s has no container %s: it has %s", p.Name, api.OneLine(said), strings.Join(names, ", "))
 }
 
 // alone says why the server's processes cannot be reached; empty: they can.

@@ -1,14 +1,11 @@
 package pods
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -119,11 +116,11 @@ func (n *node) bring(ctx context.Context, s seen, kind agent.Guest, dial func(co
 	if err != nil {
 		return nil, err
 	}
-	hello := d.hello(ctx, h, secret)
-	defer hello.end()
+	hello := d.api.Hello(ctx, h.pod.Name, h.name, secret.Encode(), func(err error) error { return remedy(err, d.api) })
+	defer hello.End()
 	if d.spec.AgentImage == "" {
-		if err := d.carry(ctx, h); err != nil {
-			return nil, fmt.Errorf("bring the aftershock binary into pod %s: %w (without a shell in the image, use --agent-image)%s", s.pod.Name, remedy(err, d.api), hello.words.said())
+		if err := d.api.Carry(ctx, h.pod.Name, h.name, takeBinary, d.spec.Binary); err != nil {
+			return nil, fmt.Errorf("bring the aftershock binary into pod %s: %w (without a shell in the image, use --agent-image)%s", s.pod.Name, remedy(err, d.api), hello)
 		}
 	}
 	h.client, err = d.dial(ctx, s.pod.Name, addr, key, dial)
@@ -133,7 +130,7 @@ func (n *node) bring(ctx context.Context, s seen, kind agent.Guest, dial func(co
 	case errors.Is(err, agent.ErrRefused):
 		return nil, fmt.Errorf("another run is attached to pod %s: wait for its end (%w)", s.pod.Name, agent.ErrRefused)
 	}
-	return nil, fmt.Errorf("the guest in pod %s (container %s) does not answer: %w%s", s.pod.Name, h.name, err, hello.words.said())
+	return nil, fmt.Errorf("the guest in pod %s (container %s) does not answer: %w%s", s.pod.Name, h.name, err, hello)
 }
 
 // awaitGuest waits until a guest's container runs, and is the pod's address.
@@ -163,7 +160,7 @@ func (d *deployment) dial(ctx context.Context, pod string, addr netip.Addr, key 
 	switch {
 	case by != nil:
 		return d.authority.DialBy(ctx, by, "pod "+pod, key, d.spec.Lease)
-	case reached(ctx, at.String()):
+	case api.Reached(ctx, at.String()):
 		return d.authority.Dial(ctx, at, key, d.spec.Lease)
 	}
 	forward := func(ctx context.Context) (net.Conn, error) {
@@ -171,44 +168,4 @@ func (d *deployment) dial(ctx context.Context, pod string, addr netip.Addr, key 
 		return conn, remedy(err, d.api)
 	}
 	return d.authority.DialBy(ctx, forward, "pod "+pod, key, d.spec.Lease)
-}
-
-// greeting is the connection to a guest over which its agent gets the keys, and tells
-// why it ends if it does.
-type greeting struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-	words  words
-}
-
-func (d *deployment) hello(ctx context.Context, h *hosted, secret agent.Secret) *greeting {
-	ctx, cancel := context.WithCancel(ctx)
-	g := &greeting{cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(g.done)
-		err := d.api.Attach(ctx, h.pod.Name, h.name, api.Streams{In: bytes.NewReader(secret.Encode()), Out: &g.words, Err: &g.words})
-		if err != nil && ctx.Err() == nil {
-			_, _ = g.words.Write([]byte("attach: " + api.Words(remedy(err, d.api))))
-		}
-	}()
-	return g
-}
-
-func (g *greeting) end() {
-	g.cancel()
-	<-g.done
-}
-
-// carry carries the binary into a guest whose image is somebody else's.
-func (d *deployment) carry(ctx context.Context, h *hosted) error {
-	file, err := os.Open(d.spec.Binary)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	var said words
-	if err := d.api.Exec(ctx, h.pod.Name, h.name, []string{"sh", "-c", takeBinary}, api.Streams{In: file, Err: &said}); err != nil {
-		return fmt.Errorf("%w%s", err, cmp.Or(said.said(), ""))
-	}
-	return nil
 }

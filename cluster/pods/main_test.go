@@ -102,7 +102,7 @@ func statefulSet(t *testing.T, a *api.API, replicas int32, spec corev1.PodSpec) 
 			return errors.New("not all pods are there")
 		}
 		for i := range pods.Items {
-			if p := &pods.Items[i]; !runs(p, "redis") || !reached(t.Context(), p.Status.PodIP+":6379") {
+			if p := &pods.Items[i]; !runs(p, "redis") || !api.Reached(t.Context(), p.Status.PodIP+":6379") {
 				return errors.New(p.Name + ": " + state(p))
 			}
 		}

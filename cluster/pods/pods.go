@@ -52,9 +52,8 @@ func (place) Name() string { return PlaceName }
 
 // Bounds of what is asked of the cluster.
 const (
-	findTimeout   = 20 * time.Second
-	callTimeout   = 15 * time.Second
-	directTimeout = time.Second // until a pod's own address answers
+	findTimeout = 20 * time.Second
+	callTimeout = 15 * time.Second
 )
 
 // Find implements cluster.Place. Its errors wrap cluster.ErrUnavailable if no cluster is
@@ -106,7 +105,7 @@ func reachable(ctx context.Context, found []seen, port int) error {
 	var all errgroup.Group
 	for _, s := range found {
 		all.Go(func() error {
-			if at := netip.AddrPortFrom(s.addr, uint16(port)).String(); !reached(ctx, at) {
+			if at := netip.AddrPortFrom(s.addr, uint16(port)).String(); !api.Reached(ctx, at) {
 				return fmt.Errorf("%w: nobody answers at %s, the address of pod %s: this machine has no way to pods, or a policy is in it: run aftershock in a pod of the cluster, and see its NetworkPolicies",
 					cluster.ErrUnavailable, at, s.pod.Name)
 			}
@@ -114,18 +113,6 @@ func reachable(ctx context.Context, found []seen, port int) error {
 		})
 	}
 	return all.Wait()
-}
-
-// reached tells whether a machine is reached at an address; that nobody listens there
-// is an answer, too.
-func reached(ctx context.Context, addr string) bool {
-	ctx, cancel := context.WithTimeout(ctx, directTimeout)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err == nil {
-		_ = conn.Close()
-	}
-	return err == nil || refused(err)
 }
 
 // towards is the address that this machine's packets to another come from; no packet

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
 )
 
 // rolloutTimeout is how long a StatefulSet may take to replace all its pods.
@@ -92,5 +93,5 @@ func (n *node) canRollOut(ctx context.Context) error {
 	if n.d.target.StatefulSet == "" {
 		return errors.New("the plan names pods, and no StatefulSet that replaces them: name it in target.attach.kubernetes.statefulset")
 	}
-	return n.mayDo(ctx, right{group: "apps", resource: "statefulsets"}, "patch")
+	return n.mayDo(ctx, api.Right{Group: "apps", Resource: "statefulsets"}, "patch")
 }

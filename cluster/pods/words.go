@@ -6,17 +6,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
-	"github.com/aftershock-chaos/aftershock/internal/spelling"
 )
-
-func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // insecure tells whether an error is of Pod Security, or of another admission that
 // knows pods.
@@ -64,9 +60,6 @@ func runs(p *corev1.Pod, container string) bool {
 	return p.Status.PodIP != "" && s != nil && s.State.Running != nil
 }
 
-// hopeless are the reasons for which a container waits that no waiting mends.
-var hopeless = []string{"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-
 // stuck says why a guest's container will not run; nil: it may.
 func stuck(p *corev1.Pod, container string) error {
 	s := statusOf(p, container)
@@ -75,16 +68,16 @@ func stuck(p *corev1.Pod, container string) error {
 		return nil
 	case s.State.Terminated != nil:
 		t := s.State.Terminated
-		return fmt.Errorf("it ended with exit code %d (%s)", t.ExitCode, oneLine(t.Reason+" "+t.Message))
-	case s.State.Waiting == nil || !slices.Contains(hopeless, s.State.Waiting.Reason):
+		return fmt.Errorf("it ended with exit code %d (%s)", t.ExitCode, api.OneLine(t.Reason+" "+t.Message))
+	case s.State.Waiting == nil || !slices.Contains(api.Hopeless, s.State.Waiting.Reason):
 		return nil
 	}
 	w := s.State.Waiting
 	if strings.Contains(w.Reason, "Image") {
 		return fmt.Errorf("%w: %s cannot be pulled by machine %s of the cluster: %s: %s; name one that can by --agent-image",
-			cluster.ErrImage, s.Image, p.Spec.NodeName, w.Reason, oneLine(w.Message))
+			cluster.ErrImage, s.Image, p.Spec.NodeName, w.Reason, api.OneLine(w.Message))
 	}
-	return fmt.Errorf("it does not start: %s: %s", w.Reason, oneLine(w.Message))
+	return fmt.Errorf("it does not start: %s: %s", w.Reason, api.OneLine(w.Message))
 }
 
 // state is what is known of a pod, in words.
@@ -98,60 +91,23 @@ func state(p *corev1.Pod) string {
 	}
 	for _, part := range []string{p.Status.Reason, p.Status.Message} {
 		if part != "" {
-			text += ", " + oneLine(part)
+			text += ", " + api.OneLine(part)
 		}
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			text += ", " + oneLine(c.Message)
+			text += ", " + api.OneLine(c.Message)
 		}
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		switch {
 		case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
-			text += fmt.Sprintf(", its container %s ended with exit code %d (%s)", s.Name, s.State.Terminated.ExitCode, oneLine(s.State.Terminated.Reason))
+			text += fmt.Sprintf(", its container %s ended with exit code %d (%s)", s.Name, s.State.Terminated.ExitCode, api.OneLine(s.State.Terminated.Reason))
 		case s.State.Waiting != nil:
-			text += fmt.Sprintf(", its container %s waits: %s", s.Name, oneLine(s.State.Waiting.Reason))
+			text += fmt.Sprintf(", its container %s waits: %s", s.Name, api.OneLine(s.State.Waiting.Reason))
 		}
 	}
 	return text
-}
-
-// maxLine bounds the runes of what somebody else's words take of a message.
-const maxLine = 600
-
-// oneLine keeps somebody else's words on one line.
-func oneLine(text string) string {
-	runes := spelling.Printable(strings.Join(strings.Fields(text), " "))
-	return string(runes[:min(len(runes), maxLine)])
-}
-
-// words keep the end of what a guest says.
-type words struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-const maxWords = 2 << 10
-
-func (w *words) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.text = append(w.text, p...)
-	if over := len(w.text) - maxWords; over > 0 {
-		w.text = slices.Delete(w.text, 0, over)
-	}
-	return len(p), nil
-}
-
-// said is empty, or says what was said.
-func (w *words) said() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if text := strings.TrimSpace(string(w.text)); text != "" {
-		return "; it says: " + oneLine(text)
-	}
-	return ""
 }
 
 // bounded keeps the first maxOutput bytes of what two streams say.

@@ -148,3 +148,26 @@ func TestLoad(t *testing.T) {
 		t.Error("nobody listens there")
 	}
 }
+
+// The printed role has each right, and is bound to the user as told.
+func TestRole(t *testing.T) {
+	role := Role("aftershock", "shop", `bob"x`, []Right{{"", "pods/attach", []string{"create", "get"}}, {"batch", "jobs", []string{"list"}}})
+	for _, want := range []string{`namespace: "shop"`, "resources: [pods/attach], verbs: [create, get]", `apiGroups: ["batch"]`, `name: "bob\"x"`} {
+		if !strings.Contains(role, want) {
+			t.Errorf("no %s in\n%s", want, role)
+		}
+	}
+}
+
+// Words of others stay on one line, show nothing to a terminal and are bounded.
+func TestSaid(t *testing.T) {
+	var s Said
+	_, _ = s.Write([]byte(strings.Repeat("x", 3*maxSaid)))
+	_, _ = s.Write([]byte("\nthe end\x1b[31m"))
+	if got := s.String(); strings.ContainsAny(got, "\n\x1b") || len(got) > 2*maxLine {
+		t.Errorf("%q", got)
+	}
+	if got := new(Said).String(); got != "" {
+		t.Errorf("%q", got)
+	}
+}
