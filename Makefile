@@ -2,10 +2,15 @@ GO      ?= go
 BINARY  := bin/aftershock
 FUZZTIME ?= 15s
 
+# One way to compile everything, so that what the binary and the tests share is compiled
+# once; the race detector alone wants another.
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath $(GOFLAGS)
+
 .PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments kubernetes tools-test servers test-targets same release man clean
 
 build: ## a static binary, because it becomes PID 1 of every node
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(BINARY) ./cmd/aftershock
+	$(GO) build -ldflags "-s -w" -o $(BINARY) ./cmd/aftershock
 
 demo: build ## the newcomer's first run
 	$(BINARY) run plans/quickstart.yaml
@@ -17,7 +22,7 @@ browser: ## the report and the site in a headless Chromium, which is installed w
 	scripts/browser
 
 race: ## every package under the race detector, but for the scripts that run the built binary
-	$(GO) tool gotestsum --format pkgname -- -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/)
+	CGO_ENABLED=1 $(GO) tool gotestsum --format pkgname -- -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/)
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these files"; exit 1; }
@@ -87,8 +92,8 @@ deployments: build ## attaches to Patroni, asynchronous and synchronous, and cut
 tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md as they stand there
 	scripts/tools-test
 
-kubernetes: build ## tests and plans on a real Kubernetes of NODES (3) machines, made here for that; where it was built once (scripts/kubernetes build, 5 to 15 minutes)
-	NODES=$(NODES) scripts/kubernetes-tests
+kubernetes: build ## tests and plans on a real Kubernetes of NODES (3) machines, made here for that; where it was built once (scripts/kubernetes build, 5 to 15 minutes). SAMPLE=1 has one plan of the three targets, by the commit
+	NODES=$(NODES) SAMPLE=$(SAMPLE) scripts/kubernetes-tests
 
 servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers
