@@ -89,7 +89,7 @@ deployment: ## brings up a deployment of plans/deployments: NAME=patroni, VARIAN
 deployments: build ## attaches to Patroni, asynchronous and synchronous, and cuts its primary off: losses, and none; ALL=1 is every plan of every deployment
 	scripts/deployments $(if $(ALL),all)
 
-tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md as they stand there
+tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md and README.md as they stand there
 	scripts/tools-test
 
 kubernetes: build ## tests and plans on a real Kubernetes of NODES (3) machines, made here for that; where it was built once (scripts/kubernetes build, 5 to 15 minutes). SAMPLE=1 has one plan of the three targets, by the commit
