@@ -83,6 +83,52 @@ func BenchmarkPass(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/operation")
 }
 
+// BenchmarkJoin measures making one history of those of so many drivers, in ns per
+// operation, and the bytes of it on disk.
+func BenchmarkJoin(b *testing.B) {
+	const n = 2_000_000
+	for _, drivers := range []int{3, 100} {
+		b.Run(fmt.Sprintf("drivers=%d", drivers), func(b *testing.B) {
+			s := newSimulation(20_000)
+			ops := make([][]Op, drivers)
+			for i, op := range s.ops(n) {
+				ops[i%drivers] = append(ops[i%drivers], op)
+			}
+			dir := b.TempDir()
+			var parts []Source
+			for i := range ops {
+				path := filepath.Join(dir, fmt.Sprint(i))
+				file, err := os.Create(path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				writeInBatches(b, file, s.meta(), ops[i], 5000)
+				if err := file.Close(); err != nil {
+					b.Fatal(err)
+				}
+				parts = append(parts, Source{Path: path, Map: func(op *Op) { op.Start++ }})
+			}
+			ops = nil
+			path := filepath.Join(dir, FileName)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Join(path, s.meta(), parts, true); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				info, err := os.Stat(path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(info.Size())/n, "bytes/operation")
+				os.Remove(path)
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/operation")
+		})
+	}
+}
+
 // benchFile is the path of a history of n operations.
 func benchFile(b *testing.B, n int) string {
 	s := newSimulation(20_000)

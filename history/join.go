@@ -1,6 +1,7 @@
 package history
 
 import (
+	"container/heap"
 	"errors"
 	"fmt"
 	"iter"
@@ -36,7 +37,7 @@ func Join(path string, meta Meta, parts []Source, whole bool) (lengths []int, er
 	j := joiner{out: out}
 	defer j.stop()
 	for _, part := range parts {
-		if err := j.open(part); err != nil {
+		if err := j.add(part); err != nil {
 			return nil, err
 		}
 	}
@@ -49,7 +50,8 @@ func Join(path string, meta Meta, parts []Source, whole bool) (lengths []int, er
 	return j.lengths, errors.Join(err, syncFile(file))
 }
 
-// joiner merges parts. They are few: the least of their next operations is looked for.
+// joiner merges parts, of which those that are not at their end lie in a heap by their
+// next operations.
 type joiner struct {
 	out     *encoder
 	logs    []*Log
@@ -57,48 +59,61 @@ type joiner struct {
 	next    []func() (*Op, bool)
 	stops   []func()
 	heads   []Op
-	have    []bool
+	open    []int // the heap: parts by number
 	lengths []int
 	pending []Op
 	weight  int
 }
 
-func (j *joiner) open(part Source) error {
+func (j *joiner) add(part Source) error {
 	s := &stored{path: part.Path, room: heldBack, most: maxEarly}
 	log := &Log{stored: s}
 	if err := s.survey(log); err != nil {
 		return fmt.Errorf("join histories: %w", err)
 	}
 	next, stop := iter.Pull(log.All())
+	i := len(j.logs)
 	j.logs, j.next, j.stops, j.maps = append(j.logs, log), append(j.next, next), append(j.stops, stop), append(j.maps, part.Map)
-	j.heads, j.have, j.lengths = append(j.heads, Op{}), append(j.have, false), append(j.lengths, 0)
-	j.advance(len(j.logs) - 1)
+	j.heads, j.lengths = append(j.heads, Op{}), append(j.lengths, 0)
+	if j.advance(i) {
+		heap.Push(j, i)
+	}
 	return nil
 }
 
-func (j *joiner) advance(i int) {
+// advance takes the part's next operation, if there is one.
+func (j *joiner) advance(i int) bool {
 	op, ok := j.next[i]()
-	if j.have[i] = ok; !ok {
-		return
+	if !ok {
+		return false
 	}
 	j.heads[i] = *op
 	if j.maps[i] != nil {
 		j.maps[i](&j.heads[i])
 	}
 	j.lengths[i]++
+	return true
+}
+
+func (j *joiner) Len() int      { return len(j.open) }
+func (j *joiner) Swap(a, b int) { j.open[a], j.open[b] = j.open[b], j.open[a] }
+func (j *joiner) Push(part any) { j.open = append(j.open, part.(int)) }
+
+// Less has operations that began at once in the order of their parts.
+func (j *joiner) Less(a, b int) bool {
+	order := Less(&j.heads[j.open[a]], &j.heads[j.open[b]])
+	return order < 0 || order == 0 && j.open[a] < j.open[b]
+}
+
+func (j *joiner) Pop() any {
+	last := j.open[len(j.open)-1]
+	j.open = j.open[:len(j.open)-1]
+	return last
 }
 
 func (j *joiner) run() error {
-	for {
-		least := -1
-		for i := range j.heads {
-			if j.have[i] && (least < 0 || Less(&j.heads[i], &j.heads[least]) < 0) {
-				least = i
-			}
-		}
-		if least < 0 {
-			break
-		}
+	for len(j.open) > 0 {
+		least := j.open[0]
 		j.pending = append(j.pending, j.heads[least])
 		j.weight += len(j.heads[least].Elements)
 		if len(j.pending) >= batchOps || j.weight >= batchElements {
@@ -106,7 +121,11 @@ func (j *joiner) run() error {
 				return err
 			}
 		}
-		j.advance(least)
+		if j.advance(least) {
+			heap.Fix(j, 0)
+		} else {
+			heap.Pop(j)
+		}
 	}
 	for _, log := range j.logs {
 		if err := log.Err(); err != nil {

@@ -4,9 +4,11 @@
 // Whoever measures asks the other clock again and again and stamps the question and the
 // answer (Cristian, "Probabilistic clock synchronization", 1989): the other clock was
 // read some time between the two. What the offset was between two such looks is not
-// seen. It is taken to lie between what it was at both, give or take Drift: so a clock
-// may run as fast or slow as it likes, and may step, once between two looks that are
-// kept. No offset is carried from one look to the next, as a step would make it wrong.
+// seen. It is taken to lie between what it was at both, and what it became if either
+// clock went on as around the one look until it met what it was around the other, give or
+// take Drift. So a clock may run as fast or slow as it likes, and may step or change its
+// rate, or both at once, as when a wrong one is set right, if some looks that are kept lie
+// between two such changes. No offset is carried on, as a step would make it wrong.
 package clocks
 
 import (
@@ -18,6 +20,10 @@ import (
 // Drift bounds how far two clocks run apart between two looks beyond what both show: the
 // kernel steers a clock's rate by at most 500 parts in a million.
 const Drift = 500e-6
+
+// rounding is what whole nanoseconds take from bounds: of a reading of the other clock, of
+// those of the looks, and of the line between them.
+const rounding = 3
 
 // window is the time in which one look counts, the narrowest, unless others contradict it.
 const window = int64(250e6)
@@ -85,16 +91,40 @@ func Of(looks []Look) (*Line, bool) {
 		width := Width{From: look.Clock + offsets[i]}
 		within, least, most := look.bounds(), offsets[i], offsets[i]
 		if i+1 < len(looks) {
-			within = within.hull(looks[i+1].bounds()).widen(looks[i+1].Received - look.Sent)
+			gap := looks[i+1].Received - look.Sent
+			within = within.hull(gained(looks, i, -1, gap)).hull(looks[i+1].bounds()).hull(gained(looks, i+1, 1, -gap)).widen(gap)
 			least, most = min(least, offsets[i+1]), max(most, offsets[i+1])
 		} else {
-			within = within.widen(window)
+			within = within.hull(gained(looks, i, -1, window)).widen(window)
 		}
-		width.Early, width.Late = max(most-within.least, 0), max(within.most-least, 0)
+		width.Early, width.Late = max(most-within.least, 0)+rounding, max(within.most-least, 0)+rounding
 		l.widths = append(l.widths, width)
 	}
 	l.widths[0].From = math.MinInt64
 	return l, true
+}
+
+// around is from how many looks on one side the rate of the other clock is taken: the one
+// that bounds it the closest.
+const around = 3
+
+// gained are the bounds of the offset some time after look i, or before it if the time is
+// negative, if it changes as it did at the looks before i, or with a step of 1 at those
+// after it. Where no one rate fits those, the change is there, and none is here.
+func gained(looks []Look, i, step int, time int64) interval {
+	own := looks[i].bounds()
+	least, most := math.Inf(-1), math.Inf(1) // of what the offset gains in a nanosecond
+	for k := i + step; k >= 0 && k < len(looks) && max(k-i, i-k) <= around; k += step {
+		first, last := looks[min(i, k)], looks[max(i, k)]
+		a, b, length := first.bounds(), last.bounds(), float64(max(last.Sent-first.Received, 1))
+		least = max(least, float64(b.least-a.most)/length)
+		most = min(most, float64(b.most-a.least)/length)
+	}
+	if math.IsInf(least, 0) || least-most > 2*Drift {
+		return own
+	}
+	x, y := least*float64(time), most*float64(time)
+	return interval{own.least + int64(math.Floor(min(x, y))), own.most + int64(math.Ceil(max(x, y)))}
 }
 
 // offsetsOf chooses an offset for each look, within its bounds, and the same for as many

@@ -73,7 +73,7 @@ func TestLineIsWithinItsWidths(t *testing.T) {
 			said := line.Run(w.read(at))
 			i, _ := slices.BinarySearchFunc(widths, said, func(w Width, at int64) int { return compare(w.From, at+1) })
 			by := widths[max(i-1, 0)]
-			if at < said-by.Early-1 || at > said+by.Late+1 {
+			if at < said-by.Early || at > said+by.Late {
 				t.Fatalf("at %d the line says %d, and the width is %+v", at, said, by)
 			}
 		}
@@ -112,10 +112,10 @@ func TestASteadyClockHasOneOffset(t *testing.T) {
 	if at := line.Run(7000*ms + 5000*ms); at < 4999*ms || at > 5001*ms {
 		t.Errorf("5 s are %d", at)
 	}
-	if w := worst(line); w < 100_000 || w > 400_000 {
+	if w := worst(line); w < 100_000 || w > 500_000 {
 		t.Errorf("the width is %d ns", w)
 	}
-	if n := len(line.Widths()); n > 3 {
+	if n := len(line.Widths()); n > 6 {
 		t.Errorf("%d widths of a steady clock", n)
 	}
 	if len(line.Uneven(0.01)) != 0 {
