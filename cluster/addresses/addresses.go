@@ -103,7 +103,7 @@ func (d *deployment) Close(context.Context) error {
 func (d *deployment) Can(_ context.Context, kind cluster.ActionKind) error { return cannot(kind) }
 
 func cannot(kind cluster.ActionKind) error {
-	return fmt.Errorf("%s: %w: nobody of ours is beside servers that are known by their addresses alone: name them by compose, containers or ssh", kind, cluster.ErrCannot)
+	return fmt.Errorf("%s: %w: nobody of ours is beside servers that are known by their addresses alone: name them by compose, containers, kubernetes or ssh", kind, cluster.ErrCannot)
 }
 
 // remote is the Control of a node that there is none of.

@@ -171,6 +171,11 @@ func (v *Visit) lookAtFaults(ctx context.Context) []Fault {
 	for _, info := range faults.Kinds() {
 		kind, _ := faults.Lookup(info.Name)
 		f := Fault{Kind: info.Name}
+		if kind.Members != "" {
+			f.Why = "who is a member here is told to the deployment's own tools: have a command of theirs as exec"
+			list = append(list, f)
+			continue
+		}
 		for _, action := range kind.On(true).Actions() {
 			if err := v.Can(ctx, action); err != nil {
 				f.Why = err.Error()

@@ -63,6 +63,11 @@ func (p *Plan) checkReach() []*Error {
 				}
 				continue
 			}
+			if kind.Members != "" {
+				found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s changes members, and who is one of a deployment that somebody else runs is told to its own tools", s.Kind),
+					"have a command of theirs as exec, or leave the fault out"))
+				continue
+			}
 			if !kind.Anywhere && len(p.Target.Attach.Nodes) > 0 {
 				found = append(found, p.wrong(fmt.Sprintf("faults.%d", i), fmt.Sprintf("%s needs a guest beside the server, and these nodes are known by their addresses alone", s.Kind),
 					"name them by compose, containers, kubernetes or ssh, or leave the fault out"))
