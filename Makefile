@@ -21,8 +21,8 @@ test: build ## everything that can run on this machine, both hosts included
 browser: ## the report and the site in a headless Chromium, which is installed where it may be: three sizes, light, dark, printed
 	scripts/browser
 
-race: ## every package under the race detector, but for the scripts that run the built binary
-	CGO_ENABLED=1 $(GO) tool gotestsum --format pkgname -- -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/)
+race: ## every package under the race detector, with fewer random histories, but for the scripts that run the built binary
+	CGO_ENABLED=1 $(GO) tool gotestsum --format pkgname -- -race -short -timeout 20m $$($(GO) list ./... | grep -v /cmd/)
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these files"; exit 1; }

@@ -240,9 +240,13 @@ func TestCutAnywhere(t *testing.T) {
 func TestDamageAnywhere(t *testing.T) {
 	meta, ops := sample()
 	whole := encoded(t, meta, ops, 15)
-	found := 0
+	found, tried := 0, 0
 	for i := range whole {
+		if testing.Short() && i%7 != 0 {
+			continue
+		}
 		for _, mask := range []byte{1 << (i % 8), 0xFF} {
+			tried++
 			damaged := slices.Clone(whole)
 			damaged[i] ^= mask
 			log, err := readBytes(damaged)
@@ -257,8 +261,8 @@ func TestDamageAnywhere(t *testing.T) {
 			}
 		}
 	}
-	if found < len(whole) {
-		t.Errorf("only %d of %d damages found", found, 2*len(whole))
+	if found < tried/2 {
+		t.Errorf("only %d of %d damages found", found, tried)
 	}
 }
 
