@@ -44,7 +44,7 @@ func diskKeys() []schema.Key[Spec] {
 		{Field: schema.Field{Name: "on", Type: schema.Word, Words: diskCalls(), Default: "any",
 			Meaning: "the calls that are touched; writes are also what makes and removes files"},
 			At: func(s *Spec) any { return &s.Sick.On }},
-		{Field: schema.Field{Name: "path", Type: schema.Text, Absent: "every file", Example: `"pg_wal/*"`,
+		{Field: schema.Field{Name: "path", Type: schema.Text, Absent: "every file", Example: `"**/pg_wal/*"`,
 			Meaning: "the files, by a pattern below the data directory: * is a part of a name, ** any number of folders"},
 			At: func(s *Spec) any { return &s.Sick.Path }},
 		{Field: schema.Field{Name: "error", Type: schema.Word, Words: []string{"EIO", "ENOSPC", "EROFS"}, Absent: "no call fails", Example: "EIO",

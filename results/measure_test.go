@@ -17,8 +17,8 @@ import (
 
 func TestFaultsOfEvents(t *testing.T) {
 	log := &history.Log{Events: []history.Event{
-		{At: 10, Planned: 8, Kind: history.EventFault, Fault: "f1", Name: "kill", Nodes: []string{"n1"}},
-		{At: 12, Planned: 8, Kind: history.EventFault, Fault: "f1", Name: "kill", Nodes: []string{"n2"}},
+		{At: 10, Planned: 8, Kind: history.EventFault, Fault: "f1", Name: "kill", Nodes: []string{"n1"}, Counts: map[string]uint64{"pages lost": 5}},
+		{At: 12, Planned: 8, Kind: history.EventFault, Fault: "f1", Name: "kill", Nodes: []string{"n2"}, Counts: map[string]uint64{"pages lost": 2}},
 		{At: 20, Planned: 20, Kind: history.EventFault, Fault: "f2", Failed: true, Detail: "no such node"},
 		{At: 30, Kind: history.EventHeal, Fault: "f1", Nodes: []string{"n1"}, Dropped: 3},
 		{At: 31, Kind: history.EventHeal, Fault: "f1", Nodes: []string{"n2"}, Dropped: 4},
@@ -33,6 +33,9 @@ func TestFaultsOfEvents(t *testing.T) {
 	f1, f2, f3 := faults[0], faults[1], faults[2]
 	if f1.At != 10 || f1.End != 31 || f1.Precision != 4 || f1.Dropped != 7 || !f1.Healed || !f1.Executed || !slices.Equal(f1.Victims, []string{"n1", "n2"}) {
 		t.Errorf("f1 is %+v", f1)
+	}
+	if f1.Counts["pages lost"] != 7 {
+		t.Errorf("f1 counts %v", f1.Counts)
 	}
 	if f2.Executed || f2.Error != "no such node" {
 		t.Errorf("f2 is %+v", f2)

@@ -133,7 +133,6 @@ func (f *Fault) add(e *history.Event) {
 		}
 		return
 	}
-	f.Counts = faults.AddCounts(f.Counts, e.Counts)
 	if !f.Executed {
 		f.Executed, f.At, f.What = true, e.At, e.Detail
 	}

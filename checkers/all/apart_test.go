@@ -209,6 +209,9 @@ func TestDifferentialGoodClocks(t *testing.T) {
 			if lost > 0 && staleSet(name) || timedFact(o, name) || strings.Contains(name, "flip") || name == "set.never_seen" {
 				continue
 			}
+			if name == "append.anomalies" {
+				v.N, now.N = min(v.N, 1), min(now.N, 1)
+			}
 			if v.Known && v.N != now.N {
 				return fmt.Sprintf("%s is %v, and %v is said\ntrue times\n%ssaid\n%s%+v", name, v, now, showOps(truth), showOps(log), log.Meta.Drivers)
 			}

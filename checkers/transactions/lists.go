@@ -179,7 +179,10 @@ func (l *lists) readList(t int32, k *local, found []int64) {
 		l.reads = append(l.reads, listRead{txn: t, key: k.key, n: int32(len(found))})
 	}
 	k.based, k.base, k.appended, k.longest = true, found, k.appended[:0], max(k.longest, int32(len(found)))
-	if key := &l.keys[k.key]; key.longest == kit.None || len(found) > len(key.version) {
+	// Of two of one length it is the lesser, so that who came first, which may not be known,
+	// does not decide what the rest is held to.
+	key := &l.keys[k.key]
+	if key.longest == kit.None || len(found) > len(key.version) || len(found) == len(key.version) && slices.Compare(found, key.version) < 0 {
 		key.version, key.longest = found, t
 	}
 }

@@ -110,13 +110,17 @@ const around = 3
 
 // gained are the bounds of the offset some time after look i, or before it if the time is
 // negative, if it changes as it did at the looks before i, or with a step of 1 at those
-// after it. Where no one rate fits those, the change is there, and none is here.
+// after it. Where no one rate fits those, the change is there, and none is here; what is
+// seen over less than half of that time tells no rate.
 func gained(looks []Look, i, step int, time int64) interval {
 	own := looks[i].bounds()
 	least, most := math.Inf(-1), math.Inf(1) // of what the offset gains in a nanosecond
 	for k := i + step; k >= 0 && k < len(looks) && max(k-i, i-k) <= around; k += step {
 		first, last := looks[min(i, k)], looks[max(i, k)]
-		a, b, length := first.bounds(), last.bounds(), float64(max(last.Sent-first.Received, 1))
+		a, b, length := first.bounds(), last.bounds(), float64(last.Sent-first.Received)
+		if length < math.Abs(float64(time))/2 {
+			continue
+		}
 		least = max(least, float64(b.least-a.most)/length)
 		most = min(most, float64(b.most-a.least)/length)
 	}
