@@ -21,7 +21,7 @@ test: build ## everything that can run on this machine, both hosts included
 browser: ## the report and the site in a headless Chromium, which is installed where it may be: three sizes, light, dark, printed
 	scripts/browser
 
-race: ## every package under the race detector, with fewer random histories, but for the scripts that run the built binary
+race: ## every package under the race detector, without what compares one goroutine with definitions, but for the scripts that run the built binary
 	CGO_ENABLED=1 $(GO) tool gotestsum --format pkgname -- -race -short -timeout 20m $$($(GO) list ./... | grep -v /cmd/)
 
 lint:

@@ -207,6 +207,7 @@ func eachWorld(t *testing.T, n int, judge func(o *object, r *rand.Rand) string) 
 }
 
 func eachOf(t *testing.T, objects []object, n int, judge func(o *object, r *rand.Rand) string) {
+	checktest.Alone(t)
 	n = checktest.Histories(t, n)
 	seed := checktest.RandomSeed(t)
 	began := time.Now()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -86,6 +87,7 @@ func mixedLog(r *rand.Rand, seed int) *history.Log {
 // TestPassEqualsRun compares, with room for what is unclear, every fact and
 // finding of a pass over a file with those of the log in memory.
 func TestPassEqualsRun(t *testing.T) {
+	checktest.Alone(t)
 	broken, clean := 0, 0
 	for seed := range 300 {
 		r := rand.New(rand.NewPCG(uint64(seed), 41))
@@ -140,6 +142,7 @@ func factOf(t *testing.T, values []checkers.Value, name string) checkers.Value {
 // TestPassIsNeverWrong gives the pass too little memory: what it says all the
 // same is true.
 func TestPassIsNeverWrong(t *testing.T) {
+	checktest.Alone(t)
 	unknown, weaker := 0, 0
 	for seed := range 300 {
 		r := rand.New(rand.NewPCG(uint64(seed), 42))

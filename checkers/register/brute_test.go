@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/checkers/register/reign"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -246,6 +247,7 @@ func (s slow) sessions() string {
 }
 
 func TestRegistersAgreeWithDefinitions(t *testing.T) {
+	checktest.Alone(t)
 	shapes := []shape{
 		{Ops: 6, Length: 12, Longest: 6, Finals: true, Sessions: true},
 		{Ops: 10, Length: 30, Longest: 8, Finals: true, Cas: true},

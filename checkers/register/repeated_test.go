@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -33,6 +34,7 @@ func deletions(r *rand.Rand, n, processes int) []history.Op {
 // TestEpochsAgreeWithPorcupine puts histories of values that are written again
 // and again to the method of epochs and to the general search.
 func TestEpochsAgreeWithPorcupine(t *testing.T) {
+	checktest.Alone(t)
 	good, bad, guessed := 0, 0, 0
 	const rounds = 20_000
 	for seed := range rounds {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/checkers/register/reign"
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -72,6 +73,7 @@ func (s slow) sawBefore(v int64, op *history.Op) bool {
 }
 
 func TestShownAgreesWithDefinitions(t *testing.T) {
+	checktest.Alone(t)
 	shapes := []shape{
 		{Ops: 20, Length: 30, Longest: 4, Sessions: true},
 		{Ops: 30, Length: 30, Longest: 4, Sessions: true, Cas: true},

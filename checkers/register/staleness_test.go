@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -67,6 +68,7 @@ func (s slow) staleFacts(log *history.Log, begin, end int64) map[string]string {
 // TestStalenessAgreesWithDefinitions compares every fact of staleness with its
 // definition, on random histories around one fault.
 func TestStalenessAgreesWithDefinitions(t *testing.T) {
+	checktest.Alone(t)
 	shapes := []shape{
 		{Ops: 16, Length: 40, Longest: 6},
 		{Ops: 30, Length: 60, Longest: 8, Finals: true, Cas: true},

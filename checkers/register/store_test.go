@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/checkers/register/reign"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -58,6 +59,7 @@ func (s *store) fates(keys int) fates {
 // in a simulated store. AFTERSHOCK_STORES is how many are simulated, from
 // AFTERSHOCK_SEED on.
 func TestStore(t *testing.T) {
+	checktest.Alone(t)
 	stores, seed := uint64(3000), uint64(1)
 	if n, err := strconv.ParseUint(os.Getenv("AFTERSHOCK_STORES"), 10, 64); err == nil {
 		stores = n

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/checkers/kit"
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -103,10 +104,9 @@ func raggedSet(r *rand.Rand) *history.Log {
 // TestSetsAgreeSightingBySighting compares with the obvious way on thousands
 // of histories, long enough for every way of comparing two answers.
 func TestSetsAgreeSightingBySighting(t *testing.T) {
-	seen, worlds := map[string]int{}, 1500
-	if testing.Short() {
-		worlds = 300
-	}
+	checktest.Alone(t)
+	const worlds = 1500
+	seen := map[string]int{}
 	for seed := range worlds {
 		log := raggedSet(rand.New(rand.NewPCG(uint64(seed), 55)))
 		g := kit.Groups(log, history.ObjectSet)[0]

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"go.uber.org/goleak"
 
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -130,6 +131,7 @@ func TestOnlyWanted(t *testing.T) {
 // TestMemoryIsBounded writes histories on disk of some and of many row groups:
 // as much is in use meanwhile.
 func TestMemoryIsBounded(t *testing.T) {
+	checktest.Alone(t)
 	few, many := inUse(t, 5*groupOps), inUse(t, 15*groupOps)
 	if few == 0 || many > few*5/4 {
 		t.Errorf("%d MiB in use for 5 row groups, %d MiB for 15", few>>20, many>>20)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/history/foreign"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/claims"
@@ -140,6 +141,7 @@ func measure(t *testing.T, text, model string) map[string]checkers.Value {
 // steps back, none. Every fact of order stays what it is; a duration is unknown
 // where the times contradict the lines, and else right.
 func TestTimesOnlyMeasure(t *testing.T) {
+	checktest.Alone(t)
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
 	contradictions, durations, violations := 0, 0, 0

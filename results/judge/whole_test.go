@@ -13,6 +13,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results"
@@ -58,6 +59,7 @@ func damaged(contents []byte, lines bool, random *rand.Rand, tries int) map[stri
 // TestDamagedRunsAreNotBetter: whatever is missing of a run, or changed in it, no
 // verdict gets better by it: what was unknown or violated never holds.
 func TestDamagedRunsAreNotBetter(t *testing.T) {
+	checktest.Alone(t)
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 1))
 	for name, want := range map[string]results.Answer{"holds": results.Holds, "violated": results.Violated, "unknown": results.Unproven} {

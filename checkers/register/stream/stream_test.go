@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/checkers/checktest"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -57,6 +58,7 @@ func TestStreamEqualsBatch(t *testing.T) {
 
 // TestStreamEqualsBatchWrittenAgain compares them where values are written again.
 func TestStreamEqualsBatchWrittenAgain(t *testing.T) {
+	checktest.Alone(t)
 	streamEqualsBatch(t, 20000, 500, 500, func(seed int, r *rand.Rand) []history.Op {
 		ops := randomOps(r, shape{Ops: 8, Length: 30, Longest: 12, Cas: seed%2 == 0, Twice: true, Sessions: true})
 		if seed%3 == 0 {
@@ -73,6 +75,7 @@ func TestStreamEqualsBatchWrittenAgain(t *testing.T) {
 // TestStreamEqualsBatchAtRest compares them where values are written again and
 // again, and the register is at rest in between.
 func TestStreamEqualsBatchAtRest(t *testing.T) {
+	checktest.Alone(t)
 	streamEqualsBatch(t, 1000, 300, 75, func(seed int, r *rand.Rand) []history.Op {
 		ops := restful(r, 2+r.IntN(40))
 		for range seed % 3 {

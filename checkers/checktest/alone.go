@@ -1,0 +1,13 @@
+package checktest
+
+import "testing"
+
+// Alone skips, in short mode, a test that compares what one goroutine does with a slower
+// definition of it on many histories: the race detector, for which that mode is, has
+// nothing to see there, and takes ten times as long.
+func Alone(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one goroutine, many histories: without -short")
+	}
+}
