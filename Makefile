@@ -29,8 +29,8 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-fuzz: ## each fuzz target for FUZZTIME
-	scripts/fuzz $(FUZZTIME)
+fuzz: ## each fuzz target for FUZZTIME; SAMPLE=1 is every second one, by the commit
+	SAMPLE=$(SAMPLE) scripts/fuzz $(FUZZTIME)
 
 differential: ## checkers against porcupine, brute force, simulated worlds and themselves with less evidence, on HISTORIES random histories each; SEED=random takes new ones, SEED=N those of a failure
 	AFTERSHOCK_SEED=$(or $(SEED),random) AFTERSHOCK_HISTORIES=$(or $(HISTORIES),200000) $(GO) test -count=1 -v -timeout 2h -run TestDifferential \
