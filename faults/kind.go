@@ -77,6 +77,8 @@ type Kind struct {
 	// There makes of it what it is on deployments that somebody else runs, where that
 	// is another thing; nil: it is the same.
 	There func(Kind) Kind
+	// Starts: that a server runs again which had ended by itself is an effect.
+	Starts bool
 	// Process: it can hit one process of an attached node.
 	Process bool
 	// Does are the kinds of actions by which Steps put it into effect and undo it.

@@ -154,7 +154,8 @@ func faultGate(p PlannedFault, happened []Fault) Gate {
 // answered while the fault was in force. One that found no node to go to
 // attempted nothing, and one whose answer never came, as in histories of other
 // tools, answers nothing, unless the agents have counted what they did: a reset
-// leaves what was under way without an answer.
+// leaves what was under way without an answer. That a server runs again which had
+// ended by itself is shown by what is answered afterwards.
 func touches(op *history.Op, f *Fault) bool {
 	within := func(at int64) bool { return f.At <= at && at <= f.End }
 	switch {
@@ -162,6 +163,8 @@ func touches(op *history.Op, f *Fault) bool {
 		return false
 	case within(op.End) || within(op.Start):
 		return true
+	case f.Counts[faults.CountStarted] > 0 && op.Start > f.End:
+		return op.Outcome == history.OK
 	}
 	return op.Start <= f.At && f.At <= op.End && (op.Outcome != history.Unknown || len(f.Counts) > 0)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	allcheckers "github.com/aftershock-chaos/aftershock/checkers/all"
+	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -130,7 +131,7 @@ func (t *tally) touch(op *history.Op) {
 		f := t.unmet[i]
 		f.met = f.met || touches(op, f)
 		f.answered = f.answered || op.Outcome != history.Unknown && op.Error != history.ErrNoTarget && f.At <= op.End && op.End <= f.End
-		if f.met && f.answered || op.Start > f.End {
+		if f.met && f.answered || op.Start > f.End && (f.met || f.Counts[faults.CountStarted] == 0) {
 			t.unmet = slices.Delete(t.unmet, i, i+1)
 			i--
 		}

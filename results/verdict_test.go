@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
+	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/results/resultstest"
 )
@@ -128,6 +129,24 @@ func TestTouches(t *testing.T) {
 	cut := &history.Op{Start: 50, End: 300, Outcome: history.Unknown}
 	if !touches(cut, &Fault{At: 100, End: 200, Counts: map[string]uint64{"connections reset": 1}}) {
 		t.Error("an operation whose connection was reset tells nothing of it")
+	}
+}
+
+// TestStartedServerIsShownAfterwards: who starts a server that had ended by itself shows it
+// by what is answered then.
+func TestStartedServerIsShownAfterwards(t *testing.T) {
+	for started, want := range map[uint64]bool{0: false, 1: true} {
+		log := &history.Log{Meta: history.Meta{Workloads: []history.WorkloadMeta{{Type: "set"}}}, Events: []history.Event{
+			{At: 10, Kind: history.EventFault, Fault: "f1", Name: "restart", Nodes: []string{"n1"}, Counts: map[string]uint64{faults.CountStarted: started}},
+			{At: 20, Kind: history.EventHeal, Fault: "f1", Nodes: []string{"n1"}},
+		}}
+		for i, op := range []history.Op{{Outcome: history.Fail, Error: history.ErrNoTarget, Start: 15}, {Outcome: history.Fail, Error: history.ErrNoTarget, Start: 25}, {Outcome: history.OK, Start: 30}} {
+			op.Kind, op.Intended, op.End, op.Value = history.Add, op.Start, op.Start+1, int64(i)
+			log.Ops = append(log.Ops, op)
+		}
+		if got := MeasureFound(log, checkers.Result{}).Faults[0].met; got != want {
+			t.Errorf("with %d servers started it is seen: %v", started, got)
+		}
 	}
 }
 

@@ -74,7 +74,27 @@ var (
 // once, with ErrRefused.
 func (a *Authority) Dial(ctx context.Context, addr netip.AddrPort, node string, lease time.Duration) (*Client, error) {
 	dialer := &net.Dialer{Timeout: dialAttempt}
-	return a.DialBy(ctx, func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr.String()) }, addr.String(), node, lease)
+	dial := func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr.String()) }
+	return a.DialBy(ctx, awake(dial, dialAttempt), addr.String(), node, lease)
+}
+
+// asleep is by how much an attempt lasts longer than it may if this process did not run
+// meanwhile.
+const asleep = 100 * time.Millisecond
+
+// awake makes attempts to connect again that ran out of time while this process did not
+// run: it was stopped, or starved, and the agent may have been there all the time.
+func awake(dial func(context.Context) (net.Conn, error), longest time.Duration) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		for {
+			began := time.Now()
+			conn, err := dial(ctx)
+			var timeout net.Error
+			if err == nil || ctx.Err() != nil || !errors.As(err, &timeout) || !timeout.Timeout() || time.Since(began) < longest+asleep {
+				return conn, err
+			}
+		}
+	}
 }
 
 // DialBy is Dial over the connections that dial makes, to an agent that errors say is

@@ -46,10 +46,6 @@ func capabilities(needs cluster.Needs) []string {
 	return all
 }
 
-// agentScore is the weight of the agent, and of the volume that it serves, in the kernel's
-// choice of whom to kill for want of memory, where a plan has that done: they come last.
-const agentScore = -900
-
 // hostConfig attaches the container to the run's network alone, with the
 // capabilities that its faults need, and holds it to its limits.
 func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) func(*container.HostConfig) {
@@ -57,9 +53,6 @@ func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) 
 	return func(h *container.HostConfig) {
 		h.PidsLimit = &processes
 		h.Memory, h.MemorySwap = limits.Memory, limits.Memory // no swap beside it
-		if needs.Memory {
-			h.OomScoreAdj = agentScore
-		}
 		noInit := false
 		h.Init = &noInit
 		h.AutoRemove = true // a container that ends is of no use to anybody

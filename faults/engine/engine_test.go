@@ -166,7 +166,7 @@ func TestFaultsThatDoNotTakeEffect(t *testing.T) {
 				f.mu.Unlock()
 			}
 		}()
-		b.run(t, fault("f1", "kill", "all", s, s), fault("f2", "pause", "n1", 3*s, s/2), crashed, fault("f4", "pause", "primary", 4500*time.Millisecond, s), fault("f5", "kill", "n2", 8*s, s))
+		b.run(t, fault("f1", "kill", "all", s, s), fault("f2", "pause", "n1", 3*s, s/2), crashed, fault("f4", "pause", "primary", 4500*time.Millisecond, s), fault("f5", "kill", "n2", 8*s, s), fault("f6", "restart", "n2", 7*s, 0))
 		for id, want := range map[string]string{"f1": "kill n2: out of order", "f3": "nothing ran on n1", "f4": "no node says that it is the primary"} {
 			if e := b.find(t, history.EventFault, id); !e.Failed || !strings.Contains(e.Detail, want) {
 				t.Errorf("%s: %+v, want %q", id, e, want)
@@ -174,6 +174,12 @@ func TestFaultsThatDoNotTakeEffect(t *testing.T) {
 		}
 		if e := b.find(t, history.EventFault, "f2"); e.Failed {
 			t.Errorf("the run did not go on: %+v", e)
+		}
+		if e := b.find(t, history.EventFault, "f6"); e.Failed || !strings.Contains(e.Detail, "n2 had ended by itself, and is started") {
+			t.Errorf("a server that crashed is not started: %+v", e)
+		}
+		if e := b.find(t, history.EventFault, "f5"); e.Failed {
+			t.Errorf("what was started did not run: %+v", e)
 		}
 	})
 }

@@ -52,7 +52,12 @@ func (e *Engine) hold(ctx context.Context, f *activeFault, i int, at int64) outc
 	already := p.down && enter.Kind != cluster.Wipe
 	p.down, p.paused = true, false
 	p.wiped = p.wiped || enter.Kind == cluster.Wipe
-	return explainUnchanged(e.do(ctx, i, enter), already, name+" was down already", "nothing ran on "+name)
+	o := explainUnchanged(e.do(ctx, i, enter), already, name+" was down already", "nothing ran on "+name)
+	if o.unchanged && f.kind.Starts {
+		o.unchanged, o.note = false, name+" had ended by itself, and is started"
+		o.counts = map[string]uint64{faults.CountStarted: 1}
+	}
+	return o
 }
 
 // explainUnchanged notes why an action changed nothing, if so. With another

@@ -56,6 +56,7 @@ func (p *Press) exhaust(by string) (cluster.Effect, error) {
 	if err := p.awaitKill(before, ended); err != nil {
 		return cluster.Effect{}, err
 	}
+	killed := time.Now()
 	stop()
 	select {
 	case <-ended:
@@ -63,7 +64,7 @@ func (p *Press) exhaust(by string) (cluster.Effect, error) {
 		return cluster.Effect{}, errors.New("the kernel killed a process for want of memory, and the server lives: have the limit (target.memory) leave it more room")
 	}
 	n := max(1, p.processes.MemoryKills()-before)
-	return cluster.Effect{At: time.Now(), Changed: true, Counts: map[string]uint64{Killed: uint64(n)}}, nil
+	return cluster.Effect{At: killed, Changed: true, Counts: map[string]uint64{Killed: uint64(n)}}, nil
 }
 
 // score gives a process its place in the order.
