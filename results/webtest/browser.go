@@ -37,11 +37,32 @@ func chromium(t testing.TB) string {
 	return ""
 }
 
+// profile is a folder for the browser, which goes with the test. Processes of the browser
+// may write into it a moment longer than that lives, so that it is removed again until
+// it is gone.
+func profile(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "aftershock-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			if err = os.RemoveAll(dir); err == nil || time.Now().After(end) {
+				break
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // New starts one, which ends with the test.
 func New(t testing.TB) *Browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WSURLReadTimeout(2*time.Minute), chromedp.UserDataDir(t.TempDir()))
+		chromedp.WSURLReadTimeout(2*time.Minute), chromedp.UserDataDir(profile(t)))
 	allocated, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	ctx, cancelTab := chromedp.NewContext(allocated)
