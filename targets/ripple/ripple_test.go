@@ -105,7 +105,7 @@ func within(t *testing.T) context.Context {
 
 func connect(t *testing.T, s *System, n *cluster.Node) targets.Client {
 	t.Helper()
-	c, err := s.Connect(within(t), n, targets.ClientOptions{ConnectTimeout: time.Second, OpTimeout: 2 * time.Second})
+	c, err := s.Connect(within(t), n, targets.ClientOptions{ConnectTimeout: time.Second, OpTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
