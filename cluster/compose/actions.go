@@ -10,6 +10,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 func (n *node) Do(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
 	effect, err := n.do(ctx, a)
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w", a.Kind, n.public.Name, err)
+		err = fmt.Errorf("%s %s: %w", a.Kind, n.Public.Name, err)
 	}
 	return effect, err
 }
@@ -50,9 +51,9 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 	case cluster.Restart:
 		return n.byEngine(ctx, a, n.restart)
 	case cluster.Block:
-		return n.block(ctx, a)
+		return n.Rules.Block(ctx, a, n.byGuest)
 	case cluster.Unblock:
-		return n.unblock(ctx, a)
+		return n.Rules.Unblock(ctx, a, n.byGuest)
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if why := n.look().alone; why != "" {
 			return cluster.Effect{}, fmt.Errorf("%w: %s", cluster.ErrCannot, why)
@@ -62,7 +63,7 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 		}
 		effect, err := n.byGuest(ctx, a)
 		if err == nil {
-			n.notePause(a)
+			n.NotePause(a)
 		}
 		return effect, err
 	case cluster.Reset:
@@ -71,28 +72,14 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 	return cluster.Effect{}, fmt.Errorf("%w: %w", cluster.ErrCannot, whyNot(a.Kind))
 }
 
-// notePause keeps what is paused, so that its end by itself can be told.
-func (n *node) notePause(a cluster.Action) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	switch {
-	case a.Kind == cluster.Pause:
-		n.paused[a.Process] = true
-	case a.Process == "":
-		clear(n.paused)
-	default:
-		delete(n.paused, a.Process)
-	}
-}
-
 // byGuest has the guest do an action. On a container that does not run there is
 // nothing to do, which changes nothing; rules wait until it does. When the guest is
 // lost meanwhile the next one does it.
 func (n *node) byGuest(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
 	for {
 		h, err := n.meetGuest(ctx)
-		if errors.Is(err, errDown) {
-			return cluster.Effect{At: later(a.At), Changed: a.Kind == cluster.Block}, nil
+		if errors.Is(err, guests.ErrDown) {
+			return guests.NothingToDo(a), nil
 		}
 		if err != nil {
 			return cluster.Effect{}, err
@@ -101,7 +88,7 @@ func (n *node) byGuest(ctx context.Context, a cluster.Action) (cluster.Effect, e
 		if err == nil || ctx.Err() != nil || !h.client.Ended() || a.Kind == cluster.Crash {
 			return effect, err // a crash may have been done: it is not done twice
 		}
-		n.wait(ctx, func() bool { return n.guest != h }) //nolint:errcheck // then the next round tells
+		n.Wait(ctx, func() bool { return n.guest != h }) //nolint:errcheck // then the next round tells
 	}
 }
 
@@ -115,9 +102,9 @@ func later(at time.Time) time.Time {
 // crash has the guest end processes. With PID 1 the container ends and the guest
 // with it, perhaps before its answer.
 func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
-	n.change(func() { n.asked, n.askedFor = a.ID, true })
+	n.Change(func() { n.asked, n.askedFor = a.ID, true })
 	unask := func() (asked bool) {
-		n.change(func() { asked = n.askedFor; n.asked, n.askedFor = "", false })
+		n.Change(func() { asked = n.askedFor; n.asked, n.askedFor = "", false })
 		return asked
 	}
 	began := time.Now()
@@ -133,10 +120,10 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 	}
 	bound, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if n.wait(bound, func() bool { return n.died.After(began) }) == nil {
+	if n.Wait(bound, func() bool { return n.died.After(began) }) == nil {
 		if err != nil {
-			n.mu.Lock()
-			defer n.mu.Unlock()
+			n.Mu.Lock()
+			defer n.Mu.Unlock()
 			effect = cluster.Effect{At: n.died, Error: n.died.Sub(began), Changed: true}
 		}
 		return effect, nil
@@ -148,7 +135,7 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 	case a.Process == "":
 		return cluster.Effect{}, fmt.Errorf("the engine does not say that the container has ended, %s after the guest ended its PID 1", limit)
 	case asked:
-		n.tellExit(cluster.Exit{At: effect.At, Code: -1, Signal: "killed", Planned: true, By: a.ID})
+		n.TellExit(cluster.Exit{At: effect.At, Code: -1, Signal: "killed", Planned: true, By: a.ID})
 	}
 	return effect, nil
 }
@@ -157,7 +144,7 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 // ready then is made ready before.
 func (n *node) byEngine(ctx context.Context, a cluster.Action, do func(context.Context, cluster.Action) (cluster.Effect, error)) (cluster.Effect, error) {
 	// One that is held back for its rules is left alone until it goes on.
-	if err := n.wait(ctx, func() bool { return n.guard == nil }); err != nil {
+	if err := n.Wait(ctx, func() bool { return n.guard == nil }); err != nil {
 		return cluster.Effect{}, err
 	}
 	n.engine.Lock()
@@ -181,19 +168,19 @@ func (n *node) byEngine(ctx context.Context, a cluster.Action, do func(context.C
 
 // isDown tells whether the harness has the container down.
 func (n *node) isDown() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.Mu.Lock()
+	defer n.Mu.Unlock()
 	return n.down
 }
 
 // leaveWord leaves word at the engine that the container is down until the harness
 // starts it.
 func (n *node) leaveWord(ctx context.Context, down bool) error {
-	n.mu.Lock()
+	n.Mu.Lock()
 	w := n.word
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if w == nil {
-		return errUninvited
+		return guests.ErrUninvited
 	}
 	return w.Killed(ctx, down)
 }
@@ -245,31 +232,31 @@ func (n *node) stop(ctx context.Context, a cluster.Action) (cluster.Effect, erro
 // effect between the request and the engine's word that it has sent the signal.
 func (n *node) take(ctx context.Context, a cluster.Action, ask func(id string) error) (cluster.Effect, error) {
 	up, id := false, ""
-	n.change(func() { up, id = n.up, n.seen.id; n.asked, n.askedFor = a.ID, true })
+	n.Change(func() { up, id = n.up, n.seen.id; n.asked, n.askedFor = a.ID, true })
 	began := time.Now()
 	err := ask(id)
 	answered := time.Now()
 	if err != nil {
-		n.change(func() { n.asked, n.askedFor = "", false })
+		n.Change(func() { n.asked, n.askedFor = "", false })
 		if notRunning(err) {
 			return cluster.Effect{At: answered}, nil
 		}
 		return cluster.Effect{}, err
 	}
-	n.change(func() { n.down = true })
+	n.Change(func() { n.down = true })
 	// The latest that it can have been: what is answered later is not the dead one's.
 	effect := cluster.Effect{At: answered, Error: answered.Sub(began), Changed: true}
 	if !up { // it waited for its restart policy, or was down
-		n.change(func() { n.asked, n.askedFor = "", false })
+		n.Change(func() { n.asked, n.askedFor = "", false })
 		return effect, nil
 	}
 	bound, cancel := context.WithTimeout(ctx, deathTimeout)
 	defer cancel()
-	if err := n.wait(bound, func() bool { return n.died.After(began) }); err != nil {
+	if err := n.Wait(bound, func() bool { return n.died.After(began) }); err != nil {
 		return cluster.Effect{}, fmt.Errorf("see the container's end: %w", err)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.Mu.Lock()
+	defer n.Mu.Unlock()
 	if sent := n.signal; sent.After(began) && sent.Before(answered) {
 		effect.At, effect.Error = sent, sent.Sub(began)
 	}
@@ -286,24 +273,24 @@ func (n *node) restart(ctx context.Context, _ cluster.Action) (cluster.Effect, e
 		return cluster.Effect{}, err
 	}
 	if s.running {
-		n.change(func() { n.down = false })
+		n.Change(func() { n.down = false })
 		return cluster.Effect{At: time.Now()}, nil
 	}
-	n.change(func() { n.starting = true })
+	n.Change(func() { n.starting = true })
 	began := time.Now()
 	if _, err := n.d.api.ContainerStart(ctx, s.id, client.ContainerStartOptions{}); err != nil {
-		n.change(func() { n.starting = false })
+		n.Change(func() { n.starting = false })
 		return cluster.Effect{}, err
 	}
 	answered := time.Now()
-	n.change(func() { n.down = false })
+	n.Change(func() { n.down = false })
 	effect := cluster.Effect{At: answered, Error: answered.Sub(began), Changed: true}
 	// The engine starts the process last of all, and tells it then.
 	bound, cancel := context.WithTimeout(ctx, startSeen)
 	defer cancel()
-	if n.wait(bound, func() bool { return n.began.After(began) }) == nil {
-		n.mu.Lock()
-		defer n.mu.Unlock()
+	if n.Wait(bound, func() bool { return n.began.After(began) }) == nil {
+		n.Mu.Lock()
+		defer n.Mu.Unlock()
 		effect.At, effect.Error = n.began, n.began.Sub(began)
 	}
 	return effect, nil

@@ -44,17 +44,17 @@ const findTimeout = 20 * time.Second
 func (p place) Find(ctx context.Context, spec cluster.AttachSpec) (cluster.Deployment, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
-	guests, err := docker.NewGuests(ctx, spec)
+	made, err := docker.NewGuests(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	since := time.Now()
-	found, name, err := p.target.find(ctx, guests.API())
+	found, name, err := p.target.find(ctx, made.API())
 	if err != nil {
-		guests.Close()
+		made.Close()
 		return nil, fmt.Errorf("compose: %w", err)
 	}
-	return newDeployment(ctx, guests, spec, name, found, since), nil
+	return newDeployment(ctx, made, spec, name, found, since), nil
 }
 
 // The labels by which compose knows its containers.

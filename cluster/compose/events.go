@@ -25,14 +25,14 @@ func (d *deployment) follow(since time.Time) {
 		filter.Add("event", string(a))
 	}
 	last := since.UnixNano()
-	for d.ctx.Err() == nil {
-		stream := d.api.Events(d.ctx, client.EventsListOptions{
+	for d.Context.Err() == nil {
+		stream := d.api.Events(d.Context, client.EventsListOptions{
 			Since: fmt.Sprintf("%d.%09d", last/1e9, last%1e9), Filters: filter,
 		})
 		err := d.take(stream, &last)
-		if d.ctx.Err() == nil {
-			d.log.Warn("the engine's events were lost for a moment", "error", err)
-			_ = sleepUntil(d.ctx, time.Now().Add(eventsPause))
+		if d.Context.Err() == nil {
+			d.Log.Warn("the engine's events were lost for a moment", "error", err)
+			_ = sleepUntil(d.Context, time.Now().Add(eventsPause))
 		}
 	}
 }
@@ -64,11 +64,11 @@ func (n *node) event(m events.Message) {
 	switch m.Action {
 	case events.ActionKill:
 		if current {
-			n.change(func() { n.signal = at })
+			n.Change(func() { n.signal = at })
 		}
 	case events.ActionOOM:
 		if current {
-			n.change(func() { n.oom = true })
+			n.Change(func() { n.oom = true })
 		}
 	case events.ActionDie:
 		if current {
@@ -76,7 +76,7 @@ func (n *node) event(m events.Message) {
 		}
 	case events.ActionDestroy:
 		if current {
-			n.d.tell(cluster.Change{At: at, Node: n.index, Kind: cluster.Gone, Detail: "its container " + n.look().name + " was removed"})
+			n.Tell(cluster.Change{At: at, Kind: cluster.Gone, Detail: "its container " + n.look().name + " was removed"})
 		}
 	case events.ActionStart:
 		n.start(m.Actor.ID, at)
@@ -100,23 +100,23 @@ func (n *node) die(at time.Time, code string) {
 	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGABRT, syscall.SIGSEGV:
 		e.Code, e.Signal = -1, sig.String()
 	}
-	n.change(func() {
+	n.Change(func() {
 		e.Planned, e.By = n.askedFor, n.asked
 		e.Memory = n.oom && !n.askedFor && e.Signal == "killed"
 		n.asked, n.askedFor, n.oom = "", false, false
 		n.up, n.died = false, at
-		clear(n.paused)
+		clear(n.Paused)
 	})
-	n.tellExit(e)
-	if n.wished() { // ahead of its start, when there is no time to lose
-		n.d.background.Go(n.foretell)
+	n.TellExit(e)
+	if n.Rules.Wished() { // ahead of its start, when there is no time to lose
+		n.d.Background.Go(n.foretell)
 	}
 }
 
 // start tells that the container was started, unless the harness did it, and meets it.
 func (n *node) start(id string, at time.Time) {
 	ours, anew := false, false
-	n.change(func() {
+	n.Change(func() {
 		ours, anew = n.starting, id != n.seen.id
 		n.seen.id = id
 		n.starting, n.up, n.guest, n.began = false, true, nil, at
@@ -128,9 +128,9 @@ func (n *node) start(id string, at time.Time) {
 		if anew {
 			detail = "as a new container"
 		}
-		n.d.tell(cluster.Change{At: at, Node: n.index, Kind: cluster.Restarted, Detail: detail})
+		n.Tell(cluster.Change{At: at, Kind: cluster.Restarted, Detail: detail})
 	}
-	n.d.background.Go(func() { n.meetAgain(id, at) })
+	n.d.Background.Go(func() { n.meetAgain(id, at) })
 }
 
 // latest is the node's container of now: of services the one that has taken its place,

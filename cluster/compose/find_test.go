@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
 // What cannot be attached to is refused with one message, before anything is touched.
@@ -105,7 +106,7 @@ func TestTheMachinesProcesses(t *testing.T) {
 		if err := d.Can(t.Context(), cluster.Block); err != nil {
 			t.Errorf("block: %v", err)
 		}
-		if err := d.Invite(t.Context()); err != nil && err != errInvited {
+		if err := d.Invite(t.Context()); err != nil && err != guests.ErrInvited {
 			t.Fatal(err)
 		}
 	}

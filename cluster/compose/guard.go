@@ -19,27 +19,27 @@ const guardTimeout = 5 * time.Second
 
 // foretell leaves word that the container is paused, ahead of that.
 func (n *node) foretell() {
-	n.mu.Lock()
+	n.Mu.Lock()
 	word := n.word
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if word == nil {
 		return
 	}
-	if err := word.Paused(n.d.ctx, true); err != nil {
-		n.d.log.Debug("compose", "node", n.public.Name, "error", err)
+	if err := word.Paused(n.d.Context, true); err != nil {
+		n.d.Log.Debug("compose", "node", n.Public.Name, "error", err)
 	}
 }
 
 // unsay takes back what foretell said, when nothing is held back any more.
 func (n *node) unsay(ctx context.Context) {
-	n.mu.Lock()
+	n.Mu.Lock()
 	word, held := n.word, n.guard != nil
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if word == nil || held {
 		return
 	}
 	if err := word.Paused(ctx, false); err != nil {
-		n.d.log.Debug("compose", "node", n.public.Name, "error", err)
+		n.d.Log.Debug("compose", "node", n.Public.Name, "error", err)
 	}
 }
 
@@ -60,19 +60,19 @@ func (n *node) holdBack(ctx context.Context, id string) *guard {
 	g := &guard{n: n, id: id}
 	n.guarding.Lock()
 	defer n.guarding.Unlock()
-	n.mu.Lock()
+	n.Mu.Lock()
 	if w := n.word; w != nil && w.Victim() == id { // of one that was made anew there is none yet
 		g.word = w
 	}
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if g.word != nil {
 		if err := g.word.Paused(ctx, true); err != nil {
-			n.d.log.Debug("compose", "node", n.public.Name, "error", err)
+			n.d.Log.Debug("compose", "node", n.Public.Name, "error", err)
 			return g
 		}
 	}
 	var before *guard
-	n.change(func() { before, n.guard = n.guard, g })
+	n.Change(func() { before, n.guard = n.guard, g })
 	call, cancel := outlive(ctx, engineTimeout)
 	defer cancel()
 	_, err := n.d.api.ContainerPause(call, id, client.ContainerPauseOptions{})
@@ -83,7 +83,7 @@ func (n *node) holdBack(ctx context.Context, id string) *guard {
 		// The pause of the guard before was so slow that it hit this life.
 		g.stood, g.paused = before.stood, true
 	default:
-		n.d.log.Debug("compose", "node", n.public.Name, "pause", err)
+		n.d.Log.Debug("compose", "node", n.Public.Name, "pause", err)
 		return g
 	}
 	g.dog = time.AfterFunc(guardTimeout, g.goOn)
@@ -100,24 +100,24 @@ func (g *guard) goOn() {
 		g.n.guarding.Lock()
 		defer g.n.guarding.Unlock()
 		g.wentOn = time.Now()
-		g.n.mu.Lock()
+		g.n.Mu.Lock()
 		latest := g.n.guard == g
-		g.n.mu.Unlock()
+		g.n.Mu.Unlock()
 		if !latest {
 			return
 		}
-		defer g.n.change(func() { g.n.guard = nil })
-		call, cancel := outlive(g.n.d.ctx, engineTimeout)
+		defer g.n.Change(func() { g.n.guard = nil })
+		call, cancel := outlive(g.n.d.Context, engineTimeout)
 		defer cancel()
 		if g.paused {
 			if err := g.n.d.unpause(call, g.id); err != nil {
-				g.n.d.log.Warn("a container that was held back for its rules does not go on", "node", g.n.public.Name, "error", err)
+				g.n.d.Log.Warn("a container that was held back for its rules does not go on", "node", g.n.Public.Name, "error", err)
 				return // the word stays for whoever cleans up
 			}
 		}
 		if g.word != nil {
 			if err := g.word.Paused(call, false); err != nil {
-				g.n.d.log.Debug("compose", "node", g.n.public.Name, "error", err)
+				g.n.d.Log.Debug("compose", "node", g.n.Public.Name, "error", err)
 			}
 		}
 	})
@@ -147,7 +147,7 @@ func (d *deployment) isPaused(ctx context.Context, id string) bool {
 // why they are not in force yet; ruled is when they were, or when it had ended.
 func (g *guard) tell(began, ruled time.Time, failed error) {
 	gap := func(from, until time.Time, detail string) {
-		g.n.d.tell(cluster.Change{At: from, Until: until, Node: g.n.index, Kind: cluster.Unguarded, Detail: detail})
+		g.n.Tell(cluster.Change{At: from, Until: until, Kind: cluster.Unguarded, Detail: detail})
 	}
 	without := began // since when it has none
 	if g.paused {

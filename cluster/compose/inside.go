@@ -21,7 +21,7 @@ const maxOutput = 1 << 20
 func (n *node) Run(ctx context.Context, spec cluster.ServerSpec) ([]byte, error) {
 	output, err := n.run(ctx, spec)
 	if err != nil {
-		err = fmt.Errorf("run a command in %s: %w", n.public.Name, err)
+		err = fmt.Errorf("run a command in %s: %w", n.Public.Name, err)
 	}
 	return output, err
 }
@@ -76,20 +76,20 @@ func (b *bounded) Write(p []byte) (int, error) {
 func (n *node) CopyOutput(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(n.d.ctx, cancel)()
+	defer context.AfterFunc(n.d.Context, cancel)()
 	for since := time.Now(); ; {
 		began := time.Now()
 		err := n.copyOnce(ctx, w, since)
 		switch {
-		case n.d.ctx.Err() != nil:
+		case n.d.Context.Err() != nil:
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			return fmt.Errorf("copy the output of %s: %w", n.public.Name, err)
+			return fmt.Errorf("copy the output of %s: %w", n.Public.Name, err)
 		}
 		since = time.Now()
-		if err := n.wait(ctx, func() bool { return n.up }); err != nil {
+		if err := n.Wait(ctx, func() bool { return n.up }); err != nil {
 			continue // the next round tells why
 		}
 		_ = sleepUntil(ctx, began.Add(eventsPause)) // a log that ends at once is not asked for again at once
@@ -146,11 +146,11 @@ func (t *writeErrors) Write(p []byte) (int, error) {
 // Usage implements cluster.Metered: of the processes that the guest sees in the
 // container. While there is none it is an error.
 func (n *node) Usage(ctx context.Context) (cluster.Usage, error) {
-	n.mu.Lock()
+	n.Mu.Lock()
 	h := n.guest
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if h == nil {
-		return cluster.Usage{}, fmt.Errorf("read the usage of %s: no guest is there", n.public.Name)
+		return cluster.Usage{}, fmt.Errorf("read the usage of %s: no guest is there", n.Public.Name)
 	}
 	u, err := h.client.Usage(ctx)
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
 const (
@@ -16,8 +17,8 @@ const (
 	settleDown  = 300 * time.Millisecond // between a guest's end and the engine's word that its container ended
 )
 
-// invite brings the first guest, and makes ready what a restart will need.
-func (n *node) invite(ctx context.Context) error {
+// Invite brings the first guest, and makes ready what a restart will need.
+func (n *node) Invite(ctx context.Context) error {
 	n.engine.Lock()
 	defer n.engine.Unlock()
 	if err := n.bring(ctx, n.look()); err != nil {
@@ -29,14 +30,14 @@ func (n *node) invite(ctx context.Context) error {
 // bring brings a guest beside a container's life and gives it the rules that are to be
 // in force. The caller holds engine.
 func (n *node) bring(ctx context.Context, s seen) error {
-	n.mu.Lock()
-	there, ended := n.guest, n.ended
-	n.mu.Unlock()
+	n.Mu.Lock()
+	there, ended := n.guest, n.Ended()
+	n.Mu.Unlock()
 	if ended {
-		return errUninvited
+		return guests.ErrUninvited
 	}
 	if there != nil && there.of.id == s.id && there.of.started == s.started && !there.client.Ended() {
-		return n.apply(ctx, there.client) // it was brought in time for an earlier start
+		return n.Rules.Apply(ctx, there.client) // it was brought in time for an earlier start
 	}
 	g, err := n.takeSpare(ctx, s)
 	if err != nil {
@@ -51,14 +52,14 @@ func (n *node) bring(ctx context.Context, s seen) error {
 		return errors.Join(err, c.Close(), g.Remove(ctx))
 	}
 	h := &hosted{guest: g, client: c, of: s}
-	generation := n.d.generation()
-	if err := n.apply(ctx, c); err != nil {
+	generation := n.d.Generation()
+	if err := n.Rules.Apply(ctx, c); err != nil {
 		return errors.Join(err, c.Close(), g.Remove(ctx))
 	}
-	n.change(func() { n.guest = h; n.meter.NextLife() })
-	n.d.background.Go(func() { n.watch(h) })
-	if n.d.generation() != generation { // somebody has moved meanwhile
-		return n.apply(ctx, c)
+	n.Change(func() { n.guest = h; n.meter.NextLife() })
+	n.d.Background.Go(func() { n.watch(h) })
+	if n.d.Generation() != generation { // somebody has moved meanwhile
+		return n.Rules.Apply(ctx, c)
 	}
 	return nil
 }
@@ -66,13 +67,13 @@ func (n *node) bring(ctx context.Context, s seen) error {
 // takeSpare is the guest that was made ahead, or a new one.
 func (n *node) takeSpare(ctx context.Context, s seen) (*docker.Guest, error) {
 	var spare *docker.Guest
-	n.change(func() { spare, n.spare = n.spare, nil })
+	n.Change(func() { spare, n.spare = n.spare, nil })
 	if spare != nil && spare.Victim() == s.id {
 		return spare, nil
 	}
 	if spare != nil {
 		if err := spare.Remove(ctx); err != nil {
-			n.d.log.Debug("compose", "node", n.public.Name, "remove a guest that is of no use", err)
+			n.d.Log.Debug("compose", "node", n.Public.Name, "remove a guest that is of no use", err)
 		}
 	}
 	return n.make(ctx, s)
@@ -80,27 +81,27 @@ func (n *node) takeSpare(ctx context.Context, s seen) (*docker.Guest, error) {
 
 func (n *node) make(ctx context.Context, s seen) (*docker.Guest, error) {
 	number := 0
-	n.change(func() { n.guests++; number = n.guests })
-	return n.d.guests.Guest(ctx, n.public.Name, fmt.Sprintf("%s-guest-%d", n.public.Name, number), s.id, kindOf(s))
+	n.Change(func() { n.brought++; number = n.brought })
+	return n.d.made.Guest(ctx, n.Public.Name, fmt.Sprintf("%s-guest-%d", n.Public.Name, number), s.id, kindOf(s))
 }
 
 // prepare makes the next guest ahead, and what leaves word of the container. The
 // caller holds engine.
 func (n *node) prepare(ctx context.Context, s seen) error {
-	n.mu.Lock()
+	n.Mu.Lock()
 	word, spare := n.word, n.spare
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if word == nil || word.Victim() != s.id {
 		if word != nil {
 			if err := word.Remove(ctx); err != nil {
 				return err
 			}
 		}
-		fresh, err := n.d.guests.Word(ctx, n.public.Name, s.id)
+		fresh, err := n.d.made.Word(ctx, n.Public.Name, s.id)
 		if err != nil {
 			return err
 		}
-		n.change(func() { n.word = fresh })
+		n.Change(func() { n.word = fresh })
 	}
 	if spare != nil {
 		return nil
@@ -109,7 +110,7 @@ func (n *node) prepare(ctx context.Context, s seen) error {
 	if err != nil {
 		return err
 	}
-	n.change(func() { n.spare = spare })
+	n.Change(func() { n.spare = spare })
 	return nil
 }
 
@@ -118,17 +119,17 @@ func (n *node) watch(h *hosted) {
 	for {
 		select {
 		case l := <-h.client.Lapses():
-			n.d.tell(cluster.Change{At: l.From, Until: l.Until, Node: n.index, Kind: cluster.Lapsed, Detail: "its network rules were not renewed in time; they are in force again"})
+			n.Tell(guests.LapsedRules(l.From, l.Until))
 			continue
 		case <-h.guest.Ended():
 		case <-h.client.Lost():
-		case <-n.d.ctx.Done():
+		case <-n.d.Context.Done():
 			return
 		}
 		break
 	}
 	heard := h.client.Heard()
-	n.change(func() {
+	n.Change(func() {
 		if n.guest == h {
 			n.guest = nil
 		}
@@ -146,10 +147,10 @@ func (n *node) dismiss(h *hosted) {
 		return
 	default:
 	}
-	ctx, cancel := outlive(n.d.ctx, engineTimeout)
+	ctx, cancel := outlive(n.d.Context, engineTimeout)
 	defer cancel()
 	if err := h.guest.Remove(ctx); err != nil {
-		n.d.log.Warn("a guest that is not heard of cannot be removed", "node", n.public.Name, "error", err)
+		n.d.Log.Warn("a guest that is not heard of cannot be removed", "node", n.Public.Name, "error", err)
 	}
 }
 
@@ -160,28 +161,28 @@ func (n *node) replace(h *hosted, heard time.Time) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-n.d.ctx.Done():
+	case <-n.d.Context.Done():
 		return
 	}
-	ctx, cancel := context.WithTimeout(n.d.ctx, meetTimeout)
+	ctx, cancel := context.WithTimeout(n.d.Context, meetTimeout)
 	defer cancel()
 	n.engine.Lock()
 	defer n.engine.Unlock()
 	s, err := lookUp(ctx, n.d.api, h.of.id)
-	if err != nil || !s.running || s.started != h.of.started || n.isEnded() {
+	if err != nil || !s.running || s.started != h.of.started || n.IsEnded() {
 		return // it ended with its container; the engine's events tell
 	}
-	held := n.wished()
-	n.change(func() { held = held || len(n.paused) > 0; clear(n.paused) })
+	held := n.Rules.Wished()
+	n.Change(func() { held = held || len(n.Paused) > 0; clear(n.Paused) })
 	if held {
-		n.d.tell(cluster.Change{At: heard, Node: n.index, Kind: cluster.Lapsed, Detail: "its guest ended; what it held has ended too"})
+		n.Tell(guests.LapsedGuest(heard))
 	}
 	err = n.bringAgain(ctx, n.look())
 	if err == nil {
 		err = n.prepare(ctx, n.look())
 	}
-	if err != nil && n.d.ctx.Err() == nil {
-		n.d.log.Warn("no guest can be brought", "node", n.public.Name, "error", err)
+	if err != nil && n.d.Context.Err() == nil {
+		n.d.Log.Warn("no guest can be brought", "node", n.Public.Name, "error", err)
 	}
 }
 
@@ -189,10 +190,10 @@ func (n *node) replace(h *hosted, heard time.Time) {
 func (n *node) bringAgain(ctx context.Context, s seen) error {
 	for try := 1; ; try++ {
 		err := n.bring(ctx, s)
-		if err == nil || n.isEnded() || n.look().id != s.id {
+		if err == nil || n.IsEnded() || n.look().id != s.id {
 			return err
 		}
-		n.d.log.Debug("compose", "node", n.public.Name, "try", try, "error", err)
+		n.d.Log.Debug("compose", "node", n.Public.Name, "try", try, "error", err)
 		if sleepUntil(ctx, time.Now().Add(meetPause)) != nil {
 			return err
 		}
@@ -204,24 +205,24 @@ func (n *node) bringAgain(ctx context.Context, s seen) error {
 
 // isLatest tells whether the container was not started again since.
 func (n *node) isLatest(began time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.Mu.Lock()
+	defer n.Mu.Unlock()
 	return n.began.Equal(began)
 }
 
 // meetAgain is what follows the start of a container: if rules are to be in force it
 // is held back until they are; it gets a guest, and all nodes its addresses.
 func (n *node) meetAgain(id string, began time.Time) {
-	ctx, cancel := context.WithTimeout(n.d.ctx, meetTimeout)
+	ctx, cancel := context.WithTimeout(n.d.Context, meetTimeout)
 	defer cancel()
-	if !n.d.isInvited() {
+	if !n.d.Invited() {
 		n.engine.Lock()
 		defer n.engine.Unlock()
 		_, _ = n.see(ctx, id) // for its addresses
 		return
 	}
 	var g *guard
-	if n.wished() {
+	if n.Rules.Wished() {
 		g = n.holdBack(ctx, id)
 		defer g.goOn()
 	}
@@ -237,19 +238,19 @@ func (n *node) meetAgain(id string, began time.Time) {
 		g.goOn()
 		if !lives {
 			err = nil // it has ended; its next start is met by itself
-			n.mu.Lock()
+			n.Mu.Lock()
 			if n.died.After(began) {
 				ruled = n.died
 			}
-			n.mu.Unlock()
+			n.Mu.Unlock()
 		}
 		g.tell(began, ruled, err)
 	}
 	if lives && err == nil {
 		err = n.prepare(ctx, s)
 	}
-	if lives && err != nil && n.d.ctx.Err() == nil {
-		n.d.log.Warn("no guest can be brought", "node", n.public.Name, "error", err)
+	if lives && err != nil && n.d.Context.Err() == nil {
+		n.d.Log.Warn("no guest can be brought", "node", n.Public.Name, "error", err)
 	}
 }
 
@@ -266,16 +267,15 @@ func (n *node) see(ctx context.Context, id string) (seen, error) {
 	if len(s.endpoints) == 0 {
 		return s, errors.New("it has no address")
 	}
-	n.change(func() { n.seen = s })
+	n.Change(func() { n.seen = s })
 	if s.addr() == before.addr() && len(s.endpoints) == len(before.endpoints) && equal(s, before) {
 		return s, nil
 	}
-	n.d.moved()
 	if s.addr() != before.addr() {
-		n.public.Move(s.addr())
-		n.d.tell(cluster.Change{At: time.Now(), Node: n.index, Kind: cluster.Moved, Addr: s.addr(), Detail: "from " + before.addr().String() + " to " + s.addr().String()})
+		n.Public.Move(s.addr())
+		n.Tell(cluster.Change{At: time.Now(), Kind: cluster.Moved, Addr: s.addr(), Detail: "from " + before.addr().String() + " to " + s.addr().String()})
 	}
-	n.d.applyElsewhere(ctx, n)
+	n.d.Moved(ctx, n.Node)
 	return s, nil
 }
 

@@ -3,15 +3,13 @@ package compose
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
 	"github.com/aftershock-chaos/aftershock/cluster/docker"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
 // hosted is a guest that answers.
@@ -21,33 +19,34 @@ type hosted struct {
 	of     seen // the container's life that it shares
 }
 
+// agent is how the guest is spoken to; of no guest nil.
+func (h *hosted) agent() *agent.Client {
+	if h == nil {
+		return nil
+	}
+	return h.client
+}
+
 // node is one container, and what stands for it when it is made anew. It implements
 // cluster.Control.
 type node struct {
-	d      *deployment
-	index  int
-	key    key
-	public *cluster.Node
-	exits  chan cluster.Exit
+	*guests.Node
+	d   *deployment
+	key key
 
 	// engine is held while the engine is asked to change the container, and while a
 	// guest is brought: one at a time.
 	engine sync.Mutex
 	// guarding is held while the container is paused, and let go on, for its rules.
 	guarding sync.Mutex
-	// rules is held while the guest is given rules anew, see rules.go.
-	rules  sync.Mutex
-	wishes map[string][]wish // by fault; guarded by rules
-
-	mu       sync.Mutex
+	// Guarded by Mu:
 	seen     seen
 	up       bool
 	guest    *hosted
 	spare    *docker.Guest
 	word     *docker.Word
-	guests   int           // made so far, for their names
-	changed  chan struct{} // closed and replaced when up, guest or met changes
-	asked    string        // the id of the action that asks for the container's end
+	brought  int    // made so far, for their names
+	asked    string // the id of the action that asks for the container's end
 	askedFor bool
 	down     bool      // the harness has taken it down
 	guard    *guard    // it is paused until its rules are in force; nil: it is not
@@ -56,9 +55,7 @@ type node struct {
 	signal   time.Time // when the engine last sent it a signal
 	died     time.Time // when it last ended
 	began    time.Time // when it was last started
-	paused   map[string]bool
 	meter    cluster.Meter
-	ended    bool
 }
 
 var (
@@ -68,139 +65,50 @@ var (
 )
 
 func newNode(d *deployment, i int, s seen) *node {
-	n := &node{
-		d: d, index: i, key: s.key, seen: s, up: s.running, exits: make(chan cluster.Exit, exitsBuffered),
-		wishes: map[string][]wish{}, changed: make(chan struct{}), paused: map[string]bool{},
-	}
-	n.public = &cluster.Node{
+	n := &node{d: d, key: s.key, seen: s, up: s.running}
+	public := &cluster.Node{
 		Name: s.node, Index: i, Addr: s.addr(), Port: d.spec.Port, Control: n,
-		Away: func(ctx context.Context) string { return d.guests.Away(ctx, n.look().id) },
+		Away: func(ctx context.Context) string { return d.made.Away(ctx, n.look().id) },
 	}
+	n.Node = guests.NewNode(d.Deployment, public, guests.Via{
+		Network: func(ctx context.Context) (*agent.Client, error) {
+			g, err := n.meetGuest(ctx)
+			return g.agent(), err
+		},
+		Now:  func() *agent.Client { return n.guest.agent() },
+		Whom: d.whom,
+	})
 	return n
 }
 
 // look is what was last seen of the container.
 func (n *node) look() seen {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.Mu.Lock()
+	defer n.Mu.Unlock()
 	return n.seen
-}
-
-// change changes the node's state and wakes who waits for that.
-func (n *node) change(f func()) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	f()
-	close(n.changed)
-	n.changed = make(chan struct{})
-}
-
-// wait returns when ok is true, which is asked with mu held.
-func (n *node) wait(ctx context.Context, ok func() bool) error {
-	for {
-		n.mu.Lock()
-		done, changed := ok(), n.changed
-		n.mu.Unlock()
-		if done {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-n.d.ctx.Done():
-			return agent.ErrLost
-		}
-	}
 }
 
 const guestTimeout = 10 * time.Second // for a guest to be there again
 
-var (
-	errUninvited = errors.New("no guest was invited")
-	errDown      = errors.New("its container does not run")
-)
-
 // meetGuest is the guest that answers; it waits for the next one while the container
-// has just been started. The error is errDown if it does not run.
+// has just been started. The error is guests.ErrDown if it does not run.
 func (n *node) meetGuest(ctx context.Context) (*hosted, error) {
-	if !n.d.isInvited() {
-		return nil, errUninvited
-	}
-	ctx, cancel := context.WithTimeout(ctx, guestTimeout)
-	defer cancel()
-	var h *hosted
-	var up bool
-	err := n.wait(ctx, func() bool {
-		h, up = n.guest, n.up
-		return h != nil || !up
-	})
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("no guest answers beside %s: %w", n.public.Name, err)
-	case h == nil:
-		return nil, errDown
-	}
-	return h, nil
-}
-
-// Start implements cluster.Control: it is refused.
-func (n *node) Start(context.Context, cluster.ServerSpec) error {
-	return fmt.Errorf("start a server on %s: %w: it has its own", n.public.Name, cluster.ErrCannot)
-}
-
-// Probe implements cluster.Control.
-func (n *node) Probe(ctx context.Context, addr netip.AddrPort, timeout time.Duration) error {
-	h, err := n.meetGuest(ctx)
-	if err != nil {
-		return err
-	}
-	return h.client.Probe(ctx, addr, timeout)
-}
-
-// DialServer implements cluster.Control. Where no guest was invited it goes over the
-// network, which nobody breaks then.
-func (n *node) DialServer(ctx context.Context, port int) (net.Conn, error) {
-	h, err := n.meetGuest(ctx)
-	if errors.Is(err, errUninvited) {
-		return new(net.Dialer).DialContext(ctx, "tcp", netip.AddrPortFrom(n.public.At(), uint16(port)).String())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return h.client.DialServer(ctx, port)
-}
-
-// Exits implements cluster.Control.
-func (n *node) Exits() <-chan cluster.Exit { return n.exits }
-
-// tellExit delivers an exit.
-func (n *node) tellExit(e cluster.Exit) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.ended {
-		return
-	}
-	select {
-	case n.exits <- e:
-	default:
-		n.d.log.Warn("nobody takes the node's exits; this one is lost", "node", n.public.Name)
-	}
+	return guests.Meet(ctx, n.Node, guestTimeout, func() (*hosted, bool) { return n.guest, n.up })
 }
 
 // Heard implements cluster.Heard. A node that has no guest for the moment, as its
 // container starts again, is not one that does not answer.
 func (n *node) Heard() time.Time {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.Mu.Lock()
+	defer n.Mu.Unlock()
 	if n.guest == nil {
 		return time.Now()
 	}
 	return n.guest.client.Heard()
 }
 
-// can says why an action cannot be done.
-func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
+// Can says why an action cannot be done.
+func (n *node) Can(ctx context.Context, kind cluster.ActionKind) error {
 	switch kind {
 	case cluster.Kill, cluster.Stop, cluster.Restart, cluster.Exec:
 		return nil // the engine's
@@ -213,7 +121,7 @@ func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
 		return whyNot(kind)
 	}
 	h, err := n.meetGuest(ctx)
-	if errors.Is(err, errUninvited) {
+	if errors.Is(err, guests.ErrUninvited) {
 		return nil // nothing is known against it
 	}
 	if err != nil {
@@ -228,23 +136,14 @@ func (n *node) Close() error {
 	return nil
 }
 
-func (n *node) isEnded() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.ended
-}
-
 // end makes the guest end. It may be called more than once.
 func (n *node) end() {
 	var h *hosted
 	var spare *docker.Guest
-	n.change(func() {
+	n.Change(func() {
 		h, spare = n.guest, n.spare
 		n.guest, n.spare = nil, nil
-		if !n.ended {
-			n.ended = true
-			close(n.exits)
-		}
+		n.EndExits()
 	})
 	if spare != nil {
 		spare.Release() // it is removed with the others
@@ -253,7 +152,7 @@ func (n *node) end() {
 		return
 	}
 	if err := h.client.Close(); err != nil {
-		n.d.log.Debug("compose close", "node", n.public.Name, "error", err)
+		n.d.Log.Debug("compose close", "node", n.Public.Name, "error", err)
 	}
 	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()

@@ -1,164 +1,32 @@
 package compose
 
 import (
-	"context"
-	"net"
 	"net/netip"
+	"slices"
 
-	"github.com/aftershock-chaos/aftershock/cluster"
-	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
-// wish is a rule by whom it means: addresses change, and a node has one in each of
-// its networks.
-type wish struct {
-	rule cluster.Rule
-	who  who
-	peer int // whose is node
-}
-
-type who uint8
-
-const (
-	anybody who = iota // the rule's own address
-	peerNode
-	harness
-)
-
-// mean finds out whom rules mean: a node that has the address now, else one that had
-// it at first, else this machine.
-func (d *deployment) mean(rules []cluster.Rule) []wish {
-	list := make([]wish, 0, len(rules))
-	for _, r := range rules {
-		list = append(list, d.meanOne(r))
-	}
-	return list
-}
-
-func (d *deployment) meanOne(r cluster.Rule) wish {
-	for i, n := range d.nodes {
-		if has(n.look().addrs(), r.Peer) {
-			return wish{r, peerNode, i}
-		}
-	}
-	for i, n := range d.nodes {
-		if r.Peer.Unmap() == n.public.Addr {
-			return wish{r, peerNode, i}
+// whom finds out whom an address means: a node that has it now, else one that had it at
+// first, else this machine. A node has one in each of its networks.
+func (d *deployment) whom(a netip.Addr) guests.Whom {
+	for _, n := range d.nodes {
+		if slices.Contains(n.look().addrs(), a) {
+			return n.whereNow
 		}
 	}
 	for _, n := range d.nodes {
-		if has(n.look().harness(), r.Peer) {
-			return wish{r, harness, 0}
+		if a == n.Public.Addr {
+			return n.whereNow
 		}
 	}
-	return wish{rule: r}
-}
-
-func has(addrs []netip.Addr, a netip.Addr) bool {
-	for _, addr := range addrs {
-		if addr == a.Unmap() {
-			return true
-		}
-	}
-	return false
-}
-
-// resolve makes rules of wishes for a node, with everybody's addresses of now.
-func (d *deployment) resolve(n *node, wishes []wish) []cluster.Rule {
-	var rules []cluster.Rule
-	for _, w := range wishes {
-		addrs := []netip.Addr{w.rule.Peer}
-		switch w.who {
-		case peerNode:
-			addrs = d.nodes[w.peer].look().addrs()
-		case harness:
-			addrs = append(append(addrs, n.look().harness()...), machine()...)
-		}
-		for _, a := range addrs {
-			r := w.rule
-			r.Peer = a
-			rules = append(rules, r)
-		}
-	}
-	return rules
-}
-
-// machine are all addresses of this machine: a client that comes in by a published
-// port has any of them.
-func machine() []netip.Addr {
-	list, _ := net.InterfaceAddrs() // without them there are those of the networks
-	var addrs []netip.Addr
-	for _, a := range list {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast() {
-			addrs = append(addrs, prefix.Addr())
-		}
-	}
-	return addrs
-}
-
-// block puts rules into force, or notes them for when the container runs again.
-func (n *node) block(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
-	wishes := n.d.mean(a.Rules)
-	n.rules.Lock()
-	before := n.wishes[a.ID]
-	n.wishes[a.ID] = append(append([]wish(nil), before...), wishes...)
-	n.rules.Unlock()
-	a.Rules = n.d.resolve(n, wishes)
-	effect, err := n.byGuest(ctx, a)
-	if err != nil {
-		n.rules.Lock()
-		if before == nil {
-			delete(n.wishes, a.ID)
-		} else {
-			n.wishes[a.ID] = before
-		}
-		n.rules.Unlock()
-	}
-	return effect, err
-}
-
-// unblock takes the rules of a fault out of force.
-func (n *node) unblock(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
-	n.rules.Lock()
-	_, there := n.wishes[a.ID]
-	delete(n.wishes, a.ID)
-	n.rules.Unlock()
-	effect, err := n.byGuest(ctx, a)
-	effect.Changed = effect.Changed || there && err == nil
-	return effect, err
-}
-
-// wished tells whether rules are to be in force.
-func (n *node) wished() bool {
-	n.rules.Lock()
-	defer n.rules.Unlock()
-	return len(n.wishes) > 0
-}
-
-// apply gives a guest all rules that are to be in force, by the addresses of now, in
-// place of those that it has.
-func (n *node) apply(ctx context.Context, c *agent.Client) error {
-	n.rules.Lock()
-	defer n.rules.Unlock()
-	for id, wishes := range n.wishes {
-		if _, err := c.Do(ctx, cluster.Action{Kind: agent.Replace, ID: id, Rules: n.d.resolve(n, wishes)}); err != nil {
-			return err
+	for _, n := range d.nodes {
+		if slices.Contains(n.look().harness(), a) {
+			return func(on int) []netip.Addr { return append(d.nodes[on].look().harness(), guests.Machine()...) }
 		}
 	}
 	return nil
 }
 
-// applyElsewhere has the other nodes' rules follow a node that has moved.
-func (d *deployment) applyElsewhere(ctx context.Context, moved *node) {
-	for _, n := range d.nodes {
-		n.mu.Lock()
-		h := n.guest
-		n.mu.Unlock()
-		if n == moved || h == nil || !n.wished() {
-			continue // a guest to come gets the rules by the addresses of then
-		}
-		if err := n.apply(ctx, h.client); err != nil {
-			d.log.Warn("the rules do not follow a node that has moved", "on", n.public.Name, "moved", moved.public.Name, "error", err)
-		}
-	}
-}
+// whereNow are the node's addresses.
+func (n *node) whereNow(int) []netip.Addr { return n.look().addrs() }

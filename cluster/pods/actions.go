@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 func (n *node) Do(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
 	effect, err := n.do(ctx, a)
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w", a.Kind, n.public.Name, err)
+		err = fmt.Errorf("%s %s: %w", a.Kind, n.Public.Name, err)
 	}
 	return effect, err
 }
@@ -38,11 +39,11 @@ func whyNot(kind cluster.ActionKind) error {
 func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
 	switch a.Kind {
 	case cluster.Block:
-		return n.block(ctx, a)
+		return n.Rules.Block(ctx, a, n.byNetwork)
 	case cluster.Unblock:
-		return n.unblock(ctx, a)
+		return n.Rules.Unblock(ctx, a, n.byNetwork)
 	case cluster.Reset:
-		return n.byGuest(ctx, a, false)
+		return n.byNetwork(ctx, a)
 	case cluster.Delete:
 		return n.delete(ctx, a)
 	case cluster.Rollout:
@@ -56,25 +57,11 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 		}
 		effect, err := n.byGuest(ctx, a, true)
 		if err == nil {
-			n.notePause(a)
+			n.NotePause(a)
 		}
 		return effect, err
 	}
 	return cluster.Effect{}, fmt.Errorf("%w: %w", cluster.ErrCannot, whyNot(a.Kind))
-}
-
-// notePause keeps what is paused, so that its end by itself can be told.
-func (n *node) notePause(a cluster.Action) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	switch {
-	case a.Kind == cluster.Pause:
-		n.paused[a.Process] = true
-	case a.Process == "":
-		clear(n.paused)
-	default:
-		delete(n.paused, a.Process)
-	}
 }
 
 // byGuest has a guest do an action. On a server that does not run there is nothing to
@@ -83,8 +70,8 @@ func (n *node) notePause(a cluster.Action) {
 func (n *node) byGuest(ctx context.Context, a cluster.Action, ofProcesses bool) (cluster.Effect, error) {
 	for {
 		h, err := n.meetGuest(ctx, ofProcesses)
-		if errors.Is(err, errDown) {
-			return cluster.Effect{At: later(a.At), Changed: a.Kind == cluster.Block}, nil
+		if errors.Is(err, guests.ErrDown) {
+			return guests.NothingToDo(a), nil
 		}
 		if err != nil {
 			return cluster.Effect{}, err
@@ -93,28 +80,26 @@ func (n *node) byGuest(ctx context.Context, a cluster.Action, ofProcesses bool) 
 		if err == nil || ctx.Err() != nil || !h.client.Ended() || a.Kind == cluster.Crash {
 			return effect, err // a crash may have been done: it is not done twice
 		}
-		n.wait(ctx, func() bool { return n.network != h && n.processes != h }) //nolint:errcheck // then the next round tells
+		n.Wait(ctx, func() bool { return n.network != h && n.processes != h }) //nolint:errcheck // then the next round tells
 	}
 }
 
-func later(at time.Time) time.Time {
-	if now := time.Now(); now.After(at) {
-		return now
-	}
-	return at
+// byNetwork has the guest of the network do an action.
+func (n *node) byNetwork(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
+	return n.byGuest(ctx, a, false)
 }
 
 // crash has the guest end processes. With PID 1 the container ends and the guest with
 // it, perhaps before its answer. The cluster tells it a second or so later.
 func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
-	n.change(func() { n.asked, n.askedFor, n.askedAt = a.ID, true, time.Time{} })
+	n.Change(func() { n.asked, n.askedFor, n.askedAt = a.ID, true, time.Time{} })
 	unask := func() (asked bool) {
-		n.change(func() { asked = n.askedFor; n.asked, n.askedFor, n.askedAt = "", false, time.Time{} })
+		n.Change(func() { asked = n.askedFor; n.asked, n.askedFor, n.askedAt = "", false, time.Time{} })
 		return asked
 	}
-	n.mu.Lock()
+	n.Mu.Lock()
 	life := n.life
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	began := time.Now()
 	effect, err := n.byGuest(ctx, a, true)
 	if err == nil && !effect.Changed {
@@ -124,7 +109,7 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 	effect.Error += answerDelay
 	limit := crashSeen
 	if err == nil {
-		n.change(func() {
+		n.Change(func() {
 			if n.askedFor {
 				n.askedAt = effect.At
 			}
@@ -135,10 +120,10 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 	}
 	bound, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if n.wait(bound, func() bool { return n.life != life }) == nil {
+	if n.Wait(bound, func() bool { return n.life != life }) == nil {
 		if err != nil { // its answer ended with it
-			n.mu.Lock()
-			defer n.mu.Unlock()
+			n.Mu.Lock()
+			defer n.Mu.Unlock()
 			effect = cluster.Effect{At: n.died, Error: n.died.Sub(began), Changed: true}
 		}
 		return effect, nil
@@ -150,13 +135,13 @@ func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, err
 	case a.Process == "":
 		return cluster.Effect{}, fmt.Errorf("the cluster does not say that the container has ended, %s after the guest ended its PID 1", limit)
 	case asked:
-		n.tellExit(cluster.Exit{At: effect.At, Code: -1, Signal: "killed", Planned: true, By: a.ID})
+		n.TellExit(cluster.Exit{At: effect.At, Code: -1, Signal: "killed", Planned: true, By: a.ID})
 	}
 	return effect, nil
 }
 
-// can says why an action cannot be done.
-func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
+// Can says why an action cannot be done.
+func (n *node) Can(ctx context.Context, kind cluster.ActionKind) error {
 	ofProcesses := false
 	switch kind {
 	case cluster.Exec:
@@ -182,7 +167,7 @@ func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
 		return fmt.Errorf("a guest in the pod needs NET_ADMIN for this, which the namespace does not admit: %w; pauses and crashes need none", a.noRules)
 	}
 	h, err := n.meetGuest(ctx, ofProcesses)
-	if errors.Is(err, errUninvited) {
+	if errors.Is(err, guests.ErrUninvited) {
 		return nil // nothing is known against it
 	}
 	if err != nil {

@@ -186,9 +186,9 @@ func TestLostHarness(t *testing.T) {
 	statefulSet(t, a, 2, template("privileged"))
 	d := attached(t, a, agentImage, true).(*deployment)
 	x, y := d.nodes[0], d.nodes[1]
-	do(t, x.public, cluster.Action{Kind: cluster.Block, ID: "clients", Rules: []cluster.Rule{{Peer: d.HarnessAddr(), In: true, Out: true}}})
-	do(t, y.public, cluster.Action{Kind: cluster.Pause})
-	d.cancel() // nobody brings others
+	do(t, x.Public, cluster.Action{Kind: cluster.Block, ID: "clients", Rules: []cluster.Rule{{Peer: d.HarnessAddr(), In: true, Out: true}}})
+	do(t, y.Public, cluster.Action{Kind: cluster.Pause})
+	d.Stop() // nobody brings others
 	began := time.Now()
 	for _, n := range d.nodes {
 		for _, h := range []*hosted{n.processes, n.network} {
@@ -196,7 +196,7 @@ func TestLostHarness(t *testing.T) {
 		}
 	}
 	eventually(t, 2*testLease, func() error {
-		if !answers(x.public) || !answers(y.public) {
+		if !answers(x.Public) || !answers(y.Public) {
 			return stillThere("what the guests held")
 		}
 		return nil

@@ -24,11 +24,11 @@ func (n *node) delete(ctx context.Context, a cluster.Action) (cluster.Effect, er
 	}
 	var s seen
 	life := ""
-	n.change(func() {
+	n.Change(func() {
 		s, life = n.seen, n.life
 		n.asked, n.askedFor, n.askedAt = a.ID, true, time.Time{}
 	})
-	unask := func() { n.change(func() { n.asked, n.askedFor = "", false }) }
+	unask := func() { n.Change(func() { n.asked, n.askedFor = "", false }) }
 	if s.pod == nil || s.pod.DeletionTimestamp != nil {
 		unask()
 		return cluster.Effect{At: time.Now()}, nil
@@ -58,7 +58,7 @@ func (n *node) delete(ctx context.Context, a cluster.Action) (cluster.Effect, er
 	}
 	bound, stop := context.WithTimeout(ctx, limit)
 	defer stop()
-	if err := n.wait(bound, func() bool { return n.life != life }); err != nil {
+	if err := n.Wait(bound, func() bool { return n.life != life }); err != nil {
 		unask()
 		return cluster.Effect{}, fmt.Errorf("see the end of the deleted pod: %w", err)
 	}

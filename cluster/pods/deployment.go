@@ -4,47 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
-)
-
-const (
-	changesBuffered = 1024
-	exitsBuffered   = 256
 )
 
 // deployment implements cluster.Deployment.
 type deployment struct {
+	*guests.Deployment
 	api     *api.API
 	tracker *api.Tracker
 	target  Target
 	spec    cluster.AttachSpec
-	log     *slog.Logger
 	nodes   []*node
-	public  []*cluster.Node
 	here    netip.Addr // of this machine, towards the first node
-
-	ctx        context.Context // from Find to Close
-	cancel     context.CancelFunc
-	background sync.WaitGroup
-	changes    chan cluster.Change
 
 	admitting sync.Mutex
 	admission *admission // guarded by admitting; nil: nobody has asked yet
 
 	mu        sync.Mutex
-	invited   bool
-	closing   bool
-	moves     int // how often a node has got another address
 	authority *agent.Authority
 	rollouts  map[string]*rollout // by fault
 }
@@ -55,25 +39,20 @@ func newDeployment(ctx context.Context, a *api.API, tracker *api.Tracker, t Targ
 	if spec.Lease == 0 {
 		spec.Lease = cluster.DefaultLease
 	}
-	d := &deployment{api: a, tracker: tracker, target: t, spec: spec, log: spec.Logger, changes: make(chan cluster.Change, changesBuffered)}
-	if d.log == nil {
-		d.log = slog.Default()
+	here, err := guests.Towards(found[0].addr)
+	if err != nil {
+		return nil, fmt.Errorf("no way from here to %s, the address of pod %s: %w", found[0].addr, found[0].pod.Name, err)
 	}
-	if d.here = towards(found[0].addr); !d.here.IsValid() {
-		return nil, fmt.Errorf("no way from here to %s, the address of pod %s", found[0].addr, found[0].pod.Name)
-	}
-	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	d := &deployment{Deployment: guests.NewDeployment(ctx, spec.Logger), api: a, tracker: tracker, target: t, spec: spec, here: here}
 	for i, s := range found {
 		n := newNode(d, i, t.Names[i], s)
-		d.nodes, d.public = append(d.nodes, n), append(d.public, n.public)
-		d.log.Debug("node", "name", n.public.Name, "pod", s.pod.Name, "machine", s.pod.Spec.NodeName, "addr", s.addr)
+		d.nodes = append(d.nodes, n)
+		d.Add(n)
+		d.Log.Debug("node", "name", n.Public.Name, "pod", s.pod.Name, "machine", s.pod.Spec.NodeName, "addr", s.addr)
 	}
-	d.background.Go(d.follow)
+	d.Background.Go(d.follow)
 	return d, nil
 }
-
-// Nodes implements cluster.Cluster.
-func (d *deployment) Nodes() []*cluster.Node { return d.public }
 
 // HarnessAddr is this machine's address as the first guest sees it, else towards the
 // first node.
@@ -87,21 +66,6 @@ func (d *deployment) HarnessAddr() netip.Addr {
 // Called is the namespace, and what the pods are known by there: "shop/etcd".
 func (d *deployment) Called() string { return d.target.called(d.api.Namespace) }
 
-// Changes implements cluster.Deployment.
-func (d *deployment) Changes() <-chan cluster.Change { return d.changes }
-
-// tell delivers a change. Who takes none for very long loses the rest.
-func (d *deployment) tell(c cluster.Change) {
-	d.log.Info("attached node", "node", d.nodes[c.Node].public.Name, "what", c.Kind, "detail", c.Detail)
-	select {
-	case d.changes <- c:
-	default:
-		d.log.Warn("nobody takes what happens to the deployment; this is lost", "node", c.Node, "what", c.Kind)
-	}
-}
-
-var errInvited = errors.New("guests were invited already")
-
 // Invite implements cluster.Deployment.
 func (d *deployment) Invite(ctx context.Context) error {
 	authority, err := agent.NewAuthority()
@@ -111,48 +75,16 @@ func (d *deployment) Invite(ctx context.Context) error {
 	if d.spec.Launch == "" {
 		return errors.New("pods: invite: no launch id: make it with crypto/rand.Text")
 	}
-	d.mu.Lock()
-	if d.invited || d.closing {
-		d.mu.Unlock()
-		return errInvited
-	}
-	d.invited, d.authority = true, authority
-	d.background.Add(1) // Close waits
-	d.mu.Unlock()
-	defer d.background.Done()
-	all, each := errgroup.WithContext(ctx)
-	for _, n := range d.nodes {
-		all.Go(func() error {
-			if err := n.invite(each); err != nil {
-				return fmt.Errorf("pods: invite to %s: %w", n.public.Name, err)
-			}
-			return nil
-		})
-	}
-	return all.Wait()
-}
-
-// Can implements cluster.Deployment.
-func (d *deployment) Can(ctx context.Context, kind cluster.ActionKind) error {
-	for _, n := range d.nodes {
-		if err := n.can(ctx, kind); err != nil {
-			return fmt.Errorf("%s on %s: %w: %w", kind, n.public.Name, cluster.ErrCannot, err)
-		}
+	err = d.Deployment.Invite(ctx, func(context.Context) error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.authority = authority
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("pods: invite: %w", err)
 	}
 	return nil
-}
-
-// isInvited tells whether guests are wanted.
-func (d *deployment) isInvited() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.invited && !d.closing
-}
-
-func (d *deployment) generation() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.moves
 }
 
 // Lookup implements cluster.Neighbours: a name is a pod of the namespace, a service's
@@ -182,21 +114,15 @@ const closeTimeout = 3 * time.Second
 // Close implements cluster.Cluster: guests let go what they hold and end. Those that do
 // not hear of it end with their lease.
 func (d *deployment) Close(context.Context) error {
-	d.mu.Lock()
-	first := !d.closing
-	d.closing = true
-	d.mu.Unlock()
-	if !first {
+	if !d.End() {
 		return nil
 	}
-	d.cancel()
-	d.background.Wait()
 	var ending sync.WaitGroup
 	for _, n := range d.nodes {
 		ending.Go(n.end)
 	}
 	ending.Wait()
 	d.tracker.Stop()
-	close(d.changes)
+	d.Ended()
 	return nil
 }

@@ -16,9 +16,9 @@ import (
 // follow takes what becomes of the pods until Close.
 func (d *deployment) follow() {
 	versions := map[string]string{}
-	for d.ctx.Err() == nil {
+	for d.Context.Err() == nil {
 		var now map[string]*corev1.Pod
-		err := d.tracker.Wait(d.ctx, func(pods map[string]*corev1.Pod) (bool, error) {
+		err := d.tracker.Wait(d.Context, func(pods map[string]*corev1.Pod) (bool, error) {
 			if sameVersions(pods, versions) {
 				return false, nil
 			}
@@ -55,7 +55,7 @@ func sameVersions(pods map[string]*corev1.Pod, versions map[string]string) bool 
 // that no node has takes the place of one that is gone or about to be.
 func (d *deployment) podOf(n *node, now map[string]*corev1.Pod) *corev1.Pod {
 	if d.target.stays() {
-		return now[n.public.Name]
+		return now[n.Public.Name]
 	}
 	var own *corev1.Pod
 	if p := n.look().pod; p != nil && now[p.Name] != nil && now[p.Name].UID == p.UID {
@@ -91,8 +91,8 @@ type news struct {
 // observe takes what the cluster tells of the node's pod; nil: it has none.
 func (n *node) observe(p *corev1.Pod, at time.Time) {
 	var what news
-	n.change(func() {
-		if n.ended {
+	n.Change(func() {
+		if n.Ended() {
 			return
 		}
 		before := n.seen.pod
@@ -208,40 +208,39 @@ func (n *node) die(e cluster.Exit, what *news) {
 	}
 	n.processes = nil
 	n.asked, n.askedFor, n.askedAt = "", false, time.Time{}
-	clear(n.paused)
+	clear(n.Paused)
 	what.exit = &e
 }
 
 // tell tells what was seen, and has the node met again.
 func (n *node) tell(what news) {
 	if what.exit != nil {
-		n.tellExit(*what.exit)
+		n.TellExit(*what.exit)
 	}
 	for _, h := range what.lost {
-		n.d.background.Go(h.client.Abandon)
+		n.d.Background.Go(h.client.Abandon)
 	}
 	for _, c := range what.changes {
-		c.Node = n.index
 		if c.Kind == cluster.Moved {
-			n.public.Move(c.Addr)
+			n.Public.Move(c.Addr)
 		}
-		n.d.tell(c)
+		n.Tell(c)
 	}
 	if what.moved {
-		n.d.background.Go(func() {
-			ctx, cancel := context.WithTimeout(n.d.ctx, callTimeout)
+		n.d.Background.Go(func() {
+			ctx, cancel := context.WithTimeout(n.d.Context, callTimeout)
 			defer cancel()
-			n.d.applyElsewhere(ctx, n)
+			n.d.Moved(ctx, n.Node)
 		})
 	}
-	if !n.d.isInvited() {
+	if !n.d.Invited() {
 		return
 	}
 	s := n.look()
 	if what.newPod {
-		n.d.background.Go(func() { n.meetPod(s) })
+		n.d.Background.Go(func() { n.meetPod(s) })
 	}
 	if what.newLife {
-		n.d.background.Go(func() { n.meetLife(s) })
+		n.d.Background.Go(func() { n.meetLife(s) })
 	}
 }

@@ -43,6 +43,14 @@ type hosted struct {
 	life   string // the server's, of a process guest
 }
 
+// agent is how the guest is spoken to; of no guest nil.
+func (h *hosted) agent() *agent.Client {
+	if h == nil {
+		return nil
+	}
+	return h.client
+}
+
 // errGone says that the pod in which a guest was to be is not there any more.
 var errGone = errors.New("its pod is not there any more")
 
@@ -77,7 +85,7 @@ func inviting(c corev1.EphemeralContainer) any {
 // its ephemeral containers for ever.
 func (d *deployment) guestName(n *node) string {
 	number := 0
-	n.change(func() { n.guests++; number = n.guests })
+	n.Change(func() { n.brought++; number = n.brought })
 	return fmt.Sprintf("aftershock-%s-%d", strings.ToLower(d.spec.Launch[:min(len(d.spec.Launch), launchLetters)]), number)
 }
 
@@ -108,7 +116,7 @@ func (n *node) bring(ctx context.Context, s seen, kind agent.Guest, dial func(co
 	}
 	ctx, stop := context.WithTimeout(ctx, meetTimeout)
 	defer stop()
-	key := n.public.Name
+	key := n.Public.Name
 	if kind == agent.GuestOfBoth {
 		key = "processes." + key
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
 )
 
@@ -19,7 +20,7 @@ const maxOutput = 1 << 20
 func (n *node) Run(ctx context.Context, spec cluster.ServerSpec) ([]byte, error) {
 	output, err := n.run(ctx, spec)
 	if err != nil {
-		err = fmt.Errorf("run a command in %s: %w", n.public.Name, err)
+		err = fmt.Errorf("run a command in %s: %w", n.Public.Name, err)
 	}
 	return output, err
 }
@@ -34,7 +35,7 @@ func (n *node) run(ctx context.Context, spec cluster.ServerSpec) ([]byte, error)
 	case spec.User != "" || spec.Dir != "" || len(spec.Env) > 0:
 		return nil, fmt.Errorf("%w: commands in a pod run as its own user, in its own folder and environment", cluster.ErrCannot)
 	case s.pod == nil:
-		return nil, errDown
+		return nil, guests.ErrDown
 	}
 	kept := &bounded{}
 	err := n.d.api.Exec(ctx, s.pod.Name, s.container, spec.Command, api.Streams{Out: kept, Err: kept})
@@ -52,14 +53,14 @@ const logPause = 300 * time.Millisecond
 func (n *node) CopyOutput(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(n.d.ctx, cancel)()
+	defer context.AfterFunc(n.d.Context, cancel)()
 	to := &writeErrors{w: w}
 	last, whole := "", false // of a container that runs already, what it says from now on
 	for {
 		var s seen
 		var life string
 		// What ended while its log was read to the end is not read again.
-		err := n.wait(ctx, func() bool {
+		err := n.Wait(ctx, func() bool {
 			s, life = n.seen, n.life
 			return life != "" && life != last
 		})
@@ -76,14 +77,14 @@ func (n *node) CopyOutput(ctx context.Context, w io.Writer) error {
 			}
 		}
 		switch {
-		case n.d.ctx.Err() != nil:
+		case n.d.Context.Err() != nil:
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case to.err != nil:
-			return fmt.Errorf("copy the output of %s: %w", n.public.Name, to.err)
+			return fmt.Errorf("copy the output of %s: %w", n.Public.Name, to.err)
 		case err != nil:
-			n.d.log.Debug("pods", "log of", n.public.Name, "error", remedy(err, n.d.api))
+			n.d.Log.Debug("pods", "log of", n.Public.Name, "error", remedy(err, n.d.api))
 		}
 		_ = sleepUntil(ctx, time.Now().Add(logPause))
 	}
@@ -97,7 +98,7 @@ const endSeen = 3 * time.Second
 func (n *node) outlives(ctx context.Context, life string) bool {
 	ctx, cancel := context.WithTimeout(ctx, endSeen)
 	defer cancel()
-	return n.wait(ctx, func() bool { return n.life != life }) != nil
+	return n.Wait(ctx, func() bool { return n.life != life }) != nil
 }
 
 // writeErrors tells a writer's errors from the reader's.

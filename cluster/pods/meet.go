@@ -9,6 +9,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
 const (
@@ -20,8 +21,8 @@ const (
 // errOther says that another life, or another pod, has begun meanwhile.
 var errOther = errors.New("it was started again meanwhile")
 
-// invite brings the first guests.
-func (n *node) invite(ctx context.Context) error {
+// Invite brings the first guests.
+func (n *node) Invite(ctx context.Context) error {
 	s := n.look()
 	if s.pod == nil {
 		return errGone
@@ -42,30 +43,30 @@ func (n *node) bringNetwork(ctx context.Context, s seen) error {
 		return err
 	}
 	peer, err := h.client.Peer(ctx)
-	generation := n.d.generation()
+	generation := n.d.Generation()
 	if err == nil {
-		n.change(func() {
+		n.Change(func() {
 			if n.seen.pod != nil && n.seen.pod.UID == s.pod.UID {
 				n.peer = peer
 			}
 		})
-		err = n.apply(ctx, h.client)
+		err = n.Rules.Apply(ctx, h.client)
 	}
 	if err != nil {
 		return errors.Join(err, h.client.Close())
 	}
 	taken := false
-	n.change(func() {
-		if taken = !n.ended && n.network == nil && n.seen.pod != nil && n.seen.pod.UID == s.pod.UID; taken {
+	n.Change(func() {
+		if taken = !n.Ended() && n.network == nil && n.seen.pod != nil && n.seen.pod.UID == s.pod.UID; taken {
 			n.network = h
 		}
 	})
 	if !taken {
 		return errors.Join(errOther, h.client.Close())
 	}
-	n.d.background.Go(func() { n.watch(h, false) })
-	if n.d.generation() != generation { // somebody has moved meanwhile
-		return n.apply(ctx, h.client)
+	n.d.Background.Go(func() { n.watch(h, false) })
+	if n.d.Generation() != generation { // somebody has moved meanwhile
+		return n.Rules.Apply(ctx, h.client)
 	}
 	return nil
 }
@@ -73,9 +74,9 @@ func (n *node) bringNetwork(ctx context.Context, s seen) error {
 // bringProcesses brings the guest that shares the server's processes, which are those of
 // one life of its.
 func (n *node) bringProcesses(ctx context.Context, s seen) error {
-	n.mu.Lock()
+	n.Mu.Lock()
 	life := n.life
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if life == "" {
 		return nil // there is nothing to share; its next life is met by itself
 	}
@@ -90,8 +91,8 @@ func (n *node) bringProcesses(ctx context.Context, s seen) error {
 	}
 	h.life = life
 	taken := false
-	n.change(func() {
-		if taken = !n.ended && n.life == life && n.processes == nil; taken {
+	n.Change(func() {
+		if taken = !n.Ended() && n.life == life && n.processes == nil; taken {
 			n.processes = h
 			n.meter.NextLife()
 		}
@@ -99,7 +100,7 @@ func (n *node) bringProcesses(ctx context.Context, s seen) error {
 	if !taken {
 		return errors.Join(errOther, h.client.Close())
 	}
-	n.d.background.Go(func() { n.watch(h, true) })
+	n.d.Background.Go(func() { n.watch(h, true) })
 	return nil
 }
 
@@ -110,7 +111,7 @@ func (n *node) again(ctx context.Context, wanted func() bool, bring func(context
 		if err == nil || ctx.Err() != nil || errors.Is(err, errOther) || errors.Is(err, errGone) || try == attempts {
 			return err
 		}
-		n.d.log.Debug("pods", "node", n.public.Name, "try", try, "error", err)
+		n.d.Log.Debug("pods", "node", n.Public.Name, "try", try, "error", err)
 		if sleepUntil(ctx, time.Now().Add(meetPause)) != nil || !wanted() {
 			return err
 		}
@@ -120,36 +121,36 @@ func (n *node) again(ctx context.Context, wanted func() bool, bring func(context
 // isIn tells whether the node's pod is still this one.
 func (n *node) isIn(s seen) bool {
 	now := n.look()
-	return now.pod != nil && now.pod.UID == s.pod.UID && !n.isEnded()
+	return now.pod != nil && now.pod.UID == s.pod.UID && !n.IsEnded()
 }
 
 // meetPod is what follows a pod that was made anew: it gets the guest that has the rules.
 // For how long its server ran without those that are to be in force is told.
 func (n *node) meetPod(s seen) {
-	ctx, cancel := context.WithTimeout(n.d.ctx, metBy)
+	ctx, cancel := context.WithTimeout(n.d.Context, metBy)
 	defer cancel()
 	err := n.again(ctx, func() bool { return n.isIn(s) }, func(ctx context.Context) error { return n.bringNetwork(ctx, s) })
 	ruled := time.Now()
-	if n.d.ctx.Err() != nil || !n.isIn(s) {
+	if n.d.Context.Err() != nil || !n.isIn(s) {
 		return // who takes its place is met by itself
 	}
 	if err != nil {
-		n.d.log.Warn("no guest can be brought", "node", n.public.Name, "error", err)
+		n.d.Log.Warn("no guest can be brought", "node", n.Public.Name, "error", err)
 	}
-	if !n.wished() {
+	if !n.Rules.Wished() {
 		return
 	}
-	n.mu.Lock()
+	n.Mu.Lock()
 	began, runs := n.began, n.life != ""
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	switch {
 	case err != nil && !runs:
 		began = ruled
 		fallthrough
 	case err != nil:
-		n.d.tell(cluster.Change{At: began, Node: n.index, Kind: cluster.Unguarded, Detail: "its rules are not in force: no guest can be brought: " + err.Error()})
+		n.Tell(cluster.Change{At: began, Kind: cluster.Unguarded, Detail: "its rules are not in force: no guest can be brought: " + err.Error()})
 	case runs && began.Before(ruled):
-		n.d.tell(cluster.Change{At: began, Until: ruled, Node: n.index, Kind: cluster.Unguarded,
+		n.Tell(cluster.Change{At: began, Until: ruled, Kind: cluster.Unguarded,
 			Detail: fmt.Sprintf("its pod ran for about %s before a guest had its rules", ruled.Sub(began).Round(time.Millisecond))})
 	}
 }
@@ -160,19 +161,19 @@ func (n *node) meetLife(s seen) {
 	if alone(s.pod) != "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(n.d.ctx, metBy)
+	ctx, cancel := context.WithTimeout(n.d.Context, metBy)
 	defer cancel()
-	n.mu.Lock()
+	n.Mu.Lock()
 	life := n.life
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	lives := func() bool {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return n.life == life && !n.ended
+		n.Mu.Lock()
+		defer n.Mu.Unlock()
+		return n.life == life && !n.Ended()
 	}
 	err := n.again(ctx, lives, func(ctx context.Context) error { return n.bringProcesses(ctx, s) })
-	if err != nil && n.d.ctx.Err() == nil && lives() {
-		n.d.log.Warn("no guest can be brought to the server's processes", "node", n.public.Name, "error", err)
+	if err != nil && n.d.Context.Err() == nil && lives() {
+		n.d.Log.Warn("no guest can be brought to the server's processes", "node", n.Public.Name, "error", err)
 	}
 }
 
@@ -182,37 +183,37 @@ func (n *node) watch(h *hosted, ofProcesses bool) {
 	for {
 		select {
 		case l := <-h.client.Lapses():
-			n.d.tell(cluster.Change{At: l.From, Until: l.Until, Node: n.index, Kind: cluster.Lapsed, Detail: "its network rules were not renewed in time; they are in force again"})
+			n.Tell(guests.LapsedRules(l.From, l.Until))
 			continue
 		case <-h.client.Lost():
-		case <-n.d.ctx.Done():
+		case <-n.d.Context.Done():
 			return
 		}
 		break
 	}
 	heard, current, held := h.client.Heard(), false, false
 	h.client.Abandon()
-	_ = sleepUntil(n.d.ctx, time.Now().Add(endSeen)) // the cluster may tell later that the server has ended
-	n.change(func() {
-		if current = n.network == h || n.processes == h; !current || n.ended {
+	_ = sleepUntil(n.d.Context, time.Now().Add(endSeen)) // the cluster may tell later that the server has ended
+	n.Change(func() {
+		if current = n.network == h || n.processes == h; !current || n.Ended() {
 			return
 		}
 		if ofProcesses {
-			n.processes, held = nil, len(n.paused) > 0
-			clear(n.paused)
+			n.processes, held = nil, len(n.Paused) > 0
+			clear(n.Paused)
 		} else {
 			n.network = nil
 		}
 	})
-	if !current || n.isEnded() || n.d.ctx.Err() != nil {
+	if !current || n.IsEnded() || n.d.Context.Err() != nil {
 		return
 	}
 	if s := n.look(); s.pod != nil && s.pod.DeletionTimestamp != nil {
 		n.sayGoodbye(heard)
 		return
 	}
-	if held || !ofProcesses && n.wished() {
-		n.d.tell(cluster.Change{At: heard, Node: n.index, Kind: cluster.Lapsed, Detail: "its guest ended; what it held has ended too"})
+	if held || !ofProcesses && n.Rules.Wished() {
+		n.Tell(guests.LapsedGuest(heard))
 	}
 	if ofProcesses {
 		n.meetLife(n.look())
@@ -224,19 +225,19 @@ func (n *node) watch(h *hosted, ofProcesses bool) {
 // sayGoodbye tells for how long a server that was asked to end, with its pod, went on
 // without the rules of the guest, which had been asked too.
 func (n *node) sayGoodbye(heard time.Time) {
-	if !n.wished() {
+	if !n.Rules.Wished() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(n.d.ctx, metBy)
+	ctx, cancel := context.WithTimeout(n.d.Context, metBy)
 	defer cancel()
-	if n.wait(ctx, func() bool { return n.life == "" }) != nil {
+	if n.Wait(ctx, func() bool { return n.life == "" }) != nil {
 		return
 	}
-	n.mu.Lock()
+	n.Mu.Lock()
 	died := n.died
-	n.mu.Unlock()
+	n.Mu.Unlock()
 	if heard.Before(died) {
-		n.d.tell(cluster.Change{At: heard, Until: died, Node: n.index, Kind: cluster.Unguarded, Detail: "its pod was being deleted, and its guest ended before its server"})
+		n.Tell(cluster.Change{At: heard, Until: died, Kind: cluster.Unguarded, Detail: "its pod was being deleted, and its guest ended before its server"})
 	}
 }
 

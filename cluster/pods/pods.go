@@ -14,9 +14,7 @@ package pods
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -114,17 +112,3 @@ func reachable(ctx context.Context, found []seen, port int) error {
 	}
 	return all.Wait()
 }
-
-// towards is the address that this machine's packets to another come from; no packet
-// is sent to find out.
-func towards(there netip.Addr) netip.Addr {
-	conn, err := net.Dial("udp", net.JoinHostPort(there.String(), strconv.Itoa(discard)))
-	if err != nil {
-		return netip.Addr{}
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-}
-
-// discard is a port to which nothing is sent.
-const discard = 9

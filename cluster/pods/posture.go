@@ -84,7 +84,7 @@ func (d *deployment) admitted(ctx context.Context) (*admission, error) {
 		}
 	}
 	if found.noRules != nil {
-		d.log.Warn("the namespace does not admit what network faults need", "namespace", d.api.Namespace, "refused", found.noRules)
+		d.Log.Warn("the namespace does not admit what network faults need", "namespace", d.api.Namespace, "refused", found.noRules)
 	}
 	d.admission = found
 	return found, nil

@@ -31,8 +31,8 @@ type rollout struct {
 // waits until this node's own was.
 func (n *node) rollout(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
 	before := n.look().pod
-	n.change(func() { n.asked, n.askedFor, n.askedAt = a.ID, true, time.Time{} })
-	defer n.change(func() {
+	n.Change(func() { n.asked, n.askedFor, n.askedAt = a.ID, true, time.Time{} })
+	defer n.Change(func() {
 		if n.asked == a.ID {
 			n.asked, n.askedFor = "", false
 		}
@@ -53,7 +53,7 @@ func (n *node) rollout(ctx context.Context, a cluster.Action) (cluster.Effect, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, rolloutTimeout)
 	defer cancel()
-	err := n.wait(ctx, func() bool {
+	err := n.Wait(ctx, func() bool {
 		p := n.seen.pod
 		return p != nil && (before == nil || p.UID != before.UID) && n.life != "" && isReady(p)
 	})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
 )
 
@@ -106,9 +108,12 @@ func TestPodsInOrderOfTheirNumbers(t *testing.T) {
 // watched is a deployment of one node, whose pod is told by hand.
 func watched(t *testing.T, target Target, pods ...*corev1.Pod) *deployment {
 	t.Helper()
-	d := &deployment{target: target, changes: make(chan cluster.Change, 16), ctx: t.Context(), log: slog.New(slog.DiscardHandler)}
+	d := &deployment{Deployment: guests.NewDeployment(t.Context(), slog.New(slog.DiscardHandler)), target: target}
+	t.Cleanup(d.Stop)
 	for i, p := range pods {
-		d.nodes = append(d.nodes, newNode(d, i, target.Names[i], seen{pod: p, container: "db", addr: netip.MustParseAddr(p.Status.PodIP)}))
+		n := newNode(d, i, target.Names[i], seen{pod: p, container: "db", addr: netip.MustParseAddr(p.Status.PodIP)})
+		d.nodes = append(d.nodes, n)
+		d.Add(n)
 	}
 	return d
 }
@@ -118,9 +123,9 @@ func told(d *deployment, n *node) string {
 	var words []string
 	for {
 		select {
-		case c := <-d.changes:
+		case c := <-d.Changes():
 			words = append(words, string(c.Kind))
-		case e := <-n.exits:
+		case e := <-n.Exits():
 			words = append(words, fmt.Sprintf("exit %d %s memory=%v planned=%v by=%s", e.Code, e.Signal, e.Memory, e.Planned, e.By))
 		default:
 			return strings.Join(words, ", ")
@@ -168,14 +173,14 @@ func TestExitOfACrash(t *testing.T) {
 	first := pod("db-0", "u0", "10.0.0.1")
 	d := watched(t, Target{Names: []string{"db-0"}}, first)
 	n, at := d.nodes[0], time.Now().Add(-time.Second)
-	n.change(func() { n.asked, n.askedFor, n.askedAt = "f1", true, at })
+	n.Change(func() { n.asked, n.askedFor, n.askedAt = "f1", true, at })
 	n.observe(dead(first, 137, "Error"), time.Now())
-	if e := <-n.exits; !e.Planned || e.By != "f1" || !e.At.Equal(at) {
+	if e := <-n.Exits(); !e.Planned || e.By != "f1" || !e.At.Equal(at) {
 		t.Errorf("%+v", e)
 	}
 	n.observe(life(first, "life-2", 1), time.Now())
 	n.observe(dead(life(first, "life-2", 1), 137, "Error"), time.Now())
-	if e := <-n.exits; e.Planned || e.By != "" {
+	if e := <-n.Exits(); e.Planned || e.By != "" {
 		t.Errorf("the next one is by nobody: %+v", e)
 	}
 }
@@ -198,24 +203,26 @@ func TestSuccessors(t *testing.T) {
 	}
 }
 
-// TestRulesFollow: a rule means a pod, whatever its address is.
-func TestRulesFollow(t *testing.T) {
+// TestWhom: an address means a pod, whatever its address is later.
+func TestWhom(t *testing.T) {
 	x, y := pod("db-0", "0", "10.0.0.1"), pod("db-1", "1", "10.0.0.2")
 	d := watched(t, Target{Names: []string{"db-0", "db-1"}}, x, y)
 	d.here = netip.MustParseAddr("10.9.9.9")
-	wishes := d.mean([]cluster.Rule{{Peer: netip.MustParseAddr("10.0.0.2"), In: true}, {Peer: netip.MustParseAddr("8.8.8.8"), Out: true}})
+	first, moved := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.7")
+	whom := d.whom(first)
 	d.nodes[1].observe(pod("db-1", "2", "10.0.0.7"), time.Now())
-	got := d.resolve(d.nodes[0], wishes)
-	if len(got) != 2 || got[0] != (cluster.Rule{Peer: netip.MustParseAddr("10.0.0.7"), In: true}) || got[1].Peer.String() != "8.8.8.8" {
-		t.Errorf("%+v", got)
+	if whom == nil || !slices.Equal(whom(0), []netip.Addr{moved}) {
+		t.Error("the rule does not follow the pod")
 	}
-	again := d.mean([]cluster.Rule{{Peer: netip.MustParseAddr("10.0.0.2"), In: true}}) // its first address, that the engine may still name
-	if again[0].peer != d.nodes[1] {
-		t.Errorf("%+v", again)
+	again := d.whom(first) // its first address, that the engine may still name
+	if again == nil || !slices.Equal(again(0), []netip.Addr{moved}) {
+		t.Error("its first address is nobody's")
 	}
-	clients := d.resolve(d.nodes[0], d.mean([]cluster.Rule{{Peer: d.here, In: true, Out: true}}))
-	if len(clients) == 0 || clients[0].Peer == clients[len(clients)-1].Peer && len(clients) > 1 {
-		t.Errorf("%+v", clients)
+	if d.whom(netip.MustParseAddr("8.8.8.8")) != nil {
+		t.Error("a stranger is taken for somebody")
+	}
+	if clients := d.whom(d.here); clients == nil || !slices.Contains(clients(0), d.here) {
+		t.Error("the harness is taken for a stranger")
 	}
 }
 

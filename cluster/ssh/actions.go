@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/guests"
 )
 
 // known are the actions that a guest on a host can do.
@@ -14,8 +15,8 @@ var known = []cluster.ActionKind{
 	cluster.Kill, cluster.Crash, cluster.Stop, cluster.Restart, cluster.Pause, cluster.Resume, cluster.Block, cluster.Unblock, cluster.Exec,
 }
 
-// can says why an action cannot be done.
-func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
+// Can says why an action cannot be done.
+func (n *node) Can(ctx context.Context, kind cluster.ActionKind) error {
 	server := n.d.target.Server
 	switch {
 	case !slices.Contains(known, kind):
@@ -28,7 +29,7 @@ func (n *node) can(ctx context.Context, kind cluster.ActionKind) error {
 		return nil
 	}
 	g, err := n.meetGuest(ctx)
-	if errors.Is(err, errUninvited) {
+	if errors.Is(err, guests.ErrUninvited) {
 		return nil // nothing is known against it
 	}
 	if err != nil {
@@ -52,11 +53,9 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 	}
 	switch a.Kind {
 	case cluster.Block:
-		return n.block(ctx, a)
+		return n.Rules.Block(ctx, a, n.byGuest)
 	case cluster.Unblock:
-		n.rules.Lock()
-		delete(n.wishes, a.ID)
-		n.rules.Unlock()
+		return n.Rules.Unblock(ctx, a, n.byGuest)
 	case cluster.Exec:
 		return cluster.Effect{}, fmt.Errorf("%w: commands go by Run", cluster.ErrCannot)
 	}
@@ -70,40 +69,14 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 // keep keeps what a guest that comes in place of this one has to know, and what ends
 // with it.
 func (n *node) keep(a cluster.Action) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	switch a.Kind {
-	case cluster.Kill, cluster.Stop:
-		n.down = true
-	case cluster.Restart:
-		n.down = false
-	case cluster.Pause:
-		n.paused[a.Process] = true
-	case cluster.Resume:
-		if delete(n.paused, a.Process); a.Process == "" {
-			clear(n.paused)
-		}
+	case cluster.Pause, cluster.Resume:
+		n.NotePause(a)
+	case cluster.Kill, cluster.Stop, cluster.Restart:
+		n.Mu.Lock()
+		defer n.Mu.Unlock()
+		n.down = a.Kind != cluster.Restart
 	}
-}
-
-// block puts rules into force, by all addresses of whom they mean.
-func (n *node) block(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
-	a.Rules = n.d.resolve(a.Rules)
-	n.rules.Lock()
-	before := n.wishes[a.ID]
-	n.wishes[a.ID] = append(slices.Clone(before), a.Rules...)
-	n.rules.Unlock()
-	effect, err := n.byGuest(ctx, a)
-	if err != nil {
-		n.rules.Lock()
-		if before == nil {
-			delete(n.wishes, a.ID)
-		} else {
-			n.wishes[a.ID] = before
-		}
-		n.rules.Unlock()
-	}
-	return effect, err
 }
 
 // byGuest has the guest do an action. When it is lost meanwhile the next one does what
@@ -119,25 +92,6 @@ func (n *node) byGuest(ctx context.Context, a cluster.Action) (cluster.Effect, e
 		if err == nil || ctx.Err() != nil || !again || !g.client.Ended() {
 			return effect, err
 		}
-		n.awaitOther(ctx, g)
-	}
-}
-
-// awaitOther waits until a guest that was lost is not the node's any more.
-func (n *node) awaitOther(ctx context.Context, g *guest) {
-	for {
-		n.mu.Lock()
-		same, changed := n.guest == g, n.changed
-		n.mu.Unlock()
-		if !same {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		case <-n.d.ctx.Done():
-			return
-		}
+		n.Wait(ctx, func() bool { return n.guest != g }) //nolint:errcheck // then the next round tells
 	}
 }

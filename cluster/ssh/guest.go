@@ -77,6 +77,14 @@ type guest struct {
 	ended   chan struct{} // closed when ssh has ended
 }
 
+// agent is how the guest is spoken to; of no guest nil.
+func (g *guest) agent() *agent.Client {
+	if g == nil {
+		return nil
+	}
+	return g.client
+}
+
 const (
 	meetTimeout = 90 * time.Second // from a login to a guest that answers, with the copy
 	endTimeout  = 5 * time.Second  // for a guest to heal and end when it was asked to

@@ -195,8 +195,8 @@ func (w *world) left() string {
 
 // guestOf is the guest of a node.
 func guestOf(n *node) *guest {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.Mu.Lock()
+	defer n.Mu.Unlock()
 	return n.guest
 }
 

@@ -1,10 +1,10 @@
 package ssh
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/aftershock-chaos/aftershock/cluster"
 )
 
 const answer = `Last login: yesterday
@@ -60,17 +60,23 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestResolve: a rule by one address of a machine means all that no other has.
-func TestResolve(t *testing.T) {
+// TestWhom: a rule by one address of a machine means all that no other has.
+func TestWhom(t *testing.T) {
 	a, _ := parse(answer)
 	b, _ := parse(strings.NewReplacer("10.0.0.5", "10.0.0.6").Replace(answer) + "address fd00::6/64\n")
 	d := &deployment{harness: address("10.0.0.9")}
 	d.nodes = []*node{{seen: a}, {seen: b}}
-	var got []string
-	for _, r := range d.resolve([]cluster.Rule{{Peer: address("10.0.0.6"), In: true}, {Peer: address("10.0.0.77"), Out: true}}) {
-		got = append(got, r.Peer.String())
+	whom := d.whom(address("10.0.0.6"))
+	if whom == nil {
+		t.Fatal("nobody")
 	}
-	if strings.Join(got, " ") != "10.0.0.6 fd00::6 10.0.0.77" {
+	if got := fmt.Sprint(whom(0)); got != "[10.0.0.6 fd00::6]" {
 		t.Error(got)
+	}
+	if d.whom(address("10.0.0.77")) != nil {
+		t.Error("a stranger is taken for somebody")
+	}
+	if own := d.whom(address("10.0.0.9")); own == nil || !slices.Contains(own(0), address("10.0.0.9")) {
+		t.Error("the harness is taken for a stranger")
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -104,14 +103,6 @@ func apart(hosts []string, all []seen) error {
 		}
 	}
 	return nil
-}
-
-// logger is a logger, whatever was given.
-func logger(l *slog.Logger) *slog.Logger {
-	if l == nil {
-		return slog.Default()
-	}
-	return l
 }
 
 // environment is what ssh gets of this process's: its messages are read.
