@@ -14,6 +14,8 @@ const (
 	TornWhy = "the history is torn: the last operations are missing"
 	// NoFinals is why nothing can be judged by final reads.
 	NoFinals = "no final read was answered: the cluster did not settle, or the run ended before"
+	// NoDrain is why what is left in queues cannot be judged.
+	NoDrain = "no queue was drained: the cluster did not settle, or the run ended before"
 )
 
 // doubt takes back what a log's doubts forbid to say.
@@ -25,6 +27,9 @@ func doubt(r *Result, facts []Fact, d *history.Doubts) {
 		}
 		if d.Finals != "" {
 			*why = strings.ReplaceAll(*why, NoFinals, d.Finals)
+		}
+		if d.Drained != "" {
+			*why = strings.ReplaceAll(*why, NoDrain, d.Drained)
 		}
 	}
 	if d.Begins != "" {

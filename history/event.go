@@ -171,6 +171,8 @@ type Doubts struct {
 	Begins string
 	// Finals is why it has no final reads, if it has none.
 	Finals string
+	// Drained is why no queue was drained, if none was.
+	Drained string
 }
 
 // FaultName is what events call a fault: its kind and, after a space, its task or its

@@ -133,7 +133,7 @@ func (t *tally) missing(name string, n bound, torn bool) checkers.Value {
 	case torn:
 		return kit.Proven(name, n.least, kit.TornWhy)
 	case t.undrained > 0 && !t.tried:
-		return kit.Proven(name, n.least, "no queue was drained: the cluster did not settle, or the run ended before")
+		return kit.Proven(name, n.least, checkers.NoDrain)
 	case t.undrained > 0:
 		return kit.Proven(name, n.least, fmt.Sprintf("%s with undelivered messages could not be drained to the end: more settle time may help",
 			units.Plural(t.undrained, "queue", "queues")))

@@ -89,6 +89,8 @@ func (b *builder) noFinals() {
 			b.markFinals()
 		}
 		b.log.Doubts.Finals = "no final read: no answered read began after the last acknowledged addition had ended; read once more at the end"
+	case history.ObjectQueue:
+		b.log.Doubts.Drained = "no :drain was answered, so that what was left in the queue at the end is not known"
 	default:
 		b.log.Doubts.Finals = "no final read: none says :final? true, as one does that was made when all had settled"
 	}
