@@ -16,9 +16,11 @@ import (
 	"github.com/aftershock-chaos/aftershock/results"
 )
 
+type lossName struct{ fact, one, many string }
+
 // losses are the facts of what was acknowledged and is gone, with the words for one and
 // several of it.
-var losses = [...]struct{ fact, one, many string }{
+var losses = [...]lossName{
 	{"writes.lost", "acknowledged write", "acknowledged writes"},
 	{"set.lost", "acknowledged element", "acknowledged elements"},
 	{"queue.lost", "confirmed message", "confirmed messages"},
@@ -87,17 +89,8 @@ func lossWords(v *results.Verdict) (words string, lost bool) {
 	if !ok {
 		return "", false
 	}
-	one, many := "acknowledged write", "acknowledged writes"
-	named := 0
-	for _, l := range losses {
-		if f, has := v.Fact(l.fact); has && (!f.Known || f.N > 0 || f.AtLeast) {
-			if named++; named == 1 {
-				one, many = l.one, l.many
-			} else {
-				one, many = losses[0].one, losses[0].many
-			}
-		}
-	}
+	named := lossNames(v)
+	one, many := named.one, named.many
 	if !sum.Known {
 		return "whether " + many + " were lost is not known", false
 	}
@@ -108,6 +101,28 @@ func lossWords(v *results.Verdict) (words string, lost bool) {
 		return "no " + one + " was lost" + through(v), false
 	}
 	return Counted(sum) + " " + plural(sum, one, many) + " vanished" + when(v), true
+}
+
+// lossNames are the words for what is gone, or may be, or else for what was looked for:
+// its own if that is of one kind.
+func lossNames(v *results.Verdict) lossName {
+	var asked, open []lossName
+	for _, l := range losses {
+		f, has := v.Fact(l.fact)
+		if has {
+			asked = append(asked, l)
+		}
+		if has && (!f.Known || f.N > 0 || f.AtLeast) {
+			open = append(open, l)
+		}
+	}
+	if len(open) == 0 {
+		open = asked
+	}
+	if len(open) == 1 {
+		return open[0]
+	}
+	return losses[0]
 }
 
 func plural(f results.FactValue, one, many string) string {

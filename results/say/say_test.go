@@ -36,6 +36,9 @@ func TestHeadline(t *testing.T) {
 			known("writes.lost", 3975), known("rpo.f1.ops", 5), known("rpo.f2.ops", 3970), between}},
 			"3,975 acknowledged writes vanished when n1 was killed at 4.0 s and when n2 was cut off at 10.0 s; no write was taken for 1.9 s to 2 s."},
 		{"one", results.Verdict{Values: []results.FactValue{known("queue.lost", 1), known("writes.lost", 0)}}, "1 confirmed message vanished."},
+		{"no message", results.Verdict{Values: []results.FactValue{known("queue.lost", 0)}}, "No confirmed message was lost."},
+		{"neither", results.Verdict{Values: []results.FactValue{known("set.lost", 0), known("queue.lost", 0)}}, "No acknowledged write was lost."},
+		{"one of two", results.Verdict{Values: []results.FactValue{known("set.lost", 3), known("queue.lost", 0)}}, "3 acknowledged elements vanished."},
 		{"bound", results.Verdict{Values: []results.FactValue{least}}, "At least 60 acknowledged writes vanished."},
 		{"clean", results.Verdict{Faults: []results.Fault{kill}, Values: []results.FactValue{known("writes.lost", 0), known("availability.write_gap.max", 12e6)}},
 			"No acknowledged write was lost through 1 fault; writes never paused for more than 12 ms."},
@@ -44,7 +47,7 @@ func TestHeadline(t *testing.T) {
 		{"unknown", results.Verdict{Values: []results.FactValue{unknown}}, "Whether acknowledged writes were lost is not known."},
 		{"isolation", results.Verdict{Isolation: &checkers.Isolation{Not: "serializable"}}, "Transactions were not serializable."},
 		{"duplicates", results.Verdict{Values: []results.FactValue{known("set.duplicated", 16), known("set.lost", 0)}, Findings: []results.Finding{{Class: checkers.Duplicate}}},
-			"No acknowledged write was lost; 16 elements returned twice in one answer."},
+			"No acknowledged element was lost; 16 elements returned twice in one answer."},
 		{"nothing", results.Verdict{}, "Nothing was measured."},
 	} {
 		if got := Headline(&tc.v); got != tc.want {
