@@ -26,8 +26,8 @@ type Control struct {
 // CouldFail tells whether the control was violated.
 func (c *Control) CouldFail() bool { return c != nil && c.Violated > 0 }
 
-// with is what the control has otherwise, in words.
-func (c *Control) with() string {
+// With is what the control has otherwise, in words.
+func (c *Control) With() string {
 	if len(c.Set) == 0 {
 		return "with the same values"
 	}
@@ -44,14 +44,14 @@ func (c *Control) Words() string {
 	case c.Tries == 0:
 		return "nothing shows that it could fail: " + c.Why
 	case c.CouldFail():
-		words := fmt.Sprintf("could fail: %s %s (%d of %s", c.with(), c.Detail, c.Violated, units.Plural(c.Tries, "run", "runs"))
+		words := fmt.Sprintf("could fail: %s %s (%d of %s", c.With(), c.Detail, c.Violated, units.Plural(c.Tries, "run", "runs"))
 		if c.Kept {
 			words += " on " + c.Made.Format(time.DateOnly)
 		}
 		return words + ")"
 	}
 	return fmt.Sprintf("%d of %s %s violated %s; the last: %s",
-		c.Violated, units.Plural(c.Tries, "run", "runs"), c.with(), strings.Join(c.Violates, " and "), c.Detail)
+		c.Violated, units.Plural(c.Tries, "run", "runs"), c.With(), strings.Join(c.Violates, " and "), c.Detail)
 }
 
 // gate is not met when a control was made and nothing could be made to fail: a

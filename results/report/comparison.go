@@ -163,6 +163,33 @@ func (c *compared) answer() string {
 	return fmt.Sprintf("%s, held %d of %d", worst, held, len(c.runs))
 }
 
+// controlled tells in how many runs the plan's negative control showed that the plan can
+// fail, of those that have a control, and by what: "2 of 2", "fsync=off writes.lost = 69".
+// It is empty where no plan has one. A control of an earlier run of the same plan counts.
+func (c *compared) controlled() (count, by string) {
+	failed, all := 0, 0
+	for _, v := range c.runs {
+		if v.Control == nil {
+			continue
+		}
+		all++
+		if v.Control.CouldFail() {
+			if failed++; failed == 1 {
+				by = v.Control.With() + ": " + v.Control.Detail
+			}
+		}
+	}
+	if all == 0 {
+		return "", ""
+	}
+	return fmt.Sprintf("%d of %d", failed, all), by
+}
+
+// hasControls tells whether some plan has a negative control.
+func hasControls(groups []compared) bool {
+	return slices.ContainsFunc(groups, func(c compared) bool { count, _ := c.controlled(); return count != "" })
+}
+
 // losses are the facts that count what was lost, each in its own unit.
 var losses = [...]struct{ fact, one, many string }{
 	{"writes.lost", "write", "writes"},
@@ -309,22 +336,32 @@ func heads(groups []compared) []string {
 	return all
 }
 
-// Comparison writes one row for each plan: how often its claims held, the worst
+// Comparison writes one row for each plan: how often its claims held, how often its
+// control showed that it could fail, if some plan has one, the worst
 // loss of its runs and the median of the other figures. Figures that are
 // unknown are ?, lower bounds have a ≥, what was not measured is –.
 func Comparison(w io.Writer, verdicts ...*results.Verdict) error {
 	groups := compare(verdicts)
-	rows := [][]string{append([]string{"plan", "mode", "host", "verdict"}, heads(groups)...)}
+	first := []string{"plan", "mode", "host", "verdict"}
+	controls := hasControls(groups)
+	if controls {
+		first = append(first, "could fail")
+	}
+	rows := [][]string{append(slices.Clone(first), heads(groups)...)}
 	for i := range groups {
 		c := &groups[i]
 		mode := strings.Join(append(slices.Clone(c.mode), c.replicas()), " ")
 		row := []string{plain(c.plan().Name), plain(mode), plain(c.plan().Host), c.answer()}
+		if controls {
+			count, _ := c.controlled()
+			row = append(row, cmp.Or(count, unmeasured))
+		}
 		for _, column := range comparedColumns {
 			row = append(row, column.cell(c))
 		}
 		rows = append(rows, row)
 	}
-	for _, line := range alignAfter(4, rows) {
+	for _, line := range alignAfter(len(first), rows) {
 		if _, err := io.WriteString(w, line+"\n"); err != nil {
 			return err
 		}

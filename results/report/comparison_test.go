@@ -69,6 +69,31 @@ func TestComparison(t *testing.T) {
 	})
 }
 
+// TestComparisonOfControls: a row tells in how many runs its control was violated, and
+// that of a plan without one, or whose control was not made, is no pass of it.
+func TestComparisonOfControls(t *testing.T) {
+	set := []results.Setting{{Path: "target.options.fsync", Value: "off|on"}}
+	with := func(c *results.Control) *results.Verdict {
+		v := finished("etcd", "p", results.Holds, "writes.lost=0")
+		v.Control = c
+		return v
+	}
+	violated := &results.Control{Set: set, Tries: 2, Violated: 1, Detail: "writes.lost = 69"}
+	var b, m bytes.Buffer
+	runs := []*results.Verdict{with(violated), with(&results.Control{Set: set, Tries: 3, Detail: "writes.lost = 0"}), with(&results.Control{Why: "--no-control"}), finished("etcd", "q", results.Holds, "writes.lost=0")}
+	if err := errors.Join(Comparison(&b, runs...), Markdown(&m, runs...)); err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, b.String(), [][]string{
+		strings.Fields("plan mode host verdict could fail lost, worst staleness p99, median lag p99, median failover max, median write p99, median"),
+		strings.Fields("p 2 replicas docker holds 3 of 3 1 of 3 0 writes – – – – – – – –"),
+		strings.Fields("q 2 replicas docker holds – 0 writes – – – – – – – –"),
+	})
+	if want := `| holds 3 of 3 | 1 of 3<br>with target.options.fsync=off\|on: writes.lost = 69 |`; !strings.Contains(m.String(), want) {
+		t.Errorf("%s\nlacks %s", m.String(), want)
+	}
+}
+
 // TestComparisonOfVersions: runs of two versions are never of one row.
 func TestComparisonOfVersions(t *testing.T) {
 	older, newer := finished("etcd reads=serializable", "p", results.Holds, "writes.lost=1"), finished("etcd reads=serializable", "p", results.Holds, "writes.lost=0")

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,8 +44,13 @@ func Markdown(w io.Writer, verdicts ...*results.Verdict) error {
 	head := append([]string{"target", "plan and mode", "faults"}, heads(groups)...)
 	var b strings.Builder
 	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
-	line(append(head, "claims"))
-	b.WriteString("|---|---|---|" + strings.Repeat("---:|", len(comparedColumns)) + "---|\n")
+	head = append(head, "claims")
+	controls, last := hasControls(groups), "---|"
+	if controls {
+		head, last = append(head, "could fail"), "---|---|"
+	}
+	line(head)
+	b.WriteString("|---|---|---|" + strings.Repeat("---:|", len(comparedColumns)) + last + "\n")
 	for i := range groups {
 		c := &groups[i]
 		mode := c.replicas()
@@ -58,7 +64,14 @@ func Markdown(w io.Writer, verdicts ...*results.Verdict) error {
 		for _, column := range comparedColumns {
 			row = append(row, escape(column.cell(c)))
 		}
-		line(append(row, c.answer()))
+		row = append(row, c.answer())
+		if count, by := c.controlled(); controls {
+			if by != "" {
+				count += "<br>" + escape(by)
+			}
+			row = append(row, cmp.Or(count, unmeasured))
+		}
+		line(row)
 	}
 	b.WriteString("\n" + provenance(groups, verdicts) + "\n")
 	_, err := io.WriteString(w, b.String())
@@ -68,6 +81,9 @@ func Markdown(w io.Writer, verdicts ...*results.Verdict) error {
 // provenance says what the figures are made of.
 func provenance(groups []compared, verdicts []*results.Verdict) string {
 	text := "Lost: acknowledged, not overwritten, and gone from the settled cluster. `?` is unknown, `≥` a lower bound, `–` not measured."
+	if hasControls(groups) {
+		text += " Could fail: in how many runs the plan's negative control, the same plan with other values, was violated."
+	}
 	if len(verdicts) == 0 {
 		return text
 	}
