@@ -212,7 +212,7 @@ func (e *execution) begin(background *actors) {
 	s.members = e.book(s.clock)
 	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: &e.live, roles: s.roles, call: e.options.Progress, news: &rec.news, run: rec.dir.Name(), schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}}
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: &e.live, roles: s.roles, call: e.options.Progress, news: &rec.news, run: rec.dir.Name(), schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}, lags: map[string]toldLag{}}
 	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clients: d.clients()[1:], Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {
@@ -284,7 +284,11 @@ func (e *execution) loadPhases(ctx context.Context, pollers *actors) error {
 	w := load.NewWindow(e.now()+int64(e.lead()), e.plan)
 	e.window = w
 	e.session.progress.start.Store(w.Start)
-	if a := roles.NewLagAsker(e.deployment.system, e.deployment.nodes, e.session.clock, e.record.events.Append); a != nil {
+	tell := func(event history.Event) error {
+		e.session.progress.note(event)
+		return e.record.events.Append(event)
+	}
+	if a := roles.NewLagAsker(e.deployment.system, e.deployment.nodes, e.session.clock, tell); a != nil {
 		pollers.start(actor{name: "the system's own lag", run: a.Run})
 	}
 	var both sync.WaitGroup

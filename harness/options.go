@@ -49,6 +49,13 @@ type NodeMoment struct {
 	Role    string   `json:"role"`              // primary or replica, as clients see it; empty: it does not answer
 	Primary bool     `json:"primary,omitempty"` // of the greatest epoch
 	Faults  []string `json:"faults,omitempty"`  // that hit it now
+	Lag     *Lagging `json:"lag,omitempty"`     // how far it is behind, as its system says; nil: it has not said lately
+}
+
+// Lagging is how far a replica is behind. Of what the system does not tell it is negative.
+type Lagging struct {
+	Time  time.Duration `json:"ns"`
+	Bytes int64         `json:"bytes"`
 }
 
 // Progress is a moment of a run, for a live line.

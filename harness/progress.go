@@ -82,14 +82,36 @@ type progressReporter struct {
 	faults   []string
 	hit      map[string][]string // by node: the faults in force that hit it
 	begun    map[string]bool     // the faults of the schedule that have begun
+	lags     map[string]toldLag  // by node
 	schedule []faults.Planned
 }
 
-// note keeps the list of faults in force.
+// toldLag is when a system said how far a node is behind.
+type toldLag struct {
+	at int64
+	Lagging
+}
+
+// lagKept is for how long what was told of a node's lag is shown.
+const lagKept = int64(2 * time.Second)
+
+// note keeps the list of faults in force, and what is told of the nodes' lag.
 func (r *progressReporter) note(e history.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e.Kind {
+	case history.EventLag:
+		told := toldLag{e.At, Lagging{Time: -1, Bytes: -1}}
+		if before, ok := r.lags[e.Node]; ok && e.At-before.at < lagKept/2 {
+			told.Lagging = before.Lagging // one source tells the time, another the bytes
+		}
+		if e.Lag != nil {
+			told.Time = time.Duration(*e.Lag)
+		}
+		if e.Bytes != nil {
+			told.Bytes = *e.Bytes
+		}
+		r.lags[e.Node] = told
 	case history.EventFault:
 		r.begun[e.Fault] = true
 		if !e.Failed {
@@ -116,7 +138,11 @@ func (r *progressReporter) fill(p *Progress) {
 	defer r.mu.Unlock()
 	p.Faults = slices.Clone(r.faults)
 	for i, n := range view.Nodes {
-		p.Nodes = append(p.Nodes, NodeMoment{Name: n.Name, Role: n.Role, Primary: i == primary, Faults: slices.Clone(r.hit[n.Name])})
+		now := NodeMoment{Name: n.Name, Role: n.Role, Primary: i == primary, Faults: slices.Clone(r.hit[n.Name])}
+		if told, ok := r.lags[n.Name]; ok && i != primary && r.clock.Now()-told.at < lagKept {
+			now.Lag = &told.Lagging
+		}
+		p.Nodes = append(p.Nodes, now)
 	}
 	for _, f := range r.schedule {
 		if at := r.plan.Warmup + f.At; !r.begun[f.ID] && at >= p.Elapsed && (p.NextFault == "" || at-p.Elapsed < p.Next) {

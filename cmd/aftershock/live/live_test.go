@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func sampleMoment() harness.Progress {
 	return harness.Progress{Plan: "p", Phase: "measure", Elapsed: 4200 * time.Millisecond, Total: 14 * time.Second, Acked: 15020, Failed: 12, Unknown: 3,
 		Rate: 2012, WriteP99: 1234 * time.Microsecond, Primary: "n2", Faults: []string{"f1 kill"},
-		Nodes:     []harness.NodeMoment{{Name: "n1", Faults: []string{"kill"}}, {Name: "n2", Role: "primary", Primary: true}, {Name: "n3", Role: "replica"}},
+		Nodes:     []harness.NodeMoment{{Name: "n1", Faults: []string{"kill"}}, {Name: "n2", Role: "primary", Primary: true}, {Name: "n3", Role: "replica", Lag: &harness.Lagging{Time: 1270 * time.Millisecond, Bytes: 4096}}, {Name: "n4", Role: "replica", Lag: &harness.Lagging{Time: -1, Bytes: 3 << 20}}, {Name: "n5", Role: "replica", Lag: &harness.Lagging{Bytes: -1}}},
 		NextFault: "partition isolate primary", Next: 4800 * time.Millisecond}
 }
 
@@ -37,7 +37,7 @@ func TestView(t *testing.T) {
 		v.Update(moment{"p", m, time.Now()})
 	}
 	s := v.View()
-	for _, want := range []string{"measure", "4.2/14s", "partition isolate primary in 4.8s", "n1 no answer", "⚡ kill", "n2 primary", "n3 replica", "2,012 op/s", "1.23ms",
+	for _, want := range []string{"measure", "4.2/14s", "partition isolate primary in 4.8s", "n1 no answer", "⚡ kill", "n2 primary", "n3 replica 1.27s behind", "n4 replica 3.0 MiB behind", "n5 replica caught up", "2,012 op/s", "1.23ms",
 		"15,020 acknowledged, 12 failed, 3 unknown", "not linearizable"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("%q is not in\n%s", want, s)

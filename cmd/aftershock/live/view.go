@@ -133,12 +133,26 @@ func (v *view) nodes() string {
 			style = good
 		}
 		part := style.Render(text)
+		if n.Lag != nil {
+			part += faint.Render(" " + behind(n.Lag))
+		}
 		if len(n.Faults) > 0 {
 			part += bad.Render(" ⚡ " + strings.Join(n.Faults, ", "))
 		}
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, "   ")
+}
+
+// behind tells how far a replica is behind, by its system's own words.
+func behind(l *harness.Lagging) string {
+	switch {
+	case l.Time > 0:
+		return short(l.Time) + " behind"
+	case l.Bytes > 0:
+		return humanize.IBytes(uint64(l.Bytes)) + " behind"
+	}
+	return "caught up"
 }
 
 func (v *view) load() string {
