@@ -25,6 +25,9 @@ func (e *execution) finish(ctx context.Context, runErr error) (*judge.Result, er
 		}
 		return nil, err
 	}
+	if e.session != nil {
+		e.session.progress.judging()
+	}
 	result, judgeErr := e.judge(ctx, runErr)
 	if errors.Is(runErr, failure.ErrInfrastructure) {
 		// One cause is enough: what could not be saved either is in the log.

@@ -172,6 +172,15 @@ func (r *progressReporter) report(ctx context.Context) {
 	}
 }
 
+// judging tells that the run is over and its history is judged, after report.
+func (r *progressReporter) judging() {
+	if r.call != nil {
+		p := r.moment()
+		p.Phase = "judge"
+		r.call(p)
+	}
+}
+
 // moment is what the run is like now.
 func (r *progressReporter) moment() Progress {
 	p := Progress{Plan: r.plan.Name, Run: r.run, Began: r.clock.Time(0).Round(0), Phase: *r.phase.Load(), Total: r.plan.Warmup + r.plan.Duration, Events: r.news.take()}
