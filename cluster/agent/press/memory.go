@@ -1,10 +1,10 @@
 package press
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,13 +14,15 @@ import (
 
 // Bounds of using memory up.
 const (
-	chunk       = 1 << 20         // that is taken at once
+	chunk       = 16 << 10        // that is taken at once: the less, the sooner the kill is seen
 	fillTimeout = 8 * time.Second // until the kernel kills the server
 	endTimeout  = 2 * time.Second // for the killed server to be gone
 	lookEvery   = time.Millisecond
+	slowWrite   = 100 * time.Microsecond // for a chunk: some 5 are usual
 )
 
-// EnvBallast says in the environment of a program that it shall be Ballast of so many bytes.
+// EnvBallast says in the environment of a program that it shall be Ballast: of how many
+// bytes, and until which process has ended.
 const EnvBallast = "AFTERSHOCK_BALLAST"
 
 // The order in which the kernel kills for want of memory: the server, then what takes it,
@@ -44,7 +46,7 @@ func (p *Press) exhaust(by string) (cluster.Effect, error) {
 		return cluster.Effect{}, err
 	}
 	ballast, stop, err := p.processes.Aside(cluster.ServerSpec{
-		Command: []string{cluster.Self, "agent"}, Env: map[string]string{EnvBallast: strconv.FormatInt(p.o.Memory, 10)},
+		Command: []string{cluster.Self, "agent"}, Env: map[string]string{EnvBallast: fmt.Sprintf("%d until %d", p.o.Memory, pid)},
 	})
 	if err != nil {
 		return cluster.Effect{}, fmt.Errorf("take the node's memory: %w", err)
@@ -93,23 +95,101 @@ func (p *Press) awaitKill(before int, ended <-chan struct{}) error {
 }
 
 // Ballast takes as many bytes as the environment says, of a memfd, which count as the
-// node's, and holds them until it is killed, or for as long as they may be of use.
+// node's, and gives them back as soon as the kernel has killed the server.
+//
+// It has to be at once: what the killed server leaves is used up in no time, and then the
+// kernel kills the ballast, whose memfd, unlike the memory of a process, it cannot take
+// back before that has ended; who needs a page until then, such as the agent, is killed too.
 func Ballast() error {
-	most, err := strconv.ParseInt(os.Getenv(EnvBallast), 10, 64)
+	most, victim, err := asked()
 	if err != nil {
-		return fmt.Errorf("environment variable %s: %w", EnvBallast, err)
+		return err
 	}
 	fd, err := unix.MemfdCreate("aftershock-ballast", unix.MFD_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("take memory: %w", err)
 	}
-	bytes := make([]byte, chunk)
-	for i := range bytes {
-		bytes[i] = byte(i)
+	server, err := unix.PidfdOpen(victim, 0)
+	if err != nil {
+		return nil //nolint:nilerr // it has ended: there is nothing to take memory from
 	}
-	for taken := int64(0); taken <= most; taken += chunk {
-		_, _ = unix.Write(fd, bytes) // an error is that there is no more
+	kills, err := openKills()
+	if err != nil {
+		return err
 	}
-	time.Sleep(fillTimeout)
-	return nil
+	filling := make([]byte, chunk)
+	for i := range filling {
+		filling[i] = byte(i)
+	}
+	deadline := time.Now().Add(fillTimeout)
+	for taken := int64(0); ; {
+		began := time.Now()
+		if began.After(deadline) {
+			return nil
+		}
+		if taken <= most {
+			n, _ := unix.Write(fd, filling) // an error is that there is no more
+			taken += int64(max(n, 0))
+		} else {
+			time.Sleep(lookEvery)
+		}
+		// The kernel kills within the call, which takes its time.
+		if time.Since(began) >= slowWrite && kills.more() && ended(server, endTimeout) || ended(server, 0) {
+			return unix.Ftruncate(fd, 0)
+		}
+	}
+}
+
+// asked reads from the environment how much to take, and until who has ended.
+func asked() (most int64, victim int, err error) {
+	_, err = fmt.Sscanf(os.Getenv(EnvBallast), "%d until %d", &most, &victim)
+	if err != nil {
+		return 0, 0, fmt.Errorf("environment variable %s: %w", EnvBallast, err)
+	}
+	return most, victim, nil
+}
+
+// ended tells whether a process ends within a time.
+func ended(pidfd int, within time.Duration) bool {
+	n, _ := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(within.Milliseconds()))
+	return n > 0
+}
+
+// kills is the machine's count of processes killed for want of memory, which is read
+// without taking any.
+type kills struct {
+	fd   int
+	text []byte
+	last []byte
+}
+
+// vmstatSize is more than /proc/vmstat has, in bytes: it is some 4 kB.
+const vmstatSize = 32 << 10
+
+func openKills() (*kills, error) {
+	fd, err := unix.Open("/proc/vmstat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("count who is killed for want of memory: %w", err)
+	}
+	k := &kills{fd: fd, text: make([]byte, vmstatSize), last: make([]byte, 0, 64)}
+	k.more()
+	return k, nil
+}
+
+// more tells whether some process was killed since it was last asked.
+func (k *kills) more() bool {
+	n, err := unix.Pread(k.fd, k.text, 0)
+	if err != nil || n <= 0 {
+		return false
+	}
+	_, line, ok := bytes.Cut(k.text[:n], []byte("\noom_kill "))
+	if !ok {
+		return false
+	}
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	if bytes.Equal(line, k.last) {
+		return false
+	}
+	k.last = append(k.last[:0], line...)
+	return true
 }
