@@ -21,6 +21,7 @@ const (
 	Unblock ActionKind = "unblock" // remove the network rules of ID
 	Exec    ActionKind = "exec"    // run Command; no agent does it, but Control.Run
 	Power   ActionKind = "power"   // the node's machine loses its power: SIGKILL to every other process, and what is not synced is gone, see Loss; Restart ends it
+	Age     ActionKind = "age"     // what was written on the node's volume so far is on its disk, as it is in half a minute where nobody syncs
 	Flip    ActionKind = "flip"    // flip bits of files at rest, see Bits
 	Reset   ActionKind = "reset"   // end established connections with a RST, of those that Rules name
 	Shape   ActionKind = "shape"   // put Links on the node's packets under ID

@@ -281,6 +281,9 @@ func (e *execution) loadPhases(ctx context.Context, pollers *actors) error {
 	if err := e.fill(ctx, l); err != nil {
 		return err
 	}
+	if err := e.age(ctx); err != nil {
+		return err
+	}
 	w := load.NewWindow(e.now()+int64(e.lead()), e.plan)
 	e.window = w
 	e.session.progress.start.Store(w.Start)

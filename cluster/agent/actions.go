@@ -59,6 +59,7 @@ func actionsOf(r rooms) map[cluster.ActionKind]action {
 		cluster.Unshape: {can: links.Can, do: links.Unshape},
 		cluster.Reset:   {can: link.CanReset, do: link.ResetExcept(firewall.ControlPort())},
 		cluster.Power:   {can: p.can, prepare: p.can, do: p.cut},
+		cluster.Age:     {can: p.can, prepare: p.can, do: disk.Age},
 		cluster.Disk:    {can: p.can, prepare: p.can, do: disk.Sicken},
 		cluster.Undisk:  {can: p.can, prepare: p.can, do: disk.Heal},
 		cluster.Flip:    {can: p.can, prepare: p.can, do: disk.Flip},

@@ -9,6 +9,7 @@ import (
 // Disk is what the nodes' data directories are on.
 type Disk struct {
 	Names string // when names of files are durable; empty: no fault needs to know
+	Fresh bool   // what was written before the load, and not synced, can be lost too
 }
 
 func diskKeys() []schema.Key[Disk] {
@@ -16,6 +17,9 @@ func diskKeys() []schema.Key[Disk] {
 		{Field: schema.Field{Name: "names", Type: schema.Word, Words: []string{cluster.NamesOrdered, cluster.NamesPosix, cluster.NamesDurable}, Absent: "a plain folder, or ordered where a fault needs more", Example: "posix",
 			Meaning: "when names that were made, changed or removed are durable. ordered: with any later sync, as in the journal of ext4 and XFS; posix: with a sync of their directory alone; durable: at once"},
 			At: func(d *Disk) any { return &d.Names }},
+		{Field: schema.Field{Name: "fresh", Type: schema.Flag, Default: "false",
+			Meaning: "whether a power cut loses too what was written, and not synced, before the load; by default that is on the disk, as it is where a cluster has run for half a minute"},
+			At: func(d *Disk) any { return &d.Fresh }},
 	}
 }
 

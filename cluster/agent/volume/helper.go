@@ -116,6 +116,9 @@ func (d *disk) do(r request) (a answer, err error) {
 		a.Flipped, _, err = flip(d.store.Root(), *r.Bits, r.Seed)
 		d.forgetCache(r.Bits.Path)
 		a.Changed = a.Flipped > 0
+	case askAge:
+		d.store.Age()
+		a.Changed = true
 	case askFigure:
 		a.Stats = d.store.Stats()
 	default:

@@ -182,6 +182,12 @@ func (v *Volume) Flip(a cluster.Action) (cluster.Effect, error) {
 	return cluster.Effect{At: time.Now(), Changed: b.Flipped > 0, Counts: map[string]uint64{cluster.BitsFlipped: uint64(b.Flipped)}}, err
 }
 
+// Age makes durable what was written so far, see undo.Store.Age.
+func (v *Volume) Age(cluster.Action) (cluster.Effect, error) {
+	a, err := v.ask(request{Ask: askAge})
+	return cluster.Effect{At: time.Now(), Changed: a.Changed}, err
+}
+
 // Close has the helper take the volume away and end. It is waited for a while.
 func (v *Volume) Close() {
 	v.mu.Lock()

@@ -32,6 +32,7 @@ const (
 	askWell   = "well"   // end it
 	askFlip   = "flip"   // flip bits
 	askFigure = "figure" // tell figures
+	askAge    = "age"    // take what is there for durable
 )
 
 type request struct {

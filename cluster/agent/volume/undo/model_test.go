@@ -229,6 +229,10 @@ func (b *both) wants(err error, want syscall.Errno) bool {
 }
 
 func (b *both) step() {
+	if b.rng.IntN(60) == 0 {
+		b.age()
+		return
+	}
 	switch b.rng.IntN(12) {
 	case 0, 1:
 		b.create()
@@ -244,6 +248,19 @@ func (b *both) step() {
 		b.syncDir()
 	default:
 		b.file()
+	}
+}
+
+// age has both take what is there for durable.
+func (b *both) age() {
+	b.say("age")
+	b.s.Age()
+	for _, i := range b.m.all {
+		i.durable = bytes.Clone(i.data)
+	}
+	b.m.syncAll()
+	if kept := b.s.pages.count(); kept != 0 {
+		b.t.Fatalf("%d pages are kept of what is durable; after\n%s", kept, strings.Join(b.log, "\n"))
 	}
 }
 
