@@ -53,7 +53,8 @@ func bereft(r *rand.Rand, whole *history.Log, object string) *history.Log {
 			log.Ops = append(log.Ops, op)
 			continue
 		}
-		if told && possible(&op, last[op.Process], process) {
+		// A process of these histories may do several things at once.
+		if told && possible(&op, min(last[op.Process], op.Start), process) {
 			log.Ops = append(log.Ops, op)
 			process++
 		}
@@ -119,6 +120,7 @@ func TestDifferentialLostDriver(t *testing.T) {
 			why := ""
 			switch {
 			case strings.HasPrefix(name, "linearizable.keys") || strings.HasSuffix(name, ".unknown"):
+			case name == "reads.order_flips" && before["linearizable"].N == 0: // of what contradicts anyhow this is told only in some cases
 			case now > most:
 				why = "more is said than is true of the whole"
 			case nowMost < least:

@@ -33,8 +33,8 @@ type store struct {
 	calls int
 	at    map[uint32][]version
 
-	joining time.Duration // what making one history of a run took
-	size    int64         // of the file
+	joining int64  // processor time of making one history of a run, in nanoseconds
+	path    string // of it
 }
 
 type version struct {
@@ -238,14 +238,11 @@ func run(t *testing.T, text string, s *store, wrong map[string]history.Wrong, du
 	if err := own.Close(); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
+	began := processor(t)
 	if err := fleet.Join(path, meta); err != nil {
 		t.Fatal(err)
 	}
-	s.joining = time.Since(began)
-	if info, err := os.Stat(path); err == nil {
-		s.size = info.Size()
-	}
+	s.joining, s.path = processor(t)-began, path
 	for _, p := range processes {
 		p.kill()
 		<-p.ended
