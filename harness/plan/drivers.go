@@ -42,7 +42,7 @@ func driversKey(words Words) schema.Key[Plan] {
 func driverKeys(words Words) []schema.Key[Drivers] {
 	places := slices.DeleteFunc(slices.Clone(words.Hosts), func(name string) bool { return name == AutoHost })
 	for _, name := range driverPlaces {
-		if !slices.Contains(places, name) {
+		if len(words.Hosts) > 0 && !slices.Contains(places, name) { // else any, as of the host
 			places = append(places, name)
 		}
 	}
