@@ -95,8 +95,8 @@ func TestWhatALostDriverWasAskedFor(t *testing.T) {
 	if losses != 1 || asked != 600 || missing < 20 || missing > 140 || maybe < 1 || maybe > 160 || dark <= 0 || dark > 800*time.Millisecond {
 		t.Errorf("%d losses; asked %d, missing %d, perhaps %d, nothing known for %s", losses, asked, missing, maybe, dark)
 	}
-	if sum := int64(recorded) + missing + maybe; sum < 186 || sum > 200 { // two of seven clients, in 1.1 s
-		t.Errorf("%d recorded, %d missing and %d untold are too few", recorded, missing, maybe)
+	if sum := int64(recorded) + missing + maybe; sum < 186 || sum > 280 { // two of seven clients, in 1.1 s, and looks before writes
+		t.Errorf("%d recorded, %d missing and %d untold do not make up what was asked for", recorded, missing, maybe)
 	}
 }
 
