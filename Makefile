@@ -7,7 +7,7 @@ FUZZTIME ?= 15s
 export CGO_ENABLED := 0
 export GOFLAGS     := -trimpath $(GOFLAGS)
 
-.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak calm kills ab plans table study reference images deployment deployments kubernetes tools-test servers test-targets same release man clean
+.PHONY: build demo test browser race lint fuzz differential mutants bench bench-checkers bench-peers bugs museum soak drivers scale calm kills ab plans table study reference images deployment deployments kubernetes tools-test servers test-targets same release man clean
 
 build: ## a static binary, because it becomes PID 1 of every node
 	$(GO) build -ldflags "-s -w" -o $(BINARY) ./cmd/aftershock
@@ -94,6 +94,13 @@ tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, 
 
 kubernetes: build ## tests and plans on a real Kubernetes of NODES (3) machines, made here for that; where it was built once (scripts/kubernetes build, 5 to 15 minutes). SAMPLE=1 has one plan of the three targets, by the commit
 	NODES=$(NODES) SAMPLE=$(SAMPLE) scripts/kubernetes-tests
+
+drivers: build ## three drivers of the load on local: planted defects found, clocks that step and drift accused of nothing; RUNS=10
+	scripts/drivers $(or $(RUNS),10)
+
+scale: ## what an operation costs from 100 drivers in one process, and what docs/scale.md rests on
+	AFTERSHOCK_SCALE=1 $(GO) test -count=1 -v -run TestScale ./harness/drivers
+	$(GO) test -run - -bench 'Join|Pass' -benchtime 2x -benchmem ./history
 
 servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers

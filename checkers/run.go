@@ -13,16 +13,18 @@ import (
 // Run has each checker of a table judge a log, as checkers/all does with all of them.
 func Run(ctx context.Context, log *history.Log, limits Limits, table []Checker) Result {
 	in := Input{Log: log, Limits: OrDefault(limits)}
-	ordered, ordering := in, OrderingOf(log)
-	ordered.Log = ordering.Log
+	ordering := OrderingOf(log)
 	var all Result
 	for i := range table {
 		c := &table[i]
-		Merge(&all, Contained(ctx, c, log, func(ctx context.Context) Result {
+		in := in
+		in.Log = LogFor(c, log)
+		Merge(&all, Contained(ctx, c, in.Log, func(ctx context.Context) Result {
 			if !c.Order {
 				return c.Check(ctx, in)
 			}
-			r := c.Check(ctx, ordered)
+			in.Log = LogFor(c, ordering.Log)
+			r := c.Check(ctx, in)
 			ordering.Restore(&r)
 			return r
 		}))
@@ -40,9 +42,10 @@ func Conclude(ctx context.Context, in Input, table []Checker, found *Result) {
 		if c.Conclude == nil || !Applies(c, in.Log) {
 			continue
 		}
+		in := in
+		in.Log = LogFor(c, in.Log)
 		r := Result{Values: concluded(ctx, c, in, found)}
-		doubt(&r, c.Facts, &in.Log.Doubts)
-		apart(&r, c, in.Log)
+		takeBack(&r, c, in.Log)
 		found.Values = append(found.Values, r.Values...)
 	}
 }
@@ -96,9 +99,15 @@ func Contained(ctx context.Context, c *Checker, log *history.Log, judge func(con
 	if ctx.Err() != nil {
 		r = Result{Values: UnknownFacts(c.Facts, log, fmt.Sprintf("the checker %s was interrupted: %v", c.Name, context.Cause(ctx)))}
 	}
-	doubt(&r, c.Facts, &log.Doubts)
-	apart(&r, c, log)
+	takeBack(&r, c, log)
 	return r
+}
+
+// takeBack takes out of a result what the log leaves open.
+func takeBack(r *Result, c *Checker, log *history.Log) {
+	doubt(r, c.Facts, &log.Doubts)
+	lost(r, c, log)
+	apart(r, c, log)
 }
 
 // Applies tells whether one of the checker's workloads is in the log.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -71,6 +72,7 @@ func BenchmarkPass(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
+	used := processor(b)
 	for b.Loop() {
 		left := n
 		for range log.All() {
@@ -80,6 +82,7 @@ func BenchmarkPass(b *testing.B) {
 			b.Fatal(left, log.Err())
 		}
 	}
+	b.ReportMetric(float64(processor(b)-used)/float64(b.N)/n, "cpu-ns/operation")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/operation")
 }
 
@@ -111,6 +114,7 @@ func BenchmarkJoin(b *testing.B) {
 			ops = nil
 			path := filepath.Join(dir, FileName)
 			b.ReportAllocs()
+			used := processor(b)
 			for b.Loop() {
 				if _, err := Join(path, s.meta(), parts, true); err != nil {
 					b.Fatal(err)
@@ -124,9 +128,19 @@ func BenchmarkJoin(b *testing.B) {
 				os.Remove(path)
 				b.StartTimer()
 			}
+			b.ReportMetric(float64(processor(b)-used)/float64(b.N)/n, "cpu-ns/operation")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/operation")
 		})
 	}
+}
+
+// processor is the processor time that this process has taken, in nanoseconds.
+func processor(b *testing.B) int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
 }
 
 // benchFile is the path of a history of n operations.

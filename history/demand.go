@@ -28,6 +28,9 @@ type Unsent struct {
 	Count   int64 `json:"count"`
 	Skipped bool  `json:"skipped,omitempty"`
 	Waited  int64 `json:"waited,omitempty"` // skipped: how long each had waited at least when it was given up
+	// Untold says that they may have been sent, and answered: a driver was lost that was to
+	// send them, and nobody tells.
+	Untold bool `json:"untold,omitempty"`
 }
 
 // Own is how much later operations at a rate were sent than they could have been:

@@ -110,9 +110,16 @@ type Driver struct {
 	Workers [][2]int `json:"workers"`
 	// Clock bounds how far off its times may be.
 	Clock []clocks.Width `json:"clock,omitempty"`
-	// Lost is when it was heard of last, if it was lost: what it did since then is not
-	// in the history.
+	// Lost is when it was heard of last, if it was lost: what it did about then and since
+	// is not in the history, but for possible operations (see ErrUntold).
 	Lost int64 `json:"lost,omitempty"`
+	// Gone is when its process had ended for certain: it did nothing after that. 0: it was
+	// not lost, or that is not known.
+	Gone int64 `json:"gone,omitempty"`
+	// Untold is, of a driver that was lost, why not all that it may have done is in the
+	// history as possible operations, by workload; empty where all of it is that anybody
+	// can have seen. nil where nothing is told, as of runs of before.
+	Untold []string `json:"untold,omitempty"`
 }
 
 // WorkloadMeta describes one workload of the run.
@@ -160,6 +167,13 @@ type Log struct {
 type Doubts struct {
 	// Torn is why the log is Torn, if no harness died.
 	Torn string
+	// Lost is which drivers were lost, of a log that is not Torn for it: what they may
+	// have done that nobody recorded is in it as possible operations. All that
+	// contradicts does in any case. That all was kept is true of what is recorded, and
+	// said only if Tolerated.
+	Lost string
+	// Tolerated says that claims may be about what is recorded where a driver was lost.
+	Tolerated bool
 	// Times is why its times measure nothing, as they contradict the order of its
 	// lines. The order of operations and events is certain all the same: every fact
 	// that is a duration, or counted in time, is unknown, and no other.

@@ -332,7 +332,7 @@ func TestMeaninglessNumbers(t *testing.T) {
 		{Op{Kind: 16}, "kind 16", "column kind: row 0 has word 16 of a dictionary of 16"},
 		{Op{Kind: 200}, "kind 200", "column kind: row 0 has word -56 of a dictionary of 16"},
 		{Op{Outcome: 3}, "outcome 3", "column outcome: row 0 has word 3 of a dictionary of 3"},
-		{Op{Error: 11}, "error 11", "column error: row 0 has word 10 of a dictionary of 10"},
+		{Op{Error: 12}, "error 12", "column error: row 0 has word 11 of a dictionary of 11"},
 	} {
 		if _, err := readBytes(encoded(t, meta, []Op{c.op}, 1)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "batch 1 at byte") {
 			t.Errorf("%+v: the error is %v, want %q", c.op, err, c.says)

@@ -14,7 +14,13 @@ type Source struct {
 	// Map changes an operation's times to those of the whole. It keeps their order; nil:
 	// they are those already.
 	Map func(*Op)
+	// Cut says that it may be cut off: what is missing is in another source, as possible
+	// operations.
+	Cut bool
 }
+
+// leastHeldBack is how much of each of many parts is held back at least, see merger.
+const leastHeldBack = 1 << 18
 
 // Join makes one history of several, by start, in memory that does not grow with them:
 // what each driver of a run recorded, and the harness. It writes a new file at path, of
@@ -34,7 +40,7 @@ func Join(path string, meta Meta, parts []Source, whole bool) (lengths []int, er
 	if err != nil {
 		return nil, err
 	}
-	j := joiner{out: out}
+	j := joiner{out: out, room: max(heldBack/max(len(parts), 1), leastHeldBack)}
 	defer j.stop()
 	for _, part := range parts {
 		if err := j.add(part); err != nil {
@@ -44,7 +50,7 @@ func Join(path string, meta Meta, parts []Source, whole bool) (lengths []int, er
 	if err := j.run(); err != nil {
 		return nil, err
 	}
-	if whole && !j.torn() {
+	if whole && !j.torn {
 		err = out.end()
 	}
 	return j.lengths, errors.Join(err, syncFile(file))
@@ -56,6 +62,8 @@ type joiner struct {
 	out     *encoder
 	logs    []*Log
 	maps    []func(*Op)
+	torn    bool
+	room    int // of each part, see merger: all of them share that of one
 	next    []func() (*Op, bool)
 	stops   []func()
 	heads   []Op
@@ -66,12 +74,13 @@ type joiner struct {
 }
 
 func (j *joiner) add(part Source) error {
-	s := &stored{path: part.Path, room: heldBack, most: maxEarly}
+	s := &stored{path: part.Path, room: j.room, most: maxEarly}
 	log := &Log{stored: s}
 	if err := s.survey(log); err != nil {
 		return fmt.Errorf("join histories: %w", err)
 	}
 	next, stop := iter.Pull(log.All())
+	j.torn = j.torn || log.Torn && !part.Cut
 	i := len(j.logs)
 	j.logs, j.next, j.stops, j.maps = append(j.logs, log), append(j.next, next), append(j.stops, stop), append(j.maps, part.Map)
 	j.heads, j.lengths = append(j.heads, Op{}), append(j.lengths, 0)
@@ -143,15 +152,6 @@ func (j *joiner) flush() error {
 	clear(j.pending)
 	j.pending, j.weight = j.pending[:0], 0
 	return err
-}
-
-func (j *joiner) torn() bool {
-	for _, log := range j.logs {
-		if log.Torn {
-			return true
-		}
-	}
-	return false
 }
 
 func (j *joiner) stop() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/aftershock-chaos/aftershock/history/usage"
 )
@@ -110,13 +111,49 @@ func read(in io.Reader, name string, size int64) (*Log, error) {
 	return log, nil
 }
 
-// noteLost says why a log is torn, if it is for the loss of a driver.
+// noteLost says which drivers were lost, and why a log is torn, if it is for that.
 func (l *Log) noteLost() {
+	var lost []string
 	for _, d := range l.Meta.Drivers {
-		if l.Torn && d.Lost > 0 {
-			l.Doubts.Torn = d.Name + " was lost: what it did last is missing"
+		if d.Lost > 0 {
+			lost = append(lost, d.Name)
 		}
 	}
+	switch {
+	case len(lost) == 0:
+	case l.Torn:
+		l.Doubts.Torn = lost[len(lost)-1] + " was lost: what it did last is missing"
+	default:
+		l.Doubts.Lost = strings.Join(lost, " and ") + " was lost: what it was told last is not recorded"
+		if len(lost) > 1 {
+			l.Doubts.Lost = strings.Join(lost, " and ") + " were lost: what they were told last is not recorded"
+		}
+	}
+}
+
+// UntoldOf says why not all that lost drivers may have done in a workload is in the log
+// as possible operations; empty: it is, or nobody was lost.
+func (l *Log) UntoldOf(workload int) string {
+	for i := range l.Meta.Drivers {
+		if d := &l.Meta.Drivers[i]; l.drives(d, workload) && workload < len(d.Untold) && d.Untold[workload] != "" {
+			return d.Name + " was lost: " + d.Untold[workload]
+		}
+	}
+	return ""
+}
+
+// LostOf tells whether a driver was lost that had a part of a workload.
+func (l *Log) LostOf(workload int) bool {
+	for i := range l.Meta.Drivers {
+		if d := &l.Meta.Drivers[i]; d.Lost > 0 && l.drives(d, workload) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Log) drives(d *Driver, workload int) bool {
+	return workload < len(d.Workers) && d.Workers[workload][0] < d.Workers[workload][1]
 }
 
 // reserve says how much room to make for operations, of which need came from

@@ -145,11 +145,15 @@ const (
 	// table, stream or queue. A final read or drain that a settled node answers so
 	// again and again is OK with this error: nothing is there.
 	ErrGone
+	// ErrUntold: nobody tells what became of it: the driver was lost that may have sent
+	// it, and may not have (see Driver.Untold). It is a possible operation, of unknown
+	// outcome, that began no earlier than its Start.
+	ErrUntold
 )
 
 var kindNames = [...]string{"read", "write", "cas", "add", "readset", "mark", "poll", "enqueue", "dequeue", "drain", "txn", "increment", "generate", "transfer", "balances", "scan"}
 var outcomeNames = [...]string{"unknown", "ok", "fail"}
-var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server", "gone"}
+var errorNames = [...]string{"", "timeout", "connect", "conn-lost", "not-primary", "no-quorum", "busy", "compare", "no-target", "server", "gone", "untold"}
 
 func (k Kind) String() string    { return name(kindNames[:], int(k)) }
 func (o Outcome) String() string { return name(outcomeNames[:], int(o)) }
@@ -169,8 +173,9 @@ const Kinds = len(kindNames)
 // and polls are not.
 func (k Kind) Load() bool { return int(k) < Kinds && k != Mark && k != Poll }
 
-// Load tells whether an operation counts as load: as its kind does, and once.
-func (o *Op) Load() bool { return o.Kind.Load() && o.Flags&Part == 0 }
+// Load tells whether an operation counts as load: as its kind does, and once, and if it
+// is known to have been sent.
+func (o *Op) Load() bool { return o.Kind.Load() && o.Flags&Part == 0 && o.Error != ErrUntold }
 
 // Writes tells whether an acknowledged operation of a kind is an acknowledged
 // write: something that the system must keep from then on.

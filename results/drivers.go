@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/units"
@@ -50,9 +51,35 @@ func driverRemarks(log *history.Log) []string {
 	}
 	told := []string{words + ": what contradicts only by an order that is closer than twice that is not seen"}
 	for _, d := range log.Meta.Drivers {
-		if d.Lost > 0 {
+		switch {
+		case d.Lost == 0:
+		case log.Doubts.Lost == "":
 			told = append(told, fmt.Sprintf("%s was lost at %s: what it did last is unknown, and its part of the load is missing from then on", d.Name, units.Instant(d.Lost)))
+		case log.Doubts.Tolerated:
+			told = append(told, fmt.Sprintf("%s was lost at %s: what is said of promises is of what was recorded, and nothing after is judged of its part, which is missing from then on", d.Name, units.Instant(d.Lost)))
+		default:
+			told = append(told, fmt.Sprintf("%s was lost at %s: what it was told last is not recorded, so that it is not known whether that was kept, and its part of the load is missing from then on", d.Name, units.Instant(d.Lost)))
 		}
 	}
 	return told
+}
+
+// driversGate is met when no more drivers were lost than the plan allows. It is listed
+// only where some were.
+func driversGate(in Input) (Gate, bool) {
+	var lost []string
+	for _, d := range in.Log.Meta.Drivers {
+		if d.Lost > 0 {
+			lost = append(lost, fmt.Sprintf("%s at %s", d.Name, units.Instant(d.Lost)))
+		}
+	}
+	n := len(lost)
+	if n == 0 || in.Log.Torn {
+		return Gate{}, false
+	}
+	g := Gate{Name: "drivers", Met: n <= in.Lost, Detail: fmt.Sprintf("%d of %s lost (%s), at most %d may be", n, units.Plural(len(in.Log.Meta.Drivers), "driver was", "drivers were"), strings.Join(lost, ", "), in.Lost)}
+	if !g.Met {
+		g.Detail += fmt.Sprintf(": make the run again, or, if claims may be about what is recorded, allow it (gates: {lost_drivers: %d})", n)
+	}
+	return g, true
 }

@@ -178,8 +178,8 @@ func hasLoad(log *history.Log) bool {
 }
 
 func (c *Counts) add(op *history.Op, phase checkers.Phase, load bool) {
-	if op.Flags&history.Part != 0 {
-		return // its scan is counted
+	if op.Flags&history.Part != 0 || op.Error == history.ErrUntold {
+		return // its scan is counted, or it may never have been sent
 	}
 	c.Ops++
 	switch op.Outcome {

@@ -200,6 +200,7 @@ type Input struct {
 	Lines    map[string]int // of the claims in the plan's file, as far as they stand there
 	Control  *Control       // nil: the plan states none
 	MinOps   int            // acknowledged measured operations; less than 1 means 1
+	Lost     int            // drivers of the load that may be lost
 	Effect   float64        // share of the faults of a repeated entry that have to take effect; 0 means all
 	Planned  []PlannedFault
 	Log      *history.Log
@@ -365,6 +366,9 @@ func gates(in Input, m *Measured) []Gate {
 		},
 		completeGate(in),
 		plannedGate(in.Log),
+	}
+	if g, lost := driversGate(in); lost {
+		list = append(list, g)
 	}
 	if g, disturbed := outsideGate(in.Log); disturbed {
 		list = append(list, g)

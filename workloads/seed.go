@@ -11,6 +11,12 @@ import (
 // weeks at a million a second.
 func firstValue(worker int) int64 { return int64(worker+1) << 40 }
 
+// Writer tells which worker writes a value; it is false of what none does.
+func Writer(value int64) (worker int, ok bool) {
+	worker = int(value>>40) - 1
+	return worker, value > 0 && worker >= 0 && value != firstValue(worker)
+}
+
 // stream is the random stream of one worker: the same run seed, workload name
 // and worker always give the same numbers, and any two that differ give
 // unrelated ones.

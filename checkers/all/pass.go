@@ -27,8 +27,9 @@ func Footprint(s history.Size) uint64 {
 // does not fit is unknown, with the reason.
 type Pass struct {
 	in        checkers.Input
-	ordered   checkers.Input   // for those that judge by order
-	reorder   *history.Reorder // to these; nil: the log's own order is theirs
+	ordered   checkers.Input            // for those that judge by order
+	torn      map[string]checkers.Input // by name, for those for which it is torn, see checkers.LogFor
+	reorder   *history.Reorder          // to these; nil: the log's own order is theirs
 	table     []checkers.Checker
 	followers []checkers.Follower // by place in the table; nil: the checker does not follow, or does not apply
 	following []checkers.Follower // those that are not nil
@@ -49,16 +50,17 @@ func newPass(log *history.Log, limits checkers.Limits, memory uint64, table []ch
 	wide := *log // its operations come later
 	p.ordered = p.in
 	p.ordered.Log = &wide
+	p.torn = p.tornInputs()
 	p.reorder = log.Reorder(func(op *history.Op) { show(p.ordering, op) })
 	for i := range table {
 		c := &table[i]
 		switch {
 		case c.Follow == nil || !checkers.Applies(c, log):
 		case c.Order && p.reorder != nil:
-			p.followers[i] = c.Follow(p.ordered)
+			p.followers[i] = c.Follow(p.inputOf(c))
 			p.ordering = append(p.ordering, p.followers[i])
 		default:
-			p.followers[i] = c.Follow(p.in)
+			p.followers[i] = c.Follow(p.inputOf(c))
 			p.following = append(p.following, p.followers[i])
 		}
 	}
@@ -88,6 +90,7 @@ func (p *Pass) Run(ctx context.Context) checkers.Result {
 	p.bringIn()
 	ordering := checkers.OrderingOf(p.in.Log)
 	*p.ordered.Log = *ordering.Log
+	p.bringTorn()
 	var all checkers.Result
 	for i := range p.table {
 		c := &p.table[i]
@@ -98,7 +101,7 @@ func (p *Pass) Run(ctx context.Context) checkers.Result {
 			all.Values = append(all.Values, checkers.UnknownFacts(c.Facts, p.in.Log, why)...)
 			continue
 		}
-		r := checkers.Contained(ctx, c, p.in.Log, judge)
+		r := checkers.Contained(ctx, c, checkers.LogFor(c, p.in.Log), judge)
 		if c.Order {
 			ordering.Restore(&r)
 		}
@@ -108,8 +111,39 @@ func (p *Pass) Run(ctx context.Context) checkers.Result {
 	return all
 }
 
+// tornInputs are for the checkers for which the log is torn.
+func (p *Pass) tornInputs() map[string]checkers.Input {
+	inputs := map[string]checkers.Input{}
+	for i := range p.table {
+		c := &p.table[i]
+		if log := checkers.LogFor(c, p.in.Log); log != p.in.Log {
+			in := p.in
+			in.Log = log
+			inputs[c.Name] = in
+		}
+	}
+	return inputs
+}
+
+// bringTorn gives their logs the operations that were brought in.
+func (p *Pass) bringTorn() {
+	for i := range p.table {
+		c := &p.table[i]
+		if in, torn := p.torn[c.Name]; torn {
+			from := p.in.Log
+			if c.Order && p.reorder != nil {
+				from = p.ordered.Log
+			}
+			*in.Log = *checkers.LogFor(c, from)
+		}
+	}
+}
+
 // inputOf is what a checker judges.
 func (p *Pass) inputOf(c *checkers.Checker) checkers.Input {
+	if in, torn := p.torn[c.Name]; torn {
+		return in
+	}
 	if c.Order && p.reorder != nil {
 		return p.ordered
 	}

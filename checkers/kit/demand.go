@@ -25,6 +25,7 @@ type Unsent struct {
 	From    int64 // when it was intended, at the earliest
 	Count   int64
 	Skipped bool
+	Untold  bool // it may have been sent, and answered, at any time
 	of      *history.Demand
 }
 
@@ -65,7 +66,7 @@ func DemandOf(log *history.Log) Demand {
 			if u.Skipped {
 				end = until + max(u.Waited, 0)
 			}
-			d.Unsent = append(d.Unsent, Unsent{From: u.From, Count: min(u.Count, history.MaxUnsent), Skipped: u.Skipped, of: e.Demand,
+			d.Unsent = append(d.Unsent, Unsent{From: u.From, Count: min(u.Count, history.MaxUnsent), Skipped: u.Skipped, Untold: u.Untold, of: e.Demand,
 				Op: history.Op{Workload: workload, Node: -1, Intended: until, Start: end, End: end}})
 		}
 	}

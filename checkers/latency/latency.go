@@ -146,7 +146,7 @@ func (l *latencies) of(kind history.Kind, phase checkers.Phase) *kit.Bounded {
 		if !p.Measured() || phase != anyPhase && p != phase || kind != anyKind && !u.May(kind) {
 			continue
 		}
-		if kind != anyKind && !u.Must(kind) {
+		if u.Untold || kind != anyKind && !u.Must(kind) {
 			all.Any += u.Count
 		} else {
 			all.Waiting.RecordMany(l.doubts.Sure(u.Op.Intended, u.Op.End), u.Count)

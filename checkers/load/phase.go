@@ -68,6 +68,10 @@ func (p *phase) addUnsent(line *kit.Timeline, doubts *kit.Doubts, demand *kit.De
 		}
 		p.asked += u.Count
 		p.errors.Unsent += u.Count
+		if u.Untold {
+			p.latency.Any += u.Count
+			continue
+		}
 		p.latency.Waiting.RecordMany(doubts.Sure(u.Op.Intended, u.Op.End), u.Count)
 	}
 }

@@ -57,7 +57,7 @@ func (f *follower) Add(op *history.Op) {
 		return
 	}
 	f.restored.add(op)
-	if !f.load[op.Workload] || !op.Kind.Load() {
+	if !f.load[op.Workload] || !op.Load() && op.Flags&history.Part == 0 {
 		return
 	}
 	from, until := kit.From(op), kit.Until(op)

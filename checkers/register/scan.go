@@ -49,7 +49,9 @@ func (c *registerCounts) count(op *history.Op) {
 				c.placed++
 			}
 		case op.Outcome != history.Fail:
-			c.unknown++
+			if op.Error != history.ErrUntold { // it may never have been sent
+				c.unknown++
+			}
 		case op.Error != history.ErrCompare:
 			c.failed++
 		}

@@ -89,7 +89,9 @@ func (t *tally) add(l *lists, all []anomaly, w *kit.Words, workload uint8, top *
 		case history.OK:
 			t.acked++
 		case history.Unknown:
-			t.unknown++
+			if l.op(int32(i)).Error != history.ErrUntold { // it may never have been sent
+				t.unknown++
+			}
 		}
 	}
 	t.reads += l.answers

@@ -77,7 +77,7 @@ func Start(ctx context.Context, crew Crew) (_ *Fleet, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for i, n := range crew.Nodes {
-		d := &remote{index: i, name: n.Name, node: n, path: filepath.Join(crew.Dir, n.Name+filepath.Ext(history.FileName))}
+		d := &remote{index: i, name: n.Name, node: n, path: filepath.Join(crew.Dir, n.Name+filepath.Ext(history.FileName)), courses: newCourses(crew.Workloads, len(crew.Targets))}
 		for _, c := range []*chan struct{}{&d.ready, &d.filled, &d.over, &d.ended, &d.copied, &d.lost} {
 			*c = make(chan struct{})
 		}
@@ -142,6 +142,9 @@ func (f *Fleet) start(ctx context.Context, d *remote, text []byte) error {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
+	d.mu.Lock()
+	d.from = from
+	d.mu.Unlock()
 	f.running.Go(func() { f.copy(d, from, file) })
 	return nil
 }
@@ -201,6 +204,7 @@ func (f *Fleet) Drive(ctx context.Context, w load.Window) {
 	for _, d := range f.all {
 		d.mu.Lock()
 		offset := d.offset
+		d.began = max(w.Start-offset-int64(Lead), 1)
 		d.mu.Unlock()
 		o := &window{Start: w.Start - offset, Measure: w.Measure - offset, Stop: w.Stop - offset, Grace: w.Grace - offset, Spans: w.Spans}
 		if !d.isLost() {
@@ -209,9 +213,19 @@ func (f *Fleet) Drive(ctx context.Context, w load.Window) {
 	}
 	for _, d := range f.all {
 		if err := d.await(ctx, d.over); err != nil {
+			f.salvaged(ctx, d)
 			continue
 		}
 		f.shown(ctx, d)
+	}
+}
+
+// salvaged waits until all that can be had of a lost driver was shown: final reads are of
+// what was written.
+func (f *Fleet) salvaged(ctx context.Context, d *remote) {
+	select {
+	case <-d.copied:
+	case <-ctx.Done():
 	}
 }
 
@@ -275,6 +289,7 @@ func (f *Fleet) End(ctx context.Context) {
 	for _, d := range f.all {
 		if err := errors.Join(d.await(ctx, d.ended), d.await(ctx, d.copied)); err != nil {
 			f.lose(d, fmt.Errorf("it did not come to its end: %w", err))
+			f.salvaged(ctx, d)
 		}
 	}
 	time.Sleep(lastLooks * lookEvery) // all that was recorded is before looks at the clock

@@ -76,6 +76,11 @@ func (f *Fleet) lose(d *remote, why error) {
 		}
 		d.mu.Unlock()
 		close(d.lost)
+		d.mu.Lock()
+		if d.from != nil {
+			_ = d.from.Close() // whoever reads it goes on with what is on the disk
+		}
+		d.mu.Unlock()
 		select {
 		case <-d.ready:
 			f.Log.Warn("a driver was lost", "driver", d.name, "err", why)
@@ -135,26 +140,10 @@ func (f *Fleet) watchClock(d *remote, conn net.Conn) {
 	}
 }
 
-// counted counts what is read.
-type counted struct {
-	from io.Reader
-	to   io.Writer
-}
-
-func (c counted) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p)
-	if n > 0 {
-		if _, writeErr := c.to.Write(p[:n]); writeErr != nil {
-			return n, writeErr
-		}
-	}
-	return n, err
-}
-
 // copy keeps a driver's history as it comes, and shows it.
 func (f *Fleet) copy(d *remote, from net.Conn, to *os.File) {
 	defer d.close(4, d.copied)
-	in := counted{from, to}
+	in := &spooled{fleet: f, driver: d, from: from, to: to}
 	r, err := history.NewReader(in, d.name)
 	for err == nil {
 		var ops []history.Op
@@ -187,6 +176,7 @@ func (f *Fleet) show(d *remote, ops []history.Op) {
 		op.Intended, op.Start, op.End = op.Intended+offset, op.Start+offset, op.End+offset
 		if int(op.Workload) < len(f.Workloads) {
 			workloads.Tell(f.Workloads[op.Workload], op)
+			d.courses[op.Workload].take(op, max(f.Workloads[op.Workload].Spec().Pipeline, 1))
 		}
 	}
 	if f.Tap != nil {

@@ -26,13 +26,17 @@ type remote struct {
 	loaded                                   filled
 	size                                     int64 // of the history that has all of the load
 
-	mu     sync.Mutex
-	why    error // of the loss
-	lostAt int64
-	looks  []clocks.Look
-	offset int64 // by the best of the last looks
-	tapped int64 // bytes of the history that were shown
-	whole  bool  // its copy is
+	mu      sync.Mutex
+	why     error // of the loss
+	lostAt  int64
+	gone    int64 // when its process had ended for certain; 0: not known
+	began   int64 // no operation of the load began before, on its clock; 0: it was never told of the load
+	courses []course
+	looks   []clocks.Look
+	offset  int64    // by the best of the last looks
+	tapped  int64    // bytes of the history that were shown
+	from    net.Conn // its history
+	whole   bool     // its copy is
 }
 
 // order sends an order. It never waits for long: the driver reads at once.
@@ -63,6 +67,13 @@ func (d *remote) await(ctx context.Context, what chan struct{}) error {
 }
 
 func (d *remote) close(which int, what chan struct{}) { d.once[which].Do(func() { close(what) }) }
+
+// recordedAll tells whether all of its load was shown, once that is over.
+func (d *remote) recordedAll() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tapped >= d.size
+}
 
 func (d *remote) isLost() bool {
 	select {

@@ -43,7 +43,7 @@ func Serve(ctx context.Context, words plan.Words) error {
 // serve is Serve on a listener, with the history in a folder.
 func serve(ctx context.Context, l net.Listener, words plan.Words, dir string) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	d := &driver{words: words, dir: dir, ready: make(chan struct{}), whole: make(chan struct{})}
+	d := &driver{words: words, dir: dir, sent: make(chan struct{}, 1), ready: make(chan struct{}), whole: make(chan struct{})}
 	var serving sync.WaitGroup
 	defer func() {
 		cancel(err)
@@ -61,6 +61,8 @@ func serve(ctx context.Context, l net.Listener, words plan.Words, dir string) (e
 		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 		defer stop()
 		return d.obey(ctx, conn)
+	case <-d.sent:
+		return nil
 	case <-timer.C:
 		return fmt.Errorf("driver: nobody came in %s: it is started by the harness, not by hand", acceptTimeout)
 	case <-ctx.Done():
@@ -72,6 +74,7 @@ func serve(ctx context.Context, l net.Listener, words plan.Words, dir string) (e
 type driver struct {
 	words plan.Words
 	dir   string
+	sent  chan struct{} // the spool was
 	clock history.Clock // set when ready is closed
 	path  string        // of the history, likewise
 	ready chan struct{}
@@ -111,6 +114,11 @@ func (d *driver) accept(ctx context.Context, l net.Listener, serving *sync.WaitG
 			defer conn.Close()
 			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 			defer stop()
+			if kind[0] == forSpool {
+				_ = d.tellSpool(conn) // the other end notices
+				d.sent <- struct{}{}
+				return
+			}
 			select {
 			case <-d.ready:
 			case <-ctx.Done():

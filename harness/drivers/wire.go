@@ -12,6 +12,10 @@
 // the drivers who the primary is, and passes on what they record to whoever looks at the run
 // while it lasts. At the end (join.go) it has all their files, takes their times to the
 // run's clock (history/clocks) and writes one history, which says how far off they may be.
+//
+// A driver that does not answer is lost: its process is ended, another one on its node
+// sends what the disk has (spool.go), and what it may have done besides is made again
+// from the seed (foretell.go, replay.go). Of the rest it is told that nobody knows (tell.go).
 package drivers
 
 import (
@@ -36,6 +40,7 @@ const (
 	forOrders  = 'o'
 	forClock   = 'c'
 	forHistory = 'h'
+	forSpool   = 's' // of a driver before: where to begin follows, in 8 bytes
 )
 
 // mostLine bounds one message, in bytes: a plan with its schedule of load.

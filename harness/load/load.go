@@ -197,6 +197,19 @@ func (l *Load) workers() []assignedWorker {
 	return all
 }
 
+// Processes are the process id that worker 0 of a workload begins with, those of the others
+// following, and by how much ids step: how many workers there are in all.
+func Processes(list []workloads.Workload, workload, nodes int) (first, step uint32) {
+	for i, w := range list {
+		n := uint32(workloads.Connections(w, nodes) * max(w.Spec().Pipeline, 1))
+		if i < workload {
+			first += n
+		}
+		step += n
+	}
+	return first, step
+}
+
 // courseOf are the times in which a workload is a closed loop though it has a
 // rate at others, and the least gap between operations of one worker that are late.
 func courseOf(spec *workloads.Spec, workers int) (closed []pace.Stretch, gap func(at int64) int64) {

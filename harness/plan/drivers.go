@@ -9,7 +9,7 @@ import (
 )
 
 // mostDrivers bounds the drivers of a plan.
-const mostDrivers = 64
+const mostDrivers = 128
 
 // Drivers are the processes that drive the load, each on a node of its own beside the
 // target's nodes. Without any the harness drives it.
@@ -42,7 +42,7 @@ func driversKey(words Words) schema.Key[Plan] {
 func driverKeys(words Words) []schema.Key[Drivers] {
 	places := slices.DeleteFunc(slices.Clone(words.Hosts), func(name string) bool { return name == AutoHost })
 	for _, name := range driverPlaces {
-		if !slices.Contains(places, name) {
+		if len(words.Hosts) > 0 && !slices.Contains(places, name) { // else any, as of the host
 			places = append(places, name)
 		}
 	}
@@ -59,6 +59,9 @@ func driverKeys(words Words) []schema.Key[Drivers] {
 // checkDrivers refuses what drivers cannot do, and what they cannot do yet.
 func (p *Plan) checkDrivers() []*Error {
 	d := p.Drivers
+	if n := p.Gates.LostDrivers; n > 0 && n >= d.Count {
+		return []*Error{p.wrong("gates.lost_drivers", fmt.Sprintf("%d drivers may be lost, of %d: then nobody is left", n, d.Count), "let at least one be left, or leave lost_drivers out")}
+	}
 	if !d.Asked() {
 		if d.On != "" {
 			return []*Error{p.wrong("drivers.count", "drivers have a place and are none", "say how many, e.g. drivers: {count: 3}")}

@@ -86,7 +86,7 @@ var meant = map[string]bool{"option-configure": true, "kinds": true, "claims": t
 	"load-closed-ramp": true, "load-beside-rate": true, "load-for-nobody": true, "load-phase-at-two-times": true, "catch-up-without-backlog": true,
 	"too-many-clients-in-all": true, "claim-of-an-unknown-phase": true, "pipeline-of-a-target-that-has-none": true, "pipeline-of-two-requests": true, "pipeline-of-too-many": true,
 	"vary-unknown": true, "zip-unequal": true, "zip-unknown": true, "find-no-claim": true, "find-order": true, "find-no-load": true, "find-shares": true, "find-no-lag": true,
-	"study-without-sentence": true, "study-not-varied": true, "study-at": true, "wan": true, "task-unknown": true, "drivers": true, "drivers-place": true,
+	"study-without-sentence": true, "study-not-varied": true, "study-at": true, "wan": true, "task-unknown": true, "drivers": true, "drivers-place": true, "drivers-all-lost": true,
 	"attach-pods-none": true, "attach-pods-two-ways": true, "attach-pods-uncounted": true, "attach-pods-counted-twice": true, "attach-pods-hostile-names": true,
 	"attach-pods-selector": true, "attach-pods-and-compose": true}
 

@@ -92,6 +92,8 @@ type Gates struct {
 	// RandomFaults is how many percent of the faults of each repeated entry have to
 	// take effect, else the verdict is unknown. One at an instant of its own has to.
 	RandomFaults int
+	// LostDrivers is how many drivers of the load may be lost, else the verdict is unknown.
+	LostDrivers int
 }
 
 // Timeouts bound the clients' calls.

@@ -59,6 +59,7 @@ func (r *Record) Judge(ctx context.Context) (*results.Verdict, *results.Measured
 	defer limitMemory(r.Memory)()
 	if r.Plan != nil {
 		r.Log.Prices = r.Plan.PriceTable()
+		r.Log.Doubts.Tolerated = lost(r.Log) <= r.Plan.Gates.LostDrivers
 	}
 	measured := results.Measure(ctx, r.Log, checkers.DefaultLimits, r.Memory)
 	if r.Log.OnDisk() {
@@ -80,7 +81,7 @@ func (r *Record) Judge(ctx context.Context) (*results.Verdict, *results.Measured
 	in := results.Input{Claims: r.Claims, Log: r.Log, Measured: measured, Started: r.Started, Machine: r.Machine, Notes: r.Notes, Changed: r.Changed}
 	if r.Plan != nil {
 		text, _ := r.Plan.YAML() // it was parsed or validated; at worst the report lacks it
-		in.MinOps, in.Effect, in.Control = r.Plan.Gates.MinOps, float64(r.Plan.Gates.RandomFaults)/100, r.control()
+		in.MinOps, in.Lost, in.Effect, in.Control = r.Plan.Gates.MinOps, r.Plan.Gates.LostDrivers, float64(r.Plan.Gates.RandomFaults)/100, r.control()
 		in.Plan = results.PlanInfo{Name: r.Plan.Name, About: r.Plan.About, Seed: r.Plan.Seed, Host: r.Host, Image: r.Image, Version: r.Version,
 			Target: r.Plan.Target.Words(), TargetName: r.Plan.Target.Name, Options: r.Plan.Target.Options, Replicas: r.Plan.Target.Replicas, Varied: r.Varied, YAML: string(text), Currency: r.Plan.Prices["currency"],
 			File: r.Origin.File, Line: r.Origin.Line}
@@ -103,6 +104,16 @@ func (r *Record) Judge(ctx context.Context) (*results.Verdict, *results.Measured
 	}
 	in.Notes = append(r.hints(ctx, measured), in.Notes...)
 	return results.Judge(in), measured, nil
+}
+
+// lost is how many drivers of a run were.
+func lost(log *history.Log) (n int) {
+	for _, d := range log.Meta.Drivers {
+		if d.Lost > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // hints tell how a history from elsewhere may be understood otherwise: if all
