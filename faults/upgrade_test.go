@@ -20,11 +20,11 @@ func TestUpgradeAsks(t *testing.T) {
 func TestUpgradeIsChecked(t *testing.T) {
 	nodes := []string{"n1", "n2"}
 	for want, s := range map[string]Spec{
-		"has no to":       {Kind: "upgrade", Victim: "n1", At: time.Second},
-		"leave for out":   {Kind: "upgrade", Victim: "n1", To: "2", At: time.Second, For: time.Second},
-		"impossible":      {Kind: "upgrade", Victim: "n9", To: "2", At: time.Second},
+		"has no to":              {Kind: "upgrade", Victim: "n1", At: time.Second},
+		"leave for out":          {Kind: "upgrade", Victim: "n1", To: "2", At: time.Second, For: time.Second},
+		"impossible":             {Kind: "upgrade", Victim: "n9", To: "2", At: time.Second},
 		"to belong to a upgrade": {Kind: "kill", Victim: "n1", To: "2", At: time.Second},
-		"":                {Kind: "upgrade", Victim: All, To: "2", At: time.Second},
+		"":                       {Kind: "upgrade", Victim: All, To: "2", At: time.Second},
 	} {
 		err := Validate(s, nodes, 10*time.Second)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

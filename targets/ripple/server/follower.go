@@ -147,6 +147,7 @@ func (s *Server) greet(conn net.Conn, in *bufio.Reader) (epoch, common uint64, s
 		s.misunderstood(line)
 		return 0, 0, 0, errors.New("the primary refuses: " + strings.TrimSpace(line))
 	}
+	s.greetsOld.Store(false) // the next primary, or this one after its next start, may be newer
 	return epoch, common, spoken, nil
 }
 

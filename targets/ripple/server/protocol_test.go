@@ -20,6 +20,13 @@ func (c *testCluster) exchange(i, version int) {
 	c.opts.Protocol = was
 }
 
+// spoken is the protocol that a primary speaks with a replica.
+func (s *Server) spoken(replica string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replicas[replica].spoken
+}
+
 // TestVersionsMix: neighbours replicate in either direction, and a step of two does not.
 func TestVersionsMix(t *testing.T) {
 	for _, test := range []struct {
@@ -43,7 +50,7 @@ func TestVersionsMix(t *testing.T) {
 			}
 			c.dial(0).must("SET", "a", "1")
 			c.settled(0)
-			if got := c.nodes[0].replicas["n1"].spoken; got != min(test.primary, test.replica) {
+			if got := c.nodes[0].spoken("n1"); got != min(test.primary, test.replica) {
 				t.Errorf("they speak %d", got)
 			}
 		})
@@ -63,6 +70,11 @@ func TestRollingVersions(t *testing.T) {
 			c.dial(0).must("SADD", "s", element)
 			acked[element] = true
 			c.settled(0)
+		}
+		c.exchange(0, version) // a primary that starts anew is greeted anew
+		c.settled(0)
+		if got := c.nodes[0].spoken("n1"); got != version {
+			t.Errorf("all are of version %d, and speak %d", version, got)
 		}
 	}
 	c.checkPresent(0, acked)
