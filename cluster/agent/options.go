@@ -37,6 +37,7 @@ const (
 	EnvGuest     = "AFTERSHOCK_GUEST"     // Options.Guest
 	EnvVolume    = "AFTERSHOCK_VOLUME"    // Options.Volume, as JSON
 	EnvOthers    = "AFTERSHOCK_OTHERS"    // Options.Others, with a comma between two
+	EnvStand     = process.EnvStand       // of no agent, but of what stands in one of these
 )
 
 // DefaultDataDir is the node's data directory where the host gives none.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
-	"github.com/aftershock-chaos/aftershock/cluster/agent/process"
 )
 
 // A node whose servers may be of several images is several containers: the node's own,
@@ -50,7 +49,7 @@ func (l *launch) stand(ctx context.Context, node, id, other, image string) error
 		Config: &container.Config{
 			Image: image, Labels: labels, User: "0:0", WorkingDir: "/",
 			Entrypoint: []string{binaryPath, "agent"}, Cmd: []string{},
-			Env:         []string{process.EnvStand + "=" + other},
+			Env:         []string{agent.EnvStand + "=" + other},
 			Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
 		},
 		HostConfig: &container.HostConfig{
