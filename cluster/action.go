@@ -39,6 +39,9 @@ const (
 	Join  ActionKind = "join"  // the node, with an empty data directory, becomes a member
 	Leave ActionKind = "leave" // the node is no member any more, and its server stops
 	Do    ActionKind = "do"    // the node does Task, whatever that is in its target
+
+	// Nor this: the harness has the node's server replaced, as its target says how.
+	Upgrade ActionKind = "upgrade" // the node's server is replaced by that of another version, To, on the same data
 )
 
 // Rule drops packets between this node and a peer.
@@ -70,6 +73,8 @@ type Action struct {
 	Command []string `json:"-"` // Exec
 	Here    bool     `json:"-"` // Exec: on the harness's machine
 	Task    string   `json:"-"` // Do
+	To      string   `json:"-"` // Upgrade
+	Among   []int    `json:"-"` // Upgrade: all nodes of whom it is asked at once, one after the other
 }
 
 // Effect is what an action did.

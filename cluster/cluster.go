@@ -42,6 +42,9 @@ type ServerSpec struct {
 	Dir     string            `json:"dir,omitempty"`   // working directory; empty: the data directory
 	// StopSignal is the graceful stop's signal, SIGTERM if empty ("SIGINT").
 	StopSignal string `json:"stop_signal,omitempty"`
+	// Root names one of the node's NodeSpec.Others, in whose file system the server runs;
+	// empty: the node's own. What is written to the data directory is the same in all.
+	Root string `json:"root,omitempty"`
 }
 
 // Self as argv[0] of a command stands for the aftershock binary in the node.
@@ -54,6 +57,9 @@ type NodeSpec struct {
 	// Bare says that the node has none of the Spec's Limits.Memory and Needs: nothing of
 	// the target runs on it, and no fault hits it.
 	Bare bool
+	// Others are further images, docker only, by a name of letters, digits and points for each:
+	// servers can be started in their file systems as well, see ServerSpec.Root.
+	Others map[string]string
 }
 
 // DefaultProcesses is how many processes and threads a node may have where its

@@ -15,7 +15,7 @@ import (
 func table() []Kind {
 	return []Kind{killKind(), powerKind(), crashKind(), deleteKind(), rolloutKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
 		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(), doKind(),
-		joinKind(), leaveKind(), replaceKind()}
+		joinKind(), leaveKind(), replaceKind(), upgradeKind()}
 }
 
 // Spec is one entry of a plan's `faults`.
@@ -38,6 +38,7 @@ type Spec struct {
 	Process string   `json:",omitempty"` // whom it hits on an attached node: a program's name; empty: all of it
 	Command []string `json:",omitempty"` // exec
 	Task    string   `json:",omitempty"` // do
+	To      string   `json:",omitempty"` // upgrade: a version
 
 	Grace time.Duration `json:",omitempty"` // delete; 0: the pod's own
 

@@ -89,6 +89,9 @@ type Kind struct {
 	Members cluster.ActionKind
 	// Joins: its victims are nodes that do not belong to the cluster.
 	Joins bool
+	// Replaces: its Steps have servers replaced by those of another version, Spec.To, which
+	// the target has to know how to do.
+	Replaces bool
 	// Needs adds to what the nodes have to be launched with for a fault of this
 	// kind; nil: nothing.
 	Needs func(s Spec, n *cluster.Needs)

@@ -56,6 +56,8 @@ type deployment struct {
 	nodes   []*cluster.Node
 	drivers []*cluster.Node // of the load; they are no nodes of the target's
 	spares  int             // the last so many nodes
+
+	versions *versions // nil: all nodes have the same
 }
 
 // configure makes the target of a plan ready to be launched on a host, and
@@ -81,7 +83,8 @@ func configure(ctx context.Context, p *plan.Plan, launch string, host Host) (*de
 	if d.system, err = known.Configure(config); err != nil {
 		return nil, fmt.Errorf("%w: target %s: %w", failure.ErrInput, p.Target.Name, err)
 	}
-	return d, nil
+	d.versions, err = d.chooseVersions(ctx, p, known, config)
+	return d, err
 }
 
 // launch brings the nodes up, without their servers, or finds those of a deployment
@@ -104,8 +107,8 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 			spec.Programs = append(spec.Programs, path)
 		}
 	}
-	for _, name := range r.plan.NodeNames() {
-		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: name, Image: d.image})
+	for i, name := range r.plan.NodeNames() {
+		spec.Nodes = append(spec.Nodes, d.versions.node(cluster.NodeSpec{Name: name, Image: d.image}, i))
 	}
 	for _, name := range r.plan.Drivers.Names() {
 		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: name, Bare: true})
@@ -271,7 +274,7 @@ func (d *deployment) start(ctx context.Context) error {
 	starting, startCtx := errgroup.WithContext(ctx)
 	for i, n := range d.launched() {
 		starting.Go(func() error {
-			if err := n.Start(startCtx, d.system.Server(d.first(), i)); err != nil {
+			if err := n.Start(startCtx, d.server(i)); err != nil {
 				return fmt.Errorf("start the server of %s: %w", n.Name, err)
 			}
 			return nil
@@ -309,37 +312,6 @@ func (e *execution) book(clock history.Clock) *members.Members {
 
 // first are the nodes that belong to the cluster from the start.
 func (d *deployment) first() []*cluster.Node { return d.nodes[:len(d.nodes)-d.spares] }
-
-// askVersion asks the first server which version it is, and refuses one that the
-// plan does not mean.
-func (d *deployment) askVersion(ctx context.Context) error {
-	asked, ok := d.system.(targets.Versioned)
-	if !ok {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
-	defer cancel()
-	said, err := asked.Version(ctx, d.nodes[0])
-	if err != nil {
-		return failure.Infrastructure("ask for the version", err)
-	}
-	runs, ok := version.Find(said)
-	if !ok {
-		return failure.Infrastructure("ask for the version", fmt.Errorf("%s says that it is %q", d.nodes[0].Name, said))
-	}
-	where := "is installed here"
-	if d.image != "" {
-		where = "is in " + d.image
-	}
-	switch {
-	case !d.wanted.None() && !d.wanted.Covers(runs):
-		return fmt.Errorf("%w: target.version: %s %s is wanted, and %s %s: install the other one, or ask for this", failure.ErrInput, d.target.Name, d.wanted, runs, where)
-	case !d.about.Has(runs):
-		return fmt.Errorf("%w: for.version: the plan's claims are not about %s %s, which %s: they are about %s", failure.ErrInput, d.target.Name, runs, where, d.about)
-	}
-	d.version, d.said = runs.String(), said
-	return nil
-}
 
 // lookAround finds out what all of it runs on.
 func (d *deployment) lookAround(ctx context.Context) *results.Machine {

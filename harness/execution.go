@@ -21,6 +21,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/harness/preflight"
 	"github.com/aftershock-chaos/aftershock/harness/roles"
 	"github.com/aftershock-chaos/aftershock/harness/settle"
+	"github.com/aftershock-chaos/aftershock/harness/upgrades"
 	"github.com/aftershock-chaos/aftershock/harness/wan"
 	"github.com/aftershock-chaos/aftershock/harness/watchdog"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -217,6 +218,11 @@ func (e *execution) begin(background *actors) {
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {
 		s.engine.Members = s.members
+	}
+	if d.versions != nil {
+		of := d.upgradeable()
+		of.Primary = s.roles.Primary
+		s.engine.Upgrades = upgrades.New(of)
 	}
 	if tasked, ok := d.system.(targets.Tasked); ok {
 		s.engine.Task = func(ctx context.Context, node int, task string) (string, error) {

@@ -44,6 +44,9 @@ type Host struct {
 	// HasImage tells whether an image is there; nil: nodes are made of none.
 	HasImage func(ctx context.Context, name string) (bool, error)
 
+	// OtherImages: servers of a node can be started in the file systems of other images.
+	OtherImages bool
+
 	// digest tells exactly which image a name stands for; nil: nodes are made of none.
 	digest   func(ctx context.Context, image string) (string, error)
 	launcher func(*slog.Logger) cluster.Host
@@ -65,7 +68,7 @@ func Hosts() []Host {
 			Name: "docker", Available: dockerEngine,
 			Tested: "Docker 20.10 and 26.1",
 			Remedy: "start a Docker engine (20.10 or newer), or set DOCKER_HOST; plans run on the local host without it",
-			Clean:  docker.Clean, CleanImages: docker.CleanImages, HasImage: docker.HasImage, digest: docker.ImageDigest, launcher: docker.New,
+			Clean:  docker.Clean, CleanImages: docker.CleanImages, HasImage: docker.HasImage, OtherImages: true, digest: docker.ImageDigest, launcher: docker.New,
 			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return docker.Reap(ctx, o.Launch) },
 		},
 		{

@@ -61,7 +61,7 @@ func (h Host) ChooseImage(ctx context.Context, info targets.Info, wanted Wanted)
 		return "", version.Version{}, nil
 	}
 	tested, err := wanted.tested(info)
-	if err != nil {
+	if err != nil || info.BuiltIn() {
 		return "", wanted.Version, err
 	}
 	holds = wanted.Version

@@ -29,8 +29,11 @@ type Info struct {
 	Tasks     []Task         // that its nodes can do (Tasked)
 	Modes     []Mode         // the ways to run it that are tested on every host
 	Servers   []Server       // programs that a node needs; none: the aftershock binary alone
-	Versions  []Version      // that are tested, the newest first; none: it is the aftershock binary's own
+	Versions  []Version      // that are tested, the newest first; none, or without images: the aftershock binary's own
 }
+
+// BuiltIn tells whether all of its versions are in the aftershock binary itself.
+func (i Info) BuiltIn() bool { return len(i.Versions) == 0 || i.Versions[0].Built == "" }
 
 // Mode is one named setting of a target's options.
 type Mode struct {
@@ -56,7 +59,7 @@ type Server struct {
 type Version struct {
 	Number   string // "17" for all of 17, "3.10", "3.6.16"
 	Official string // image of a public registry, pinned to what is tested: "postgres:17"
-	Built    string // what `make images` makes: "aftershock/postgres:17"
+	Built    string // what `make images` makes: "aftershock/postgres:17"; without both it is in the aftershock binary
 }
 
 // ErrVersion is wrapped by the errors for what a version of a target cannot do;

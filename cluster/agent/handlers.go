@@ -112,8 +112,27 @@ func refuse(w http.ResponseWriter, status int, err error) {
 	_ = json.NewEncoder(w).Encode(errorReply{Error: err.Error()})
 }
 
-func (s *server) start(_ context.Context, spec cluster.ServerSpec) (struct{}, error) {
+func (s *server) start(ctx context.Context, spec cluster.ServerSpec) (struct{}, error) {
+	if err := s.findOthers(ctx); err != nil {
+		return struct{}{}, err
+	}
 	return struct{}{}, s.processes.Start(spec)
+}
+
+// findOthers finds the node's further file systems before the first server starts.
+func (s *server) findOthers(ctx context.Context) error {
+	s.othersMu.Lock()
+	defer s.othersMu.Unlock()
+	if len(s.o.Others) == 0 || s.foundOthers {
+		return nil
+	}
+	pids, err := s.processes.FindRoots(ctx, s.o.Others)
+	if err != nil {
+		return err
+	}
+	s.meter.Leave(pids)
+	s.foundOthers = true
+	return nil
 }
 
 func (s *server) probe(ctx context.Context, in probeRequest) (errorReply, error) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -35,6 +36,8 @@ const (
 	EnvProcesses = "AFTERSHOCK_PROCESSES" // Options.Processes
 	EnvGuest     = "AFTERSHOCK_GUEST"     // Options.Guest
 	EnvVolume    = "AFTERSHOCK_VOLUME"    // Options.Volume, as JSON
+	EnvOthers    = "AFTERSHOCK_OTHERS"    // Options.Others, with a comma between two
+	EnvStand     = process.EnvStand       // of no agent, but of what stands in one of these
 )
 
 // DefaultDataDir is the node's data directory where the host gives none.
@@ -68,6 +71,8 @@ type Options struct {
 	Processes int
 	// Volume is the file system that the data directory is on; nil: the node's own.
 	Volume *cluster.Volume
+	// Others are the names of the node's further file systems, see cluster.NodeSpec.Others.
+	Others []string
 	// Stdout gets a copy of the server's output, which CopyOutput delivers in
 	// any case; nil is nowhere. A writer that blocks holds up the server.
 	Stdout io.Writer
@@ -116,6 +121,9 @@ func OptionsFromEnv() (Options, error) {
 		if err := json.Unmarshal([]byte(s), o.Volume); err != nil {
 			return Options{}, fmt.Errorf("environment variable %s: %w", EnvVolume, err)
 		}
+	}
+	if s := os.Getenv(EnvOthers); s != "" {
+		o.Others = strings.Split(s, ",")
 	}
 	if s := os.Getenv(EnvProcesses); s != "" {
 		n, err := strconv.Atoi(s)
@@ -169,6 +177,9 @@ func (o Options) Environ() []string {
 	if o.Volume != nil {
 		env = append(env, EnvVolume+"="+VolumeEnv(o.Volume))
 	}
+	if len(o.Others) > 0 {
+		env = append(env, EnvOthers+"="+strings.Join(o.Others, ","))
+	}
 	if o.Root != nil {
 		text, _ := json.Marshal(o.Root) // it is made of strings
 		env = append(env, EnvRoot+"="+string(text))
@@ -210,13 +221,19 @@ const secretTimeout = 10 * time.Second
 
 // Main is what the node's PID 1 does: it serves with the options of its
 // environment and the keys of its standard input until a signal, and logs to
-// stderr. Started by an agent, it is the helper that serves its volume.
+// stderr. Started by an agent, it is the helper that serves its volume; started beside
+// one, it stands in another file system of the node.
 func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) error {
 	if volume.HelperAsked() {
 		return volume.Helper()
 	}
 	if os.Getenv(press.EnvBallast) != "" {
 		return press.Ballast()
+	}
+	if os.Getenv(process.EnvStand) != "" {
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		return process.Stand(ctx)
 	}
 	o, err := OptionsFromEnv()
 	if err != nil {

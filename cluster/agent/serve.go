@@ -80,6 +80,8 @@ type server struct {
 	inFlight     chan struct{}
 	shutdown     chan struct{} // closed when the harness asks for the agent's end
 	shutdownOnce sync.Once
+	othersMu     sync.Mutex
+	foundOthers  bool // the file systems of Options.Others
 	tunnels      sync.WaitGroup
 	running      context.Context // ends with the agent
 }

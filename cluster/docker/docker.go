@@ -118,6 +118,9 @@ func checkSpec(spec cluster.Spec) error {
 			return fmt.Errorf("two nodes are named %q", n.Name)
 		}
 		seen[n.Name] = true
+		if err := checkOthers(n, spec.Needs); err != nil {
+			return err
+		}
 	}
 	if spec.Lease < 0 {
 		return fmt.Errorf("lease %s is negative", spec.Lease)

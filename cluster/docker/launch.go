@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -114,8 +115,11 @@ func (l *launch) run(ctx context.Context) (*running, error) {
 
 // images makes sure that the engine has every node's image.
 func (l *launch) images(ctx context.Context) error {
-	for i := range l.spec.Nodes {
-		name := l.spec.Nodes[i].Image
+	var names []string
+	for _, n := range l.spec.Nodes {
+		names = append(append(names, n.Image), slices.Sorted(maps.Values(n.Others))...)
+	}
+	for _, name := range names {
 		if name == "" {
 			continue
 		}
@@ -209,6 +213,9 @@ func (l *launch) node(ctx context.Context, i int) (*cluster.Node, error) {
 		return nil, fmt.Errorf("%w; %s", err, l.explain(ctx, c.GetContainerID(), hold))
 	}
 	started := time.Since(begin)
+	if err := l.others(ctx, i, c.GetContainerID()); err != nil {
+		return nil, err
+	}
 	n, err := l.dial(ctx, i, c.GetContainerID(), hold)
 	l.eng.log.Debug("docker node", "node", l.spec.Nodes[i].Name, "create", created, "start", started-created, "dial", time.Since(begin)-started)
 	return n, err
@@ -278,7 +285,7 @@ func (l *launch) request(i int) testcontainers.ContainerRequest {
 		Labels:                   labels,
 		Entrypoint:               []string{binaryPath, "agent"},
 		Env:                      env,
-		ConfigModifier:           containerConfig(spec),
+		ConfigModifier:           withOthers(spec, env, containerConfig(spec)),
 		HostConfigModifier:       hostConfig(l.network, of.Limits, of.Needs),
 		EndpointSettingsModifier: endpoint(l.network, addr),
 	}

@@ -105,9 +105,13 @@ func lookAround(ctx context.Context, known []targets.Target, from images) []targ
 		info := t.Info()
 		l := describe(info)
 		for _, v := range info.Versions {
+			if info.BuiltIn() {
+				l.Versions = append(l.Versions, imageListing{Version: v.Number})
+				continue
+			}
 			l.Versions = append(l.Versions, from.of(ctx, info, v))
 		}
-		if len(l.Versions) > 0 {
+		if len(l.Versions) > 0 && !info.BuiltIn() {
 			l.Image = l.Versions[0]
 		}
 		for _, s := range info.Servers {
@@ -184,7 +188,7 @@ func (from images) of(ctx context.Context, info targets.Info, v targets.Version)
 // imageWords says in few words what the docker host would make nodes of, and ok
 // whether that is there, of one version at least.
 func (l *targetListing) imageWords() (words string, ok bool) {
-	if len(l.Versions) == 0 {
+	if len(l.Versions) == 0 || l.Versions[0].Built == "" {
 		return "the aftershock binary alone", true
 	}
 	var all []string

@@ -58,6 +58,7 @@ others. A node keeps its role and its data in --data over a restart.`,
 	f.IntVar(&o.BugN, "bug-n", server.DefaultBugN, "a random defect strikes one in so many times")
 	f.Float64Var(&o.Capacity, "capacity", 0, "clients' commands on data that the node answers in a second (0: as many as it can)")
 	f.Float64Var(&o.Slow, "slow", 0, "share by which every client's command on data takes longer: 0.2 is a fifth")
+	f.IntVar(&o.Protocol, "protocol", server.Protocols[0], "the node's version: 1, 2 or 3; neighbours can be in one cluster")
 	f.Uint64Var(&o.Seed, "seed", 0, "of the defects' random choices")
 	return c
 }

@@ -141,7 +141,7 @@ func TestLocalHost(t *testing.T) {
 	if err := local.Available(t.Context()); err != nil {
 		t.Skipf("host local: %v", err)
 	}
-	script(t, "first-steps.txtar", "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar", "local-ycsb.txtar", "local-pipeline.txtar", "local-drivers.txtar", "local-control.txtar", "local-outside.txtar", "study.txtar", "local-series.txtar", "ci.txtar")
+	script(t, "first-steps.txtar", "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar", "local-ycsb.txtar", "local-pipeline.txtar", "local-drivers.txtar", "local-control.txtar", "local-outside.txtar", "local-upgrade.txtar", "study.txtar", "local-series.txtar", "ci.txtar")
 }
 
 func TestDockerHost(t *testing.T) {

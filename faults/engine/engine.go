@@ -53,6 +53,8 @@ type Engine struct {
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	// Members changes who belongs to the cluster; nil where no fault does.
 	Members Members
+	// Upgrades replaces servers by those of other versions; nil where no fault does.
+	Upgrades Upgrades
 	// Task has the target do a task on a node, within ctx, and returns words about what
 	// came of it; nil where no fault asks for it.
 	Task  func(ctx context.Context, node int, task string) (words string, err error)

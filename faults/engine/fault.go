@@ -75,6 +75,9 @@ func (e *Engine) begin(ctx context.Context, f *activeFault) {
 		}
 		return o
 	})
+	if f.kind.Replaces {
+		sinceFirst(outcomes)
+	}
 	event := e.event(f, history.EventFault, at, outcomes)
 	if event.Detail == "" {
 		event.Detail = f.about
@@ -118,8 +121,11 @@ func (e *Engine) end(ctx context.Context, f *activeFault, at int64) error {
 
 func (e *Engine) beginStep(ctx context.Context, f *activeFault, i int, at int64) outcome {
 	f.inEffect[i] = true
-	if f.kind.Members != "" {
+	switch {
+	case f.kind.Members != "":
 		return e.inTurn(ctx, f, i, at, f.steps[i].Begin)
+	case f.kind.Replaces:
+		return e.upgrade(ctx, f, i, at)
 	}
 	return e.do(ctx, i, e.actionOf(f, f.steps[i].Begin, at))
 }

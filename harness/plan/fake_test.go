@@ -26,7 +26,7 @@ func planTargets() []targets.Target {
 			{Name: "wal.keep"},
 		}, Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
 			history.Enqueue, history.Dequeue, history.Drain}, Pipelined: []history.Kind{history.Read, history.Write, history.CAS, history.Enqueue},
-			Versions: []targets.Version{{Number: "17"}, {Number: "3.10"}}}},
+			Versions: []targets.Version{{Number: "17", Built: "postgres:17"}, {Number: "3.10", Built: "postgres:3.10"}}}},
 		planTarget{targets.Info{Name: "etcd", MaxValue: 1_500_000, MaxCAS: 750_000, Kinds: []history.Kind{history.Read, history.Write, history.CAS}}},
 	}
 }

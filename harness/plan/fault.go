@@ -121,7 +121,13 @@ func mapExample(kind faults.Kind) string {
 	if kind.Shapes != nil {
 		return fmt.Sprintf("{%s: %s}", kind.Shapes[0].Name, kind.Shapes[0].Victims[0])
 	}
-	return fmt.Sprintf("{%s: %s}", victimKey(kind), kind.Victims[0])
+	needed := ""
+	for _, key := range kind.Keys {
+		if key.Required {
+			needed += fmt.Sprintf(", %s: %s", key.Name, key.Sample())
+		}
+	}
+	return fmt.Sprintf("{%s: %s%s}", victimKey(kind), kind.Victims[0], needed)
 }
 
 // text reads a word that is checked when the nodes are known.

@@ -65,12 +65,13 @@ type Scope struct {
 // Target is a plan's `target`.
 type Target struct {
 	Name     string
-	Version  string       // "17", "3.10"; empty: on docker the newest that is tested, else what is installed
-	Image    string       // docker: overrides the target's own
-	Replicas int          // besides the primary
-	Spares   int          // nodes that are launched and are no members until they join
-	Memory   schema.Bytes // of each node; 0: no limit but the machine's
-	Disk     Disk         // what the data directories are on
+	Version  string            // "17", "3.10"; empty: on docker the newest that is tested, else what is installed
+	Versions map[string]string // of nodes that start with another one, by their names
+	Image    string            // docker: overrides the target's own
+	Replicas int               // besides the primary
+	Spares   int               // nodes that are launched and are no members until they join
+	Memory   schema.Bytes      // of each node; 0: no limit but the machine's
+	Disk     Disk              // what the data directories are on
 	Options  map[string]string
 	Failover Failover
 	Attach   attach.Attach // a deployment that somebody else runs; Replicas follows from it

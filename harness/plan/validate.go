@@ -262,7 +262,7 @@ func (p *Plan) checkOptions(t targets.Target, info targets.Info) []*Error {
 	if err != nil {
 		return append(found, p.wrong("target.options"+optionNamed(err, names), fmt.Sprintf("target %s: %s", info.Name, err), ""))
 	}
-	return p.checkAbilities(t, system)
+	return append(p.checkAbilities(t, system), p.checkUpgrades(t, system, config)...)
 }
 
 // optionNamed is the path's last part of the option that an error begins with.

@@ -29,12 +29,11 @@ func (p *Plan) checkVersions(info targets.Info) []*Error {
 	if _, err := version.ParseRange(p.For.Version); err != nil {
 		return []*Error{p.wrong("for.version", err.Error(), "")}
 	}
-	if len(info.Versions) == 0 {
-		for _, key := range [][2]string{{"target.version", p.Target.Version}, {"for.version", p.For.Version}} {
-			if key[1] != "" {
-				return []*Error{p.wrong(key[0], fmt.Sprintf("target %s is built in and has no versions", info.Name), "take the key away")}
-			}
-		}
+	if len(info.Versions) == 0 && p.Target.Version != "" {
+		return []*Error{p.wrong("target.version", fmt.Sprintf("target %s is built in and has no versions", info.Name), "take the key away")}
+	}
+	if info.BuiltIn() && p.For.Version != "" {
+		return []*Error{p.wrong("for.version", fmt.Sprintf("target %s is built in and has no versions", info.Name), "take the key away")}
 	}
 	wanted, about, err := p.Versions()
 	if err != nil {

@@ -5,6 +5,7 @@ package version
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,6 +57,24 @@ func (v Version) String() string {
 
 // None tells whether it is no version.
 func (v Version) None() bool { return len(v.parts) == 0 }
+
+// Part is one of its numbers, the first is 0; false: it has not so many.
+func (v Version) Part(i int) (number uint64, ok bool) {
+	if i < 0 || i >= len(v.parts) {
+		return 0, false
+	}
+	return v.parts[i], true
+}
+
+// Line are its first n numbers, or fewer if it has no more.
+func (v Version) Line(n int) Version { return Version{v.parts[:min(n, len(v.parts))]} }
+
+// Compare is negative if v is older than other, positive if it is newer, and 0 if neither
+// can be told: as far as both go they are the same.
+func (v Version) Compare(other Version) int {
+	n := min(len(v.parts), len(other.parts))
+	return slices.Compare(v.parts[:n], other.parts[:n])
+}
 
 // Covers tells whether other is of the line that v names: 17 covers 17.6, and
 // 3.10 covers 3.10.8, but not 3.1.

@@ -42,6 +42,28 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestOrder(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"3.5", "3.6.16", -1}, {"3.6", "3.6.16", 0}, {"3.10", "3.9", 1}, {"17", "15.2", 1}, {"3", "3.6", 0}, {"2.10.8", "2.10.9", -1}, {"2", "10", -1},
+	} {
+		if got := find(c.a).Compare(find(c.b)); got != c.want {
+			t.Errorf("%s against %s: %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+	if got := find("3.6.16").Line(2).String(); got != "3.6" {
+		t.Errorf("the line is %s", got)
+	}
+	if n, ok := find("3.6").Part(2); ok || n != 0 {
+		t.Errorf("3.6 has a third part %d", n)
+	}
+	if n, ok := find("3.6").Part(1); !ok || n != 6 {
+		t.Errorf("the second part of 3.6 is %d, %v", n, ok)
+	}
+}
+
 func TestRanges(t *testing.T) {
 	for _, c := range []struct {
 		limit, version string

@@ -37,6 +37,8 @@ var expected = []expectation{
 		why: "one answer has its last element twice; the set itself is right"},
 	{plan: "forget-set-on-promote", must: []checkers.Class{checkers.LostElement},
 		why: "every fourth element is gone from the new primary, and from all that follow it"},
+	{plan: "forgets-older", must: []checkers.Class{checkers.LostElement},
+		why: "what the newer primary acknowledged while it was cut off is not on the older replica that takes over"},
 	{plan: "lifo-dequeue", must: []checkers.Class{checkers.ReorderedMessage, checkers.NotFIFO},
 		why: "the last message overtakes all others; each still comes once"},
 	{plan: "lose-unsynced", must: []checkers.Class{checkers.LostElement},

@@ -28,6 +28,7 @@ type System struct {
 	bugN                                 int
 	capacity, slow                       float64 // operations per second, percent
 	seed                                 uint64
+	protocol                             uint64 // the nodes' version; 0: the newest
 }
 
 var (
@@ -61,6 +62,9 @@ func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 	}
 	if s.slow > 0 {
 		command = append(command, "--slow", strconv.FormatFloat(s.slow/100, 'f', -1, 64))
+	}
+	if s.protocol > 0 {
+		command = append(command, "--protocol", strconv.FormatUint(s.protocol, 10))
 	}
 	for _, bug := range s.bugs {
 		command = append(command, "--bug", bug)

@@ -60,6 +60,7 @@ func (Target) Info() targets.Info {
 			{Name: optBugN, Default: strconv.Itoa(server.DefaultBugN), Meaning: "a random defect strikes one in so many times"},
 		},
 		Pipelined: pipelined,
+		Versions:  versions(),
 		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll, history.Scan,
 			history.Enqueue, history.Dequeue, history.Drain},
 	}
@@ -77,6 +78,9 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 	s := &System{seed: c.Seed, bugN: server.DefaultBugN, readLease: server.DefaultReadLease,
 		fsyncInterval: server.DefaultFsyncInterval, replication: string(server.Async),
 		fsync: string(server.FsyncInterval), apply: string(server.Serial)}
+	if err := s.setVersion(c.Version); err != nil {
+		return nil, err
+	}
 	var names []string
 	for _, o := range t.Info().Options {
 		names = append(names, o.Name)

@@ -51,6 +51,11 @@ func (a account) chown(path string) error {
 	return nil
 }
 
+// lookupUser is lookupUser in the place's own files.
+func (p place) lookupUser(spec string) (account, error) {
+	return lookupUser(spec, p.dir+"/etc/passwd", p.dir+"/etc/group")
+}
+
 // lookupUser resolves "", "name", "uid", and both with ":group" or ":gid", in
 // the node's own files.
 func lookupUser(spec, passwdFile, groupFile string) (account, error) {

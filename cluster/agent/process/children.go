@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,7 +37,9 @@ type childTable struct {
 	mu       sync.Mutex
 	children map[int]*child // by process ID
 	none     bool           // as process 1: there was no process left to wait for
-	spared   int            // a process that is not the node's, see Spare; 0: none
+	spared   sync.Map       // the IDs of processes that are not the node's, see Spare
+	sparing  atomic.Bool    // there are some
+	durable  bool           // one of them serves a volume under the data directory
 }
 
 func newChildTable(pid1 bool) *childTable {
@@ -66,7 +69,7 @@ func (t *childTable) reapEnded() (none bool) {
 	if t.pid1 {
 		for t.reapOne(-1) {
 		}
-		if t.spared != 0 {
+		if t.sparing.Load() {
 			left, err := t.others()
 			return err == nil && len(left) == 0
 		}
@@ -131,7 +134,7 @@ func (t *childTable) start(cmd command) (*child, error) {
 func (t *childTable) signalAll(sig syscall.Signal) (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.pid1 && t.spared != 0 {
+	if t.pid1 && t.sparing.Load() {
 		return t.signalOthers(sig)
 	}
 	if t.pid1 {

@@ -32,22 +32,23 @@ type command struct {
 
 // prepare resolves spec in this node: its user, its binary, its environment.
 // It makes the data directory and gives it to the user.
-func prepare(spec cluster.ServerSpec, dataDir string, base []string) (command, error) {
+func prepare(spec cluster.ServerSpec, dataDir string, in place) (command, error) {
 	if len(spec.Command) == 0 {
 		return command{}, errors.New("the server's command is empty: name the binary and its arguments")
 	}
-	who, err := lookupUser(spec.User, "/etc/passwd", "/etc/group")
+	who, err := in.lookupUser(spec.User)
 	if err != nil {
 		return command{}, err
 	}
 	cmd := command{dir: expand(spec.Dir, dataDir), attributes: who.attributes()}
+	cmd.attributes.Chroot = in.dir
 	if cmd.dir == "" {
 		cmd.dir = dataDir
 	}
 	for _, arg := range spec.Command {
 		cmd.argv = append(cmd.argv, expand(arg, dataDir))
 	}
-	env := environment(base, who, spec.Env, dataDir)
+	env := environment(in.env, who, spec.Env, dataDir)
 	for name, value := range env {
 		cmd.env = append(cmd.env, name+"="+value)
 	}
@@ -55,7 +56,7 @@ func prepare(spec cluster.ServerSpec, dataDir string, base []string) (command, e
 	if err := makeDataDir(dataDir, who); err != nil {
 		return command{}, fmt.Errorf("make the data directory: %w", err)
 	}
-	if cmd.path, err = findExecutable(cmd.argv[0], cmd.dir, env["PATH"]); err != nil {
+	if cmd.path, err = findExecutable(cmd.argv[0], cmd.dir, env["PATH"], in.dir); err != nil {
 		return command{}, err
 	}
 	return cmd, nil
@@ -87,8 +88,9 @@ func environment(base []string, who account, extra map[string]string, dataDir st
 	return env
 }
 
-// findExecutable resolves argv[0] as a shell would, and Self to the agent.
-func findExecutable(name, dir, path string) (string, error) {
+// findExecutable resolves argv[0] as a shell would in the file system below root, and Self
+// to the agent.
+func findExecutable(name, dir, path, root string) (string, error) {
 	if name == cluster.Self {
 		return self, nil
 	}
@@ -96,7 +98,7 @@ func findExecutable(name, dir, path string) (string, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
-		if err := executable(name); err != nil {
+		if err := executable(root + name); err != nil {
 			return "", fmt.Errorf("exec %s: %w: install it in the node's image, or correct the path", name, err)
 		}
 		return name, nil
@@ -107,7 +109,7 @@ func findExecutable(name, dir, path string) (string, error) {
 			d = "."
 		}
 		candidate := filepath.Join(d, name)
-		switch err := executable(candidate); {
+		switch err := executable(root + candidate); {
 		case err == nil:
 			return candidate, nil
 		case errors.Is(err, errMode):

@@ -13,8 +13,8 @@ import (
 
 // writeFiles writes the spec's files as the user's own. durable: they are synced, and
 // their names, as those of a machine that was set up long ago.
-func writeFiles(spec cluster.ServerSpec, dataDir string, durable bool) error {
-	who, err := lookupUser(spec.User, "/etc/passwd", "/etc/group")
+func writeFiles(spec cluster.ServerSpec, dataDir string, in place, durable bool) error {
+	who, err := in.lookupUser(spec.User)
 	if err != nil {
 		return err
 	}
@@ -22,6 +22,9 @@ func writeFiles(spec cluster.ServerSpec, dataDir string, durable bool) error {
 		path := expand(name, dataDir)
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dataDir, path)
+		}
+		if path != dataDir && !strings.HasPrefix(path, dataDir+"/") {
+			path = in.dir + path
 		}
 		if err := makeParents(filepath.Dir(path), who); err != nil {
 			return fmt.Errorf("make the directory of %s: %w", path, err)

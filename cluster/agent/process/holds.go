@@ -52,7 +52,7 @@ func (s *Supervisor) On() error {
 }
 
 // Each lists the IDs of the node's other processes, also of those that end just now, but not
-// of the one that is spared.
+// of those that are spared.
 func (s *Supervisor) Each() ([]int, error) {
 	groups := s.children.groups()
 	names, err := numericNames("/proc")
@@ -62,7 +62,7 @@ func (s *Supervisor) Each() ([]int, error) {
 	var pids []int
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
-		if err != nil || pid == os.Getpid() || pid == s.children.spared {
+		if err != nil || pid == os.Getpid() || s.children.spares(pid) {
 			continue
 		}
 		if !s.o.PID1 {

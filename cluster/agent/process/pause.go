@@ -61,7 +61,7 @@ func (s *Supervisor) runningProcess() (string, error) {
 		return "", err
 	}
 	for _, pid := range pids {
-		if s.o.PID1 && (pid == "1" || pid == strconv.Itoa(s.children.spared)) {
+		if id, _ := strconv.Atoi(pid); s.o.PID1 && (id == 1 || s.children.spares(id)) {
 			continue
 		}
 		state, group, err := readStat("/proc/" + pid + "/stat")

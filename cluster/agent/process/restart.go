@@ -1,7 +1,6 @@
 package process
 
 import (
-	"os"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -18,7 +17,11 @@ func (s *Supervisor) Restart(cluster.Action) (cluster.Effect, error) {
 	case s.spec == nil:
 		return cluster.Effect{}, errNoServer
 	}
-	cmd, err := prepare(*s.spec, s.o.DataDir, os.Environ())
+	in, err := s.placeOf(*s.spec)
+	if err != nil {
+		return cluster.Effect{}, err
+	}
+	cmd, err := prepare(*s.spec, s.o.DataDir, in)
 	if err != nil {
 		return cluster.Effect{}, err
 	}

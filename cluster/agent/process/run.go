@@ -65,11 +65,18 @@ func (s *Supervisor) startBeside(spec cluster.ServerSpec) (*child, *os.File, err
 	if s.closing {
 		return nil, nil, errClosing
 	}
-	cmd, err := prepare(spec, s.o.DataDir, os.Environ())
+	if spec.Root == "" && s.spec != nil {
+		spec.Root = s.spec.Root // where the server's own programs are
+	}
+	in, err := s.placeOf(spec)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := writeFiles(spec, s.o.DataDir, s.children.spared != 0); err != nil {
+	cmd, err := prepare(spec, s.o.DataDir, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := writeFiles(spec, s.o.DataDir, in, s.children.durable); err != nil {
 		return nil, nil, err
 	}
 	return s.fork(cmd)

@@ -14,10 +14,26 @@ import (
 const sparePasses = 1000
 
 // Spare leaves a process out of all that is done to the node's: a helper of the
-// agent's own. It is called before the first of them is started.
-func (s *Supervisor) Spare(pid int) { s.children.spared = pid }
+// agent's own, which serves the node's volume. It is called before the first of them is
+// started.
+func (s *Supervisor) Spare(pid int) {
+	s.children.durable = true
+	s.children.spare(pid)
+}
 
-// others lists the node's processes but for the agent and the one that is spared.
+// spare leaves a process out of all that is done to the node's.
+func (t *childTable) spare(pid int) {
+	t.spared.Store(pid, true)
+	t.sparing.Store(true)
+}
+
+// spares tells whether a process is left out.
+func (t *childTable) spares(pid int) bool {
+	_, ok := t.spared.Load(pid)
+	return ok
+}
+
+// others lists the node's processes but for the agent and those that are spared.
 func (t *childTable) others() ([]int, error) {
 	names, err := numericNames("/proc")
 	if err != nil {
@@ -25,14 +41,14 @@ func (t *childTable) others() ([]int, error) {
 	}
 	var pids []int
 	for _, name := range names {
-		if pid, _ := strconv.Atoi(name); pid != os.Getpid() && pid != t.spared {
+		if pid, _ := strconv.Atoi(name); pid != os.Getpid() && !t.spares(pid) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
 }
 
-// signalOthers sends sig to all but the spared process, and again until no process
+// signalOthers sends sig to all but the spared processes, and again until no process
 // is found that was not sent it: one that forks meanwhile has a child that was not
 // there to be found. The caller holds mu.
 func (t *childTable) signalOthers(sig syscall.Signal) (bool, error) {

@@ -50,7 +50,8 @@ type Supervisor struct {
 	holds    holds
 	started  func(pid int) // may be nil; see OnStart
 
-	mu         sync.Mutex // serialises starts; guards what is below
+	mu         sync.Mutex     // serialises starts; guards what is below
+	roots      map[string]int // processes that stand in further file systems, by their names
 	spec       *cluster.ServerSpec
 	server     *child // the running server; nil if none
 	closing    bool
@@ -83,11 +84,24 @@ func (s *Supervisor) Start(spec cluster.ServerSpec) error {
 	if _, err := stopSignal(spec); err != nil {
 		return err
 	}
-	cmd, err := prepare(spec, s.o.DataDir, os.Environ())
+	in, err := s.placeOf(spec)
 	if err != nil {
 		return err
 	}
-	if err := writeFiles(spec, s.o.DataDir, s.children.spared != 0); err != nil {
+	if s.spec != nil && s.spec.Root != spec.Root {
+		who, err := in.lookupUser(spec.User)
+		if err == nil {
+			err = handOver(s.o.DataDir, who)
+		}
+		if err != nil {
+			return fmt.Errorf("give the data to the new server's user: %w", err)
+		}
+	}
+	cmd, err := prepare(spec, s.o.DataDir, in)
+	if err != nil {
+		return err
+	}
+	if err := writeFiles(spec, s.o.DataDir, in, s.children.durable); err != nil {
 		return err
 	}
 	if err := s.launch(cmd); err != nil {

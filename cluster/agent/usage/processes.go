@@ -39,7 +39,7 @@ type io struct {
 // not 0. What the kernel has
 // added to self for children that were waited for is counted as well, but for
 // their time and switches, which getrusage tells better.
-func readProcesses(self, helper int) (p processes) {
+func readProcesses(self, helper int, left map[int]bool) (p processes) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		p.io.unknown, p.switches = true, usage.Unknown
@@ -48,7 +48,7 @@ func readProcesses(self, helper int) (p processes) {
 	p.io = readEnded(self)
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == self || pid == helper {
+		if err != nil || pid == self || pid == helper || left[pid] {
 			continue
 		}
 		p.add(pid)

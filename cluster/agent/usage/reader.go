@@ -18,7 +18,8 @@ type Reader struct {
 	control *Meter // nil: nothing else goes over the node's network
 
 	mu     sync.Mutex
-	spared int // a process that counts as the agent's; 0: none
+	spared int          // a process that counts as the agent's; 0: none
+	left   map[int]bool // processes that are not counted at all
 	groups groups
 	last   usage.Set // what counts up never comes down
 }
@@ -40,6 +41,17 @@ func NewGuestReader(control *Meter) *Reader {
 // before the first reading.
 func (r *Reader) Spare(pid int) { r.spared = pid }
 
+// Leave does not count processes that are in the node's PID namespace and no part of it.
+// It is called before the first server is started.
+func (r *Reader) Leave(pids []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = map[int]bool{}
+	for _, pid := range pids {
+		r.left[pid] = true
+	}
+}
+
 // Read takes one reading. It holds one thread for its whole length, which
 // becomes another user for a moment where the kernel asks for that.
 func (r *Reader) Read() usage.Set {
@@ -58,7 +70,7 @@ func (r *Reader) Read() usage.Set {
 		helper = memoryOf(r.spared)
 		s[usage.Agent] += processTime(r.spared)
 	}
-	p := readProcesses(os.Getpid(), r.spared)
+	p := readProcesses(os.Getpid(), r.spared, r.left)
 	p.cpu += ended.Utime.Nano() + ended.Stime.Nano()
 	s[usage.CPU], s[usage.Memory], s[usage.Threads] = p.cpu, p.anonymous+p.shared, p.threads
 	if p.switches != usage.Unknown {

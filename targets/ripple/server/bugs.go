@@ -35,6 +35,7 @@ const (
 	bugDuplicateDequeue
 	bugLIFODequeue
 	bugUnsyncedRename
+	bugForgetsOlder
 )
 
 // Bugs is the table of the deliberate defects.
@@ -73,6 +74,8 @@ var Bugs = []Bug{
 	{"unsynced-rename", "the log is renamed to its own name once it holds 4 KiB, and its directory is not synced after that",
 		"lost writes after a power cut of all nodes, where a name is durable with a sync of its directory alone (target.disk: {names: posix})",
 		bugUnsyncedRename},
+	{"forgets-older", "in sync mode the primary does not wait for replicas that speak an older protocol than its own, yet they stay promotable",
+		"lost writes after a newer primary was cut off from older replicas (target.versions, upgrade)", bugForgetsOlder},
 }
 
 // BugNames lists the names of Bugs in their order.

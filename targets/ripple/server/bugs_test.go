@@ -31,6 +31,7 @@ func TestEveryBugHasATest(t *testing.T) {
 		"duplicate-dequeue":     testDuplicateDequeue,
 		"lifo-dequeue":          testLIFODequeue,
 		"unsynced-rename":       testUnsyncedRename,
+		"forgets-older":         testForgetsOlder,
 	}
 	seen := bugSet(0)
 	for _, b := range Bugs {
@@ -308,6 +309,25 @@ func testSyncDegrades(t *testing.T) {
 	c.promoteAlone(1, 2)
 	if n := c.missing(1, map[string]bool{"x": true}); n != 1 {
 		t.Fatal("the element is not lost")
+	}
+}
+
+// testForgetsOlder: a newer primary forgets an older replica, and no other.
+func testForgetsOlder(t *testing.T) {
+	for version, want := range map[int]int{2: 1, 3: 0} {
+		c := newCluster(t, 2, Options{Replication: Sync, ReadLease: 100 * time.Millisecond, Fsync: FsyncNever, Bugs: []string{"forgets-older"}})
+		c.exchange(1, version)
+		c.form()
+		c.cut(0, true)
+		acked := map[string]bool{}
+		if _, err := c.dial(0).Do("SADD", "s", "x"); err == nil {
+			acked["x"] = true
+		}
+		c.kill(0)
+		c.promoteAlone(1, 2)
+		if n := c.missing(1, acked); n != want {
+			t.Errorf("with a replica of version %d, %d elements were lost, want %d", version, n, want)
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ var commands = map[string]command{
 	"FOLLOW":    {3, 3, (*request).follow, false},
 	"EPOCH":     {3, 3, (*request).epoch, false},
 	"REPL":      {4, 0, (*request).repl, false},
+	"REPL2":     {5, 0, (*request).repl2, false},
 }
 
 // serve answers one command.
@@ -76,7 +77,7 @@ func (r *request) serve(args [][]byte) {
 	}
 	c, ok := commands[string(name[:n])]
 	switch {
-	case !ok || len(args[0]) > maxName:
+	case !ok || len(args[0]) > maxName || !r.s.serves(string(name[:n])):
 		r.w.WriteError(fmt.Sprintf("ERR unknown command '%.64s'", args[0]))
 	case len(args) < c.min || c.max > 0 && len(args) > c.max:
 		r.w.WriteError(fmt.Sprintf("ERR wrong number of arguments for '%s'", name[:n]))
@@ -269,6 +270,7 @@ func (st *Status) fields() []string {
 		"connected", strings.Join(st.Connected, ","),
 		"insync", strings.Join(st.InSync, ","),
 		"members", strings.Join(st.Members, ","),
+		"version", strconv.Itoa(st.Version),
 		"syncs", strconv.FormatInt(st.Syncs, 10),
 	}
 }
@@ -345,10 +347,23 @@ func (r *request) epoch() {
 }
 
 // repl is REPL name epoch last (epoch first)….
-func (r *request) repl() {
-	h := hello{name: string(r.args[1])}
-	numbers := make([]uint64, 0, len(r.args))
-	for _, a := range r.args[2:] {
+func (r *request) repl() { r.greeted(protocolFirst, r.args[1:]) }
+
+// repl2 is REPL2 version name epoch last (epoch first)….
+func (r *request) repl2() {
+	version, err := number(r.args[1])
+	if err != nil || version < protocolSummed || version > maxProtocol {
+		r.admin(fmt.Errorf("%.32q is no version", r.args[1]))
+		return
+	}
+	r.greeted(int(version), r.args[2:])
+}
+
+// greeted takes a replica's greeting from its name on.
+func (r *request) greeted(version int, args [][]byte) {
+	h := hello{name: string(args[0]), protocol: spokenWith(r.s.opts.Protocol, version)}
+	numbers := make([]uint64, 0, len(args))
+	for _, a := range args[1:] {
 		n, err := number(a)
 		if err != nil {
 			r.admin(err)

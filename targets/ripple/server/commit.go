@@ -192,7 +192,8 @@ func (s *Server) commitTarget() uint64 {
 	case Sync:
 		for _, name := range s.meta.Members {
 			r := s.replicas[name]
-			if s.bugs.has(bugSyncDegrades) && (r == nil || r.session == nil) {
+			if s.bugs.has(bugSyncDegrades) && (r == nil || r.session == nil) ||
+				s.bugs.has(bugForgetsOlder) && r != nil && r.spoken > 0 && r.spoken < s.opts.Protocol {
 				continue
 			}
 			if r == nil {

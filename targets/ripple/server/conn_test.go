@@ -39,8 +39,10 @@ func TestCommandsThatToolsSend(t *testing.T) {
 	p.refused("ERR wrong number", "SET", "a", "b", "EX", "1")
 	p.refused("ERR", "PROMOTE", "x")
 	p.refused("ERR", "FOLLOW", "nowhere", "9")
-	p.refused("ERR", "REPL", "x", "1", "5", "1")
-	p.refused("ERR", "REPL", "x", "1", "5", "2", "1", "1", "2") // epochs out of order
+	p.refused("ERR unknown command", "REPL", "x", "1", "0")
+	p.refused("ERR want", "REPL2", "3", "x", "1", "5", "1")
+	p.refused("ERR the epoch history", "REPL2", "3", "x", "1", "5", "2", "1", "1", "2") // epochs out of order
+	p.refused("ERR", "REPL2", "1", "x", "1", "0")
 	p.refused("ERR key or value is too long", "SET", strings.Repeat("k", maxKey+1), "v")
 	p.must("SET", strings.Repeat("k", maxKey), strings.Repeat("v", 1<<20))
 	c.settled(0)

@@ -22,6 +22,7 @@ const maxUnwritten = 64 << 10
 // upstream is a replica's session with its primary.
 type upstream struct {
 	conn      net.Conn
+	spoken    int    // the protocol
 	live      bool   // a heartbeat has come
 	committed uint64 // what the primary last told
 	sent      uint64 // the primary's last record, as the last heartbeat told
@@ -89,7 +90,7 @@ func (s *Server) followOnce(addr string, gen uint64) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }() // closing twice is harmless
 	in := bufio.NewReaderSize(conn, 64<<10)
-	epoch, common, err := s.greet(conn, in)
+	epoch, common, spoken, err := s.greet(conn, in)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,8 @@ func (s *Server) followOnce(addr string, gen uint64) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("following", "primary", addr, "epoch", epoch, "from", common+1)
+	up.spoken = spoken
+	s.log.Info("following", "primary", addr, "epoch", epoch, "from", common+1, "protocol", spoken)
 	var acks sync.WaitGroup
 	acks.Go(func() {
 		s.ackLoop(up)
@@ -109,10 +111,11 @@ func (s *Server) followOnce(addr string, gen uint64) error {
 	return err
 }
 
-// greet sends the node's epoch history and reads where the stream will begin.
-func (s *Server) greet(conn net.Conn, in *bufio.Reader) (epoch, common uint64, err error) {
+// greet sends the node's epoch history and reads where the stream will begin, and which
+// protocol it has.
+func (s *Server) greet(conn net.Conn, in *bufio.Reader) (epoch, common uint64, spoken int, err error) {
 	s.mu.Lock()
-	args := []string{"REPL", s.opts.Name, strconv.FormatUint(s.meta.Epoch, 10), strconv.Itoa(len(s.frames))}
+	args := append(s.greeting(), s.opts.Name, strconv.FormatUint(s.meta.Epoch, 10), strconv.Itoa(len(s.frames)))
 	for _, e := range s.epochs {
 		args = append(args, strconv.FormatUint(e.epoch, 10), strconv.FormatUint(e.first, 10))
 	}
@@ -122,19 +125,30 @@ func (s *Server) greet(conn net.Conn, in *bufio.Reader) (epoch, common uint64, e
 		out = redcon.AppendBulkString(out, a)
 	}
 	if err := writeTo(conn, out); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if err := conn.SetReadDeadline(time.Now().Add(streamSilence)); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	line, err := in.ReadString('\n')
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	if _, err := fmt.Sscanf(line, "+CONTINUE %d %d\r\n", &epoch, &common); err != nil {
-		return 0, 0, errors.New("the primary refuses: " + strings.TrimSpace(line))
+	spoken = protocolFirst
+	if args[0] == "REPL" {
+		_, err = fmt.Sscanf(line, "+CONTINUE %d %d\r\n", &epoch, &common)
+	} else {
+		_, err = fmt.Sscanf(line, "+CONTINUE %d %d %d\r\n", &epoch, &common, &spoken)
 	}
-	return epoch, common, nil
+	if err == nil && (spoken < protocolFirst || spoken > s.opts.Protocol) {
+		err = fmt.Errorf("%w: it speaks protocol %d", errMessage, spoken)
+	}
+	if err != nil {
+		s.misunderstood(line)
+		return 0, 0, 0, errors.New("the primary refuses: " + strings.TrimSpace(line))
+	}
+	s.greetsOld.Store(false) // the next primary, or this one after its next start, may be newer
+	return epoch, common, spoken, nil
 }
 
 // attach begins the session in the node's books: it throws away what the
@@ -192,7 +206,7 @@ func (s *Server) receive(up *upstream, in *bufio.Reader) error {
 		if err := up.conn.SetReadDeadline(time.Now().Add(streamSilence)); err != nil {
 			return err
 		}
-		m, err := readMessage(in)
+		m, err := readMessage(in, up.spoken)
 		if err != nil {
 			return err
 		}

@@ -71,6 +71,7 @@ type Options struct {
 	Bugs          []string          // names of deliberate defects
 	BugN          int               // a random defect strikes 1 in BugN times; default DefaultBugN
 	Seed          uint64            // of the defects' random choices
+	Protocol      int               // the node's version, one of Protocols; default the newest
 	Capacity      float64           // clients' commands that the node answers in a second; 0: as many as it can
 	Slow          float64           // share by which every client's command takes longer: 0.2 is a fifth
 	Logger        *slog.Logger      // default: discard
@@ -84,6 +85,7 @@ func (o *Options) prepare() error {
 	setDefault(&o.Apply, Serial)
 	setDefault(&o.ReadLease, DefaultReadLease)
 	setDefault(&o.BugN, DefaultBugN)
+	setDefault(&o.Protocol, protocolNewest)
 	setDefault(&o.Listen, fmt.Sprintf(":%d", DefaultPort))
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -109,6 +111,8 @@ func (o *Options) prepare() error {
 		return fmt.Errorf("--fsync-interval, --replay-cost and --read-lease must not be negative")
 	case o.Capacity < 0 || o.Slow < 0:
 		return fmt.Errorf("--capacity and --slow must not be negative")
+	case !slices.Contains(Protocols, o.Protocol):
+		return fmt.Errorf("--protocol %d is not known: choose of %v", o.Protocol, Protocols)
 	case o.BugN < 0:
 		return fmt.Errorf("--bug-n %d must not be negative", o.BugN)
 	}

@@ -148,6 +148,7 @@ type Status struct {
 	InSync    []string // a primary's replicas that know that they are in sync
 	Members   []string // a sync primary's in-sync set
 	Syncs     int64    // of the log, since the server started
+	Version   int      // the node's own, see Protocols
 }
 
 // Status of the node now.
@@ -156,7 +157,7 @@ func (s *Server) Status() Status {
 	defer s.mu.Unlock()
 	st := Status{
 		Role: s.meta.Role, Epoch: s.meta.Epoch, Position: s.durable, Committed: s.commit, Applied: s.applied,
-		Primary: s.meta.Primary, Members: slices.Clone(s.meta.Members), Syncs: s.wal.syncs.Load(),
+		Primary: s.meta.Primary, Members: slices.Clone(s.meta.Members), Syncs: s.wal.syncs.Load(), Version: s.opts.Protocol,
 	}
 	if s.durable > 0 {
 		st.LogEpoch = s.frames[s.durable-1].epoch()

@@ -26,26 +26,29 @@ type replicaState struct {
 	echoed  time.Time // when the last heartbeat that it acknowledged was sent
 	joinAt  uint64    // a member is told that it is in sync once it has this much
 	told    bool      // the member was told in this session
+	spoken  int       // the protocol of its last session
 	session *downstream
 }
 
 // downstream is one replica's session on the primary.
 type downstream struct {
-	name  string
-	conn  net.Conn
-	gen   uint64
-	epoch uint64
-	next  uint64 // index of the next record to send
-	wake  chan struct{}
-	hung  chan struct{} // closed when the acks ended
+	name   string
+	conn   net.Conn
+	spoken int // the protocol
+	gen    uint64
+	epoch  uint64
+	next   uint64 // index of the next record to send
+	wake   chan struct{}
+	hung   chan struct{} // closed when the acks ended
 }
 
 // hello is a replica's REPL command.
 type hello struct {
-	name   string
-	epoch  uint64
-	last   uint64
-	epochs []epochStart
+	name     string
+	protocol int // that is spoken with it
+	epoch    uint64
+	last     uint64
+	epochs   []epochStart
 }
 
 // serveReplica streams the log to a replica until the connection or the node's
@@ -57,7 +60,7 @@ func (s *Server) serveReplica(c net.Conn, h hello) {
 		return
 	}
 	defer s.dismiss(d)
-	if err := writeTo(c, fmt.Appendf(nil, "+CONTINUE %d %d\r\n", d.epoch, common)); err != nil {
+	if err := writeTo(c, continuation(d, common)); err != nil {
 		return
 	}
 	s.log.Info("replica connected", "replica", h.name, "last", h.last, "common", common)
@@ -71,6 +74,14 @@ func (s *Server) serveReplica(c net.Conn, h hello) {
 	_ = c.Close() // ends readAcks
 	acks.Wait()
 	s.log.Info("replica disconnected", "replica", h.name, "err", err)
+}
+
+// continuation is the answer to a replica's greeting.
+func continuation(d *downstream, common uint64) []byte {
+	if d.spoken < protocolSummed {
+		return fmt.Appendf(nil, "+CONTINUE %d %d\r\n", d.epoch, common)
+	}
+	return fmt.Appendf(nil, "+CONTINUE %d %d %d\r\n", d.epoch, common, d.spoken)
 }
 
 // admit makes a session of a replica's greeting, or says why not.
@@ -91,7 +102,7 @@ func (s *Server) admit(c net.Conn, h hello) (*downstream, uint64, error) {
 	}
 	common := commonPoint(s.epochs, uint64(len(s.frames)), h.epochs, h.last)
 	common = min(common, s.written)
-	d := &downstream{name: h.name, conn: c, gen: s.gen, epoch: s.meta.Epoch, next: common + 1,
+	d := &downstream{name: h.name, conn: c, spoken: h.protocol, gen: s.gen, epoch: s.meta.Epoch, next: common + 1,
 		wake: make(chan struct{}, 1), hung: make(chan struct{})}
 	r := s.replicas[h.name]
 	if r == nil {
@@ -101,7 +112,7 @@ func (s *Server) admit(c net.Conn, h hello) (*downstream, uint64, error) {
 	if r.session != nil {
 		_ = r.session.conn.Close() // the replica dialled again: the older session is dead
 	}
-	r.session, r.acked, r.told = d, 0, false
+	r.session, r.acked, r.told, r.spoken = d, 0, false, h.protocol
 	return d, common, nil
 }
 
@@ -185,16 +196,19 @@ func (s *Server) nextMessages(d *downstream, buf []byte, committed *uint64, due 
 		}
 	}
 	if len(batch) > 0 || now != *committed {
-		buf = appendRecords(buf, now, batch)
+		begin := len(buf)
+		buf = sum(appendRecords(buf, now, batch), begin, d.spoken)
 		d.next += uint64(len(batch))
 		*committed = now
 	}
 	if tell {
-		buf = appendInSync(buf, d.epoch)
+		begin := len(buf)
+		buf = sum(appendInSync(buf, d.epoch), begin, d.spoken)
 	}
 	if due {
 		h := heartbeat{epoch: d.epoch, sent: int64(time.Since(s.start)), committed: now, last: end}
-		buf = h.append(buf)
+		begin := len(buf)
+		buf = sum(h.append(buf), begin, d.spoken)
 	}
 	return buf, nil
 }

@@ -24,12 +24,13 @@ import (
 // Locks are taken in the order walMu, applyMu, mu. Only mu is taken per
 // operation, and no I/O happens under it but the saving of a changed role.
 type Server struct {
-	opts  Options
-	log   *slog.Logger
-	bugs  *mischief
-	slow  *throttle
-	start time.Time // base of the node's monotonic times
-	ln    net.Listener
+	opts      Options
+	log       *slog.Logger
+	bugs      *mischief
+	slow      *throttle
+	greetsOld atomic.Bool // see greeting
+	start     time.Time   // base of the node's monotonic times
+	ln        net.Listener
 
 	walMu    sync.Mutex // the file's end: appending, truncating
 	wal      *wal

@@ -26,7 +26,7 @@ const (
 // logs are the same up to the record common, the replica throws away what it
 // has behind it, and the stream begins. From then on each message of the
 // primary is a type, a length and a body; each of the replica is an ack of
-// fixed size. All integers are little-endian.
+// fixed size. All integers are little-endian. protocol.go has how versions differ.
 const (
 	msgRecords   = 'R' // u64 committed, frames
 	msgHeartbeat = 'H' // u64 epoch, i64 sent (primary's clock), u64 committed, u64 last record
@@ -91,7 +91,7 @@ type message struct {
 
 // readMessage reads one message. Its frames are checked and are the caller's
 // to keep.
-func readMessage(r io.Reader) (message, error) {
+func readMessage(r io.Reader, protocol int) (message, error) {
 	var head [msgHeader]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return message{}, err
@@ -102,6 +102,9 @@ func readMessage(r io.Reader) (message, error) {
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
+		return message{}, err
+	}
+	if err := checkSum(r, protocol, head[:], body); err != nil {
 		return message{}, err
 	}
 	return decodeMessage(head[0], body)
