@@ -20,7 +20,7 @@ import (
 // follow from those that it recorded, which are the first that it made. Each began after
 // the last one that is recorded had ended. How many there were need not be known: one that
 // nobody saw has left no trace that anybody could judge, and a value tells whose it is and
-// the how manieth, so that all those up to the last that somebody saw are made.
+// which of its operations, so that all those up to the last that somebody saw are made.
 func (f *Fleet) foretell(own string, meta *history.Meta) (paths map[*remote]string, err error) {
 	var lost []*remote
 	for _, d := range f.all {
