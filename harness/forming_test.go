@@ -43,7 +43,7 @@ func forming(t *testing.T, s formingSystem, logs ...string) (*deployment, []chan
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployment{system: s, target: targets.Info{Name: "quux"}, image: "quux:1"}
+	d := &deployment{system: s, target: targets.Info{Name: "quux", Versions: []targets.Version{{Built: "quux:1"}}}, image: "quux:1"}
 	var exits []chan cluster.Exit
 	for i, name := range []string{"n1", "n2"} {
 		exits = append(exits, make(chan cluster.Exit, 4))

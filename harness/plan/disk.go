@@ -17,8 +17,8 @@ func diskKeys() []schema.Key[Disk] {
 		{Field: schema.Field{Name: "names", Type: schema.Word, Words: []string{cluster.NamesOrdered, cluster.NamesPosix, cluster.NamesDurable}, Absent: "a plain folder, or ordered where a fault needs more", Example: "posix",
 			Meaning: "when names that were made, changed or removed are durable. ordered: with any later sync, as in the journal of ext4 and XFS; posix: with a sync of their directory alone; durable: at once"},
 			At: func(d *Disk) any { return &d.Names }},
-		{Field: schema.Field{Name: "fresh", Type: schema.Flag, Default: "false",
-			Meaning: "whether a power cut loses too what was written, and not synced, before the load; by default that is on the disk, as it is where a cluster has run for half a minute"},
+		{Field: schema.Field{Name: "fresh", Type: schema.Flag, Absent: "it is on the disk, as where a cluster has run for half a minute", Example: "true",
+			Meaning: "whether a power cut loses too what was written, and not synced, before the load"},
 			At: func(d *Disk) any { return &d.Fresh }},
 	}
 }
