@@ -177,15 +177,19 @@ func (d *reader) role(i int, e *history.Event) (after int64) {
 		return after
 	}
 	ended := after
-	if n.hit > after && n.hit < e.At && n.hit-after < hitAfter && e.Detail != rolePrimary { // else it was none, and one again
+	if n.hit > after && n.hit < e.At && n.hit-after < hitAfter && (e.Detail != rolePrimary || len(d.nodes) == 1) { // else it was none, and one again
 		ended = n.hit
 	}
 	if n.role != rolePrimary || n.from != kit.Never || e.Detail != rolePrimary { // else it is that its clients know now
 		d.end(i, ended, e.At)
 	}
+	said := after
+	if len(d.nodes) == 1 { // nobody else could have been the primary
+		said = ended
+	}
 	for j := range d.r.lives[i] {
 		l := &d.r.lives[i][j]
-		l.said, l.to = min(l.said, after), min(l.to, ended) // a life that was cut since may have been another already
+		l.said, l.to = min(l.said, said), min(l.to, ended) // a life that was cut since may have been another already
 	}
 	n.asked, n.role, n.epoch = true, e.Detail, e.Epoch
 	if n.role == rolePrimary {
@@ -243,8 +247,8 @@ func (d *reader) over(i int, to, until, from int64) {
 		return
 	}
 	l := life{from: n.from, to: to, said: to, id: d.ids, begin: n.begin, until: until, process: n.process, died: kit.Never}
-	if to <= n.from { // or its clients were not seen to know
-		l.from, l.to, l.said = until+1, until, kit.Beginning
+	if to <= n.from { // or its clients were not seen to know; the next may begin at once
+		l.from, l.to, l.said = until, until-1, kit.Beginning
 	}
 	if last := len(d.r.lives[i]) - 1; last < 0 || l.to >= d.r.lives[i][last].to && l.from >= d.r.lives[i][last].from {
 		d.r.lives[i] = append(d.r.lives[i], l)
