@@ -156,6 +156,7 @@ func TestAmiss(t *testing.T) {
 		"leader": "a", "mirrors": "2", "synced": "2", "unacked": "0"}
 	manual := &System{nodes: 3, queue: mirrored, sync: "manual"}
 	automatic := &System{nodes: 3, queue: mirrored, sync: "automatic"}
+	raft := &System{nodes: 3, queue: quorum}
 	for _, c := range []struct {
 		system      *System
 		name, value string // what differs
@@ -165,6 +166,8 @@ func TestAmiss(t *testing.T) {
 		{automatic, "", "", ""},
 		{manual, "nodes", "2", "nodes is 2, not 3"},
 		{manual, "partitions", "1", "partitions is 1, not 0"},
+		{raft, "partitions", "1", ""},
+		{raft, "amiss", "[candidate]", "amiss is [candidate], not []"},
 		{manual, "down", "1", "down is 1, not 0"},
 		{manual, "amiss", "[candidate]", "amiss is [candidate], not []"},
 		{manual, "unacked", "4", "unacked is 4, not 0"},
