@@ -144,6 +144,17 @@ func TestLocalHost(t *testing.T) {
 	script(t, "first-steps.txtar", "local-run.txtar", "local-interrupt.txtar", "local-kill.txtar", "local-stop.txtar", "no-engine.txtar", "local-queue.txtar", "local-ycsb.txtar", "local-pipeline.txtar", "local-drivers.txtar", "local-control.txtar", "local-outside.txtar", "local-upgrade.txtar", "study.txtar", "local-series.txtar", "ci.txtar")
 }
 
+// TestLocalPower: what a power cut takes, by the real binary.
+func TestLocalPower(t *testing.T) {
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		t.Skipf("needs FUSE: %v", err)
+	}
+	if err := local.Available(t.Context()); err != nil {
+		t.Skipf("host local: %v", err)
+	}
+	script(t, "local-power.txtar")
+}
+
 func TestDockerHost(t *testing.T) {
 	if err := docker.Available(t.Context()); err != nil {
 		t.Skipf("host docker: %v", err)
