@@ -92,13 +92,6 @@ func (n *node) byGuest(ctx context.Context, a cluster.Action) (cluster.Effect, e
 	}
 }
 
-func later(at time.Time) time.Time {
-	if now := time.Now(); now.After(at) {
-		return now
-	}
-	return at
-}
-
 // crash has the guest end processes. With PID 1 the container ends and the guest
 // with it, perhaps before its answer.
 func (n *node) crash(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
@@ -149,7 +142,7 @@ func (n *node) byEngine(ctx context.Context, a cluster.Action, do func(context.C
 	}
 	n.engine.Lock()
 	defer n.engine.Unlock()
-	call, cancel := outlive(ctx, time.Until(later(a.At))+a.Grace+engineTimeout)
+	call, cancel := outlive(ctx, max(0, time.Until(a.At))+a.Grace+engineTimeout)
 	defer cancel()
 	if a.Kind != cluster.Restart {
 		if err := n.leaveWord(call, true); err != nil {
