@@ -45,7 +45,7 @@ func (f Field) Told() string {
 func (f Field) LeftOut() string {
 	switch {
 	case f.Required:
-		return "not possible"
+		return "required"
 	case f.Either:
 		return "another of these"
 	case f.Short != "" && f.Absent == "":
