@@ -16,6 +16,7 @@ func Run(ctx context.Context, log *history.Log, limits Limits, table []Checker) 
 	ordering := OrderingOf(log)
 	var all Result
 	for i := range table {
+		Tell(ctx, float64(i)/float64(len(table)))
 		c := &table[i]
 		in := in
 		in.Log = LogFor(c, log)

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/results/judge"
+	"github.com/aftershock-chaos/aftershock/results/rundir"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
@@ -49,6 +51,7 @@ type execution struct {
 	*request
 	started    time.Time
 	record     *record
+	pace       *pace
 	deployment *deployment
 	workloads  []workloads.Workload
 	live       live
@@ -122,6 +125,7 @@ func (e *execution) prepare(ctx context.Context, host Host) (err error) {
 	if e.record, err = openRecord(e.request, e.started); err != nil {
 		return err
 	}
+	e.pace = &pace{plan: e.plan, run: e.record.dir.Name(), call: e.options.Progress, took: map[string]time.Duration{}, last: rundir.LastTook(filepath.Dir(e.record.dir.Path()), e.plan.Name, host.Name)}
 	meta := drivers.MetaOf(e.record.dir.Name(), e.plan, e.workloads)
 	e.live.counts = newLiveCounts(measured)
 	if !e.plan.Drivers.Asked() { // what comes from several clocks is judged when they are known
@@ -186,10 +190,12 @@ func (e *execution) run(ctx context.Context) error {
 func (e *execution) launch(ctx context.Context, background *actors) error {
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()
+	e.pace.tell(stepLaunch)
 	if err := e.deployment.launch(ctx, e.request, e.record); err != nil {
 		return err
 	}
 	background.start(nodeLogs(slices.Concat(e.deployment.nodes, e.deployment.drivers), e.record)...)
+	e.pace.tell(stepForm)
 	if err := e.deployment.form(ctx, e.record.dir); err != nil {
 		return err
 	}
@@ -213,7 +219,7 @@ func (e *execution) begin(background *actors) {
 	s.members = e.book(s.clock)
 	s.roles.Members = s.members.Has
 	s.roles.Refresh(background.ctx)
-	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: &e.live, roles: s.roles, call: e.options.Progress, news: &rec.news, run: rec.dir.Name(), schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}, lags: map[string]toldLag{}}
+	s.progress = &progressReporter{plan: e.plan, clock: s.clock, live: &e.live, roles: s.roles, call: e.options.Progress, news: &rec.news, pace: e.pace, schedule: e.schedule, hit: map[string][]string{}, begun: map[string]bool{}, lags: map[string]toldLag{}}
 	s.engine = &engine.Engine{Attached: d.visit != nil, Nodes: d.nodes, Harness: d.cluster.HarnessAddr(), Clients: d.clients()[1:], Clock: s.clock, View: s.roles.View, Here: attached.Here(e.plan), Logger: rec.log,
 		Emit: func(event history.Event) { s.progress.note(event); rec.emit(event) }}
 	if s.members != nil {
@@ -367,6 +373,7 @@ func (e *execution) clients() load.Clients {
 // phase marks the begin of a phase of the run.
 func (e *execution) phase(name string, at int64) {
 	e.session.progress.phase.Store(&name)
+	e.pace.begin(name)
 	e.record.emit(history.Event{At: at, Kind: history.EventPhase, Detail: name})
 	if !loading(name) {
 		e.record.sync() // what a power cut takes is then of the phases that follow

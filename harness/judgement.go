@@ -25,9 +25,6 @@ func (e *execution) finish(ctx context.Context, runErr error) (*judge.Result, er
 		}
 		return nil, err
 	}
-	if e.session != nil {
-		e.session.progress.judging()
-	}
 	result, judgeErr := e.judge(ctx, runErr)
 	if errors.Is(runErr, failure.ErrInfrastructure) {
 		// One cause is enough: what could not be saved either is in the log.
@@ -59,9 +56,17 @@ func (e *execution) judge(ctx context.Context, runErr error) (*judge.Result, err
 	if runErr != nil {
 		r.Notes = append(r.Notes, runErr.Error())
 	}
-	verdict, measured, err := r.Judge(ctx)
+	moment := e.pace.moment(stepJudge)
+	if e.session != nil {
+		moment = e.session.progress.moment()
+	}
+	verdict, measured, err := r.Judge(e.pace.judging(ctx, log.Len(), moment))
 	if err != nil {
 		return nil, err
 	}
-	return &judge.Result{Dir: e.record.dir.Path(), Verdict: verdict}, failure.Infrastructure("save the results", failure.OutOfSpace(r.Save(verdict, measured)))
+	err = failure.Infrastructure("save the results", failure.OutOfSpace(r.Save(verdict, measured)))
+	if tookErr := e.record.dir.WriteTook(e.pace.over(e.deployment.host.Name, verdict.History.Ops)); tookErr != nil {
+		e.record.log.Debug("the next run will not tell how long its steps take", "err", tookErr)
+	}
+	return &judge.Result{Dir: e.record.dir.Path(), Verdict: verdict}, err
 }

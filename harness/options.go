@@ -60,10 +60,15 @@ type Lagging struct {
 
 // Progress is a moment of a run, for a live line.
 type Progress struct {
-	Plan     string        `json:"plan"`
-	Run      string        `json:"run"`   // the name of its folder
-	Began    time.Time     `json:"began"` // when the run's clock read 0
-	Phase    string        `json:"phase"`
+	Plan  string    `json:"plan"`
+	Run   string    `json:"run"`   // the name of its folder
+	Began time.Time `json:"began"` // when the run's clock read 0
+	Phase string    `json:"phase"`
+	// Usual is how long the phase took in the plan's run before, in the folder of runs; 0:
+	// nobody knows, or, of warmup and measure, the plan says it. Share is how much of the
+	// judgement is done, 0 to 1.
+	Usual    time.Duration `json:"usual,omitempty"`
+	Share    float64       `json:"share,omitempty"`
 	Elapsed  time.Duration `json:"elapsed"` // since the load began
 	Total    time.Duration `json:"total"`   // warmup and duration
 	Acked    uint64        `json:"acked"`

@@ -74,7 +74,7 @@ type progressReporter struct {
 	roles *roles.Roles
 	call  func(Progress)
 	news  *news
-	run   string // its name
+	pace  *pace
 	phase atomic.Pointer[string]
 	start atomic.Int64 // the load's start on the clock
 
@@ -172,20 +172,14 @@ func (r *progressReporter) report(ctx context.Context) {
 	}
 }
 
-// judging tells that the run is over and its history is judged, after report.
-func (r *progressReporter) judging() {
-	if r.call != nil {
-		p := r.moment()
-		p.Phase = "judge"
-		r.call(p)
-	}
-}
-
 // moment is what the run is like now.
 func (r *progressReporter) moment() Progress {
-	p := Progress{Plan: r.plan.Name, Run: r.run, Began: r.clock.Time(0).Round(0), Phase: *r.phase.Load(), Total: r.plan.Warmup + r.plan.Duration, Events: r.news.take()}
+	p := Progress{Plan: r.plan.Name, Run: r.pace.run, Began: r.clock.Time(0).Round(0), Phase: *r.phase.Load(), Total: r.plan.Warmup + r.plan.Duration, Events: r.news.take()}
 	if start := r.start.Load(); start > 0 {
 		p.Elapsed = min(time.Duration(r.clock.Now()-start), p.Total)
+	}
+	if !loading(p.Phase) {
+		p.Usual = r.pace.last.Steps[p.Phase]
 	}
 	r.live.counts.read(&p)
 	p.Linearizable = r.live.watch.Verdict()

@@ -68,10 +68,13 @@ func Measure(ctx context.Context, log *history.Log, limits checkers.Limits, memo
 	if !log.OnDisk() {
 		return MeasureFound(log, allcheckers.Run(ctx, log, limits))
 	}
-	pass, t := allcheckers.NewPass(log, limits, memory), newTally(log)
+	pass, t, read := allcheckers.NewPass(log, limits, memory), newTally(log), 0
 	for op := range log.All() {
-		if t.counts.Ops%passCheck == 0 && ctx.Err() != nil {
-			break
+		if read++; read%passCheck == 0 {
+			if ctx.Err() != nil {
+				break
+			}
+			checkers.Tell(ctx, allcheckers.Reading*float64(read)/float64(max(read, log.Len())))
 		}
 		pass.Add(op)
 		t.add(op)
@@ -79,7 +82,7 @@ func Measure(ctx context.Context, log *history.Log, limits checkers.Limits, memo
 	return t.measured(log, pass.Run(ctx))
 }
 
-// passCheck is how many operations pass between two looks at the context.
+// passCheck is how many operations pass between two looks at the context, and words of progress.
 const passCheck = 1 << 16
 
 // MeasureFound adds this package's facts to what the checkers found.

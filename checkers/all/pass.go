@@ -81,6 +81,9 @@ func (p *Pass) Add(op *history.Op) {
 	}
 }
 
+// Reading is the share of a pass' work that is taken for reading the log, for progress.
+const Reading = 0.8
+
 // Run judges the log once all operations have been added, as the function Run
 // does one in memory.
 func (p *Pass) Run(ctx context.Context) checkers.Result {
@@ -93,6 +96,7 @@ func (p *Pass) Run(ctx context.Context) checkers.Result {
 	p.bringTorn()
 	var all checkers.Result
 	for i := range p.table {
+		checkers.Tell(ctx, Reading+(1-Reading)*float64(i)/float64(len(p.table)))
 		c := &p.table[i]
 		judge := func(ctx context.Context) checkers.Result { return c.Check(ctx, p.inputOf(c)) }
 		if f := p.followers[i]; f != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/aftershock-chaos/aftershock/cmd/aftershock/live"
 	"github.com/aftershock-chaos/aftershock/history/foreign"
 	"github.com/aftershock-chaos/aftershock/results"
 	"github.com/aftershock-chaos/aftershock/results/judge"
@@ -76,7 +77,9 @@ func checkAll(ctx context.Context, paths []string, options judge.Options, format
 		options.Explain = &explanation
 	}
 	for _, path := range paths {
-		result, err := judge.Check(ctx, path, options)
+		watched, over := live.Judging(ctx, os.Stderr, path)
+		result, err := judge.Check(watched, path, options)
+		over()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "aftershock:", err)
 			failures = append(failures, err)

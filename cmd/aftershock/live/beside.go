@@ -37,6 +37,10 @@ func Tell(out io.Writer, listen, otlp string, log *slog.Logger) (b Beside, err e
 // With shows progress to them, and then to show.
 func (b Beside) With(show func(harness.Progress)) func(harness.Progress) {
 	return func(p harness.Progress) {
+		if p.Total == 0 { // there is no load yet, and nothing to count
+			show(p)
+			return
+		}
 		m := metrics.Moment{Snapshot: p.Metrics, Phase: p.Phase, Faults: p.Faults}
 		for _, n := range p.Nodes {
 			m.Roles = append(m.Roles, metrics.Role{Node: n.Name, Role: n.Role})

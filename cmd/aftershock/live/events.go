@@ -54,6 +54,8 @@ type moments struct {
 	Phase        string   `json:"phase"`
 	Elapsed      float64  `json:"elapsed_s"`
 	Total        float64  `json:"total_s"`
+	Usual        float64  `json:"usual_s,omitempty"` // how long the phase took in the run before
+	Share        float64  `json:"share,omitempty"`   // of judging, that is done
 	Acknowledged uint64   `json:"acknowledged"`
 	Refused      uint64   `json:"refused"`
 	Unknown      uint64   `json:"unknown"`
@@ -106,7 +108,7 @@ func (e *events) show(p harness.Progress) {
 		return
 	}
 	e.told = now
-	m := &moments{Phase: p.Phase, Elapsed: p.Elapsed.Seconds(), Total: p.Total.Seconds(), Acknowledged: p.Acked, Refused: p.Failed, Unknown: p.Unknown, Rate: p.Rate,
+	m := &moments{Phase: p.Phase, Elapsed: p.Elapsed.Seconds(), Total: p.Total.Seconds(), Usual: p.Usual.Seconds(), Share: p.Share, Acknowledged: p.Acked, Refused: p.Failed, Unknown: p.Unknown, Rate: p.Rate,
 		WriteP99: float64(p.WriteP99) / float64(time.Millisecond), Primary: p.Primary, InForce: p.Faults, NextFault: p.NextFault, Next: p.Next.Seconds(),
 		Contradicted: p.Linearizable == checkers.False}
 	if m.InForce == nil {

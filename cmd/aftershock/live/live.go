@@ -3,6 +3,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"golang.org/x/term"
 
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/harness"
 )
 
@@ -67,10 +69,25 @@ func (d *Display) Begin(r Run) {
 		d.events.begin(r)
 	case d.quiet:
 	case d.terminal:
-		d.screen = newScreen(d.out, r.title())
+		d.screen = newScreen(d.out, r.title(), "launching")
 	default:
-		fmt.Fprintf(d.out, "%s: launching\n", r.title())
+		d.said = r.title() + ": launching"
+		fmt.Fprintln(d.out, d.said)
 	}
+}
+
+// Judging draws on a terminal how far the judgement is that is made in the context that
+// it returns, until the other one that it returns is called. Elsewhere nothing is told.
+func Judging(ctx context.Context, out *os.File, what string) (context.Context, func()) {
+	d := New(out, false)
+	if !d.terminal {
+		return ctx, func() {}
+	}
+	d.run = Run{Plan: what}
+	d.screen = newScreen(out, what, "read")
+	return checkers.WithProgress(ctx, func(share float64) {
+		d.Show(harness.Progress{Phase: "judge", Share: share})
+	}), d.Clear
 }
 
 // Show shows a moment of the run.
@@ -168,11 +185,12 @@ type screen struct {
 	done    chan struct{}
 }
 
-func newScreen(out *os.File, title string) *screen {
+// newScreen begins to draw; before anything is told it shows a title and a word.
+func newScreen(out *os.File, title, word string) *screen {
 	s := &screen{done: make(chan struct{})}
 	// Keys and signals are the shell's and the harness's: Ctrl-C ends a run as it does
 	// where nothing is drawn.
-	s.program = tea.NewProgram(&view{title: title, began: time.Now(), now: time.Now()}, tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler(),
+	s.program = tea.NewProgram(&view{title: title, word: word, began: time.Now(), now: time.Now()}, tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler(),
 		tea.WithoutCatchPanics(), tea.WithFPS(10))
 	go func() {
 		defer close(s.done)

@@ -27,7 +27,7 @@ func sampleMoment() harness.Progress {
 
 // TestView: who is primary, what is broken, what comes next, how fast it goes.
 func TestView(t *testing.T) {
-	v := &view{title: "p", began: time.Now(), now: time.Now()}
+	v := &view{title: "p", word: "launching", began: time.Now(), now: time.Now()}
 	if s := v.View(); !strings.Contains(s, "launching") {
 		t.Error(s)
 	}
@@ -83,6 +83,29 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// How long a phase is likely to take: as it did before, or as its share tells, until it
+// takes longer.
+func TestLikely(t *testing.T) {
+	for _, c := range []struct {
+		usual time.Duration
+		share float64
+		lasts time.Duration
+		want  string
+	}{
+		{7 * time.Second, 0, 3 * time.Second, " of about 7s"},
+		{7 * time.Second, 0, 8 * time.Second, ""},
+		{0, 0, 8 * time.Second, ""},
+		{7 * time.Second, 0.25, 5 * time.Second, " of about 20s"},
+		{300 * time.Millisecond, 0, 100 * time.Millisecond, ""},
+		{-7 * time.Second, 0, time.Second, ""},
+	} {
+		v := view{last: &moment{Progress: harness.Progress{Usual: c.usual, Share: c.share}}}
+		if got := v.likely(c.lasts); got != c.want {
+			t.Errorf("%v before, %v of it done after %v: %q, want %q", c.usual, c.share, c.lasts, got, c.want)
+		}
+	}
+}
+
 // TestTerminal: what is drawn goes away for other output, and logs come above it.
 func TestTerminal(t *testing.T) {
 	master, terminal, err := pty.Open()
@@ -125,6 +148,8 @@ func TestTerminal(t *testing.T) {
 	d := New(terminal, false)
 	d.Begin(Run{Plan: "p", Number: 1, Of: 1})
 	awaits("launching")
+	d.Show(harness.Progress{Plan: "p", Phase: "form", Usual: 7 * time.Second})
+	awaits("of about 7s")
 	d.Show(sampleMoment())
 	awaits("n2 primary")
 	if _, err := io.WriteString(d, "level=INFO msg=told\n"); err != nil {
@@ -133,6 +158,12 @@ func TestTerminal(t *testing.T) {
 	awaits("level=INFO msg=told")
 	d.Clear()
 	d.Show(sampleMoment()) // late, of a run that is over
+	ctx, over := Judging(t.Context(), terminal, "some/history")
+	awaits("some/history")
+	checkers.Tell(ctx, 0.5)
+	awaits("judge")
+	over()
+	checkers.Tell(ctx, 0.6) // late
 	if _, err := io.WriteString(terminal, "HOLDS"); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ const sparks = 40
 // view is the model of what is drawn: a few lines about one run.
 type view struct {
 	title string
+	word  string    // what goes on before anything is told
 	began time.Time // the phase, or the run
 	now   time.Time
 	width int
@@ -87,7 +88,7 @@ func (v *view) View() string {
 		return ""
 	}
 	lines := []string{bold.Render(v.title) + "  " + v.phase()}
-	if v.last != nil {
+	if v.last != nil && v.last.Total > 0 { // else no node is known yet
 		lines = append(lines, v.nodes(), v.load(), v.counts())
 	}
 	for i, line := range lines {
@@ -103,9 +104,9 @@ func (v *view) phase() string {
 	lasts := v.now.Sub(v.began).Round(100 * time.Millisecond)
 	switch {
 	case v.last == nil:
-		return "launching" + faint.Render(fmt.Sprintf("  %.1fs", lasts.Seconds()))
+		return v.word + faint.Render(fmt.Sprintf("  %.1fs", lasts.Seconds()))
 	case v.last.Phase != "measure" && v.last.Phase != "warmup":
-		return v.last.Phase + faint.Render(fmt.Sprintf("  %.1fs", lasts.Seconds()))
+		return v.last.Phase + faint.Render(fmt.Sprintf("  %.1fs%s", lasts.Seconds(), v.likely(lasts)))
 	}
 	m := v.last
 	text := fmt.Sprintf("%s %s %.1f/%.0fs", m.Phase, bar(m.Elapsed.Seconds()/m.Total.Seconds(), 20), m.Elapsed.Seconds(), m.Total.Seconds())
@@ -113,6 +114,19 @@ func (v *view) phase() string {
 		text += faint.Render(fmt.Sprintf("  %s in %.1fs", m.NextFault, max(0, m.Next.Seconds())))
 	}
 	return text
+}
+
+// likely is how long a phase that lasts so long already is likely to take: as the plan's
+// run before, or as the share that is done says. Empty: nobody knows.
+func (v *view) likely(lasts time.Duration) string {
+	usual := v.last.Usual
+	if v.last.Share > 0 {
+		usual = time.Duration(float64(lasts) / v.last.Share)
+	}
+	if usual < time.Second || lasts > usual {
+		return "" // it is over before anybody has read it, or takes longer than it did
+	}
+	return fmt.Sprintf(" of about %.0fs", usual.Seconds())
 }
 
 // bar is filled to a share.
