@@ -9,30 +9,33 @@ import (
 type ActionKind string
 
 const (
-	Kill    ActionKind = "kill"    // SIGKILL to every other process of the node; of a container, by its engine: it stays down until started
-	Crash   ActionKind = "crash"   // attached nodes: Process ends as if by itself, so that whoever supervises it there may start it again
-	Delete  ActionKind = "delete"  // attached pods: the pod is deleted, after Grace or, if that is 0, its own; its platform makes it anew
-	Rollout ActionKind = "rollout" // attached StatefulSets: all pods are replaced in turn, done when the node's own was
-	Stop    ActionKind = "stop"    // the server's StopSignal, SIGKILL after Grace
-	Pause   ActionKind = "pause"   // SIGSTOP to every other process of the node
-	Resume  ActionKind = "resume"  // SIGCONT to every other process of the node
-	Restart ActionKind = "restart" // start the last ServerSpec again (after Kill or Stop)
-	Block   ActionKind = "block"   // add network rules under ID
-	Unblock ActionKind = "unblock" // remove the network rules of ID
-	Exec    ActionKind = "exec"    // run Command; no agent does it, but Control.Run
-	Power   ActionKind = "power"   // the node's machine loses its power: SIGKILL to every other process, and what is not synced is gone, see Loss; Restart ends it
-	Age     ActionKind = "age"     // what was written on the node's volume so far is on its disk, as it is in half a minute where nobody syncs
-	Flip    ActionKind = "flip"    // flip bits of files at rest, see Bits
-	Reset   ActionKind = "reset"   // end established connections with a RST, of those that Rules name
-	Shape   ActionKind = "shape"   // put Links on the node's packets under ID
-	Unshape ActionKind = "unshape" // take the Links of ID away
-	Disk    ActionKind = "disk"    // put Sick on the node's file system calls under ID
-	Undisk  ActionKind = "undisk"  // take the Sick of ID away
-	Skew    ActionKind = "skew"    // shift the clock of the node's processes by Clock under ID
-	Unskew  ActionKind = "unskew"  // give them the true time again
-	Press   ActionKind = "press"   // take a resource from the node's processes, see Squeeze, under ID
-	Unpress ActionKind = "unpress" // give it back
-	Wipe    ActionKind = "wipe"    // Kill, and the data directory is emptied: the node's machine is replaced by a new one
+	Kill     ActionKind = "kill"     // SIGKILL to every other process of the node; of a container, by its engine: it stays down until started
+	Crash    ActionKind = "crash"    // attached nodes: Process ends as if by itself, so that whoever supervises it there may start it again
+	Delete   ActionKind = "delete"   // attached pods: the pod is deleted, after Grace or, if that is 0, its own; its platform makes it anew
+	Rollout  ActionKind = "rollout"  // attached StatefulSets: all pods are replaced in turn, done when the node's own was
+	Cordon   ActionKind = "cordon"   // attached pods: the machine of the pod takes no new ones
+	Drain    ActionKind = "drain"    // likewise, and what pods of the deployment are on it are evicted
+	Uncordon ActionKind = "uncordon" // undo Cordon and Drain of ID
+	Stop     ActionKind = "stop"     // the server's StopSignal, SIGKILL after Grace
+	Pause    ActionKind = "pause"    // SIGSTOP to every other process of the node
+	Resume   ActionKind = "resume"   // SIGCONT to every other process of the node
+	Restart  ActionKind = "restart"  // start the last ServerSpec again (after Kill or Stop)
+	Block    ActionKind = "block"    // add network rules under ID
+	Unblock  ActionKind = "unblock"  // remove the network rules of ID
+	Exec     ActionKind = "exec"     // run Command; no agent does it, but Control.Run
+	Power    ActionKind = "power"    // the node's machine loses its power: SIGKILL to every other process, and what is not synced is gone, see Loss; Restart ends it
+	Age      ActionKind = "age"      // what was written on the node's volume so far is on its disk, as it is in half a minute where nobody syncs
+	Flip     ActionKind = "flip"     // flip bits of files at rest, see Bits
+	Reset    ActionKind = "reset"    // end established connections with a RST, of those that Rules name
+	Shape    ActionKind = "shape"    // put Links on the node's packets under ID
+	Unshape  ActionKind = "unshape"  // take the Links of ID away
+	Disk     ActionKind = "disk"     // put Sick on the node's file system calls under ID
+	Undisk   ActionKind = "undisk"   // take the Sick of ID away
+	Skew     ActionKind = "skew"     // shift the clock of the node's processes by Clock under ID
+	Unskew   ActionKind = "unskew"   // give them the true time again
+	Press    ActionKind = "press"    // take a resource from the node's processes, see Squeeze, under ID
+	Unpress  ActionKind = "unpress"  // give it back
+	Wipe     ActionKind = "wipe"     // Kill, and the data directory is emptied: the node's machine is replaced by a new one
 
 	// These no agent does, but the target: it knows how who belongs to its cluster is
 	// changed, and how its nodes are looked after.
@@ -57,7 +60,7 @@ type Action struct {
 	ID    string        `json:"id,omitempty"` // the fault's id; Block and Unblock compose by it
 	At    time.Time     `json:"-"`            // harness clock; zero or past means at once
 	Rules []Rule        `json:"rules,omitempty"`
-	Grace time.Duration `json:"grace,omitempty"` // Stop, Delete
+	Grace time.Duration `json:"grace,omitempty"` // Stop, Delete, Drain
 	// Process is whom it hits on an attached node: a program's name, or empty for
 	// all of the node.
 	Process string `json:"process,omitempty"`

@@ -13,7 +13,7 @@ import (
 // table lists the kinds of faults. A kind is a file and a line here; what its
 // Keys set has a place in Spec.
 func table() []Kind {
-	return []Kind{killKind(), powerKind(), crashKind(), deleteKind(), rolloutKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
+	return []Kind{killKind(), powerKind(), crashKind(), deleteKind(), rolloutKind(), drainKind(), cordonKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
 		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(), doKind(),
 		joinKind(), leaveKind(), replaceKind(), upgradeKind()}
 }

@@ -201,6 +201,15 @@ func Actions(schedule []Planned, attached bool) []cluster.ActionKind {
 	return slices.Compact(all)
 }
 
+// Asks tells whether faults of a plan for a deployment that somebody else runs need an
+// action of a kind.
+func Asks(specs []Spec, action cluster.ActionKind) bool {
+	return slices.ContainsFunc(specs, func(s Spec) bool {
+		k, _ := Lookup(s.Kind)
+		return slices.Contains(k.On(true).Actions(), action) || Asks(s.Pick, action)
+	})
+}
+
 // NeedsOf is what nodes have to be launched with for a plan's faults.
 func NeedsOf(specs []Spec) (n cluster.Needs) {
 	for _, s := range specs {

@@ -33,7 +33,7 @@ func TestKinds(t *testing.T) {
 }
 
 func TestOutages(t *testing.T) {
-	for name, want := range map[string]bool{"kill": true, "stop": true, "pause": true, "partition": true, "crash": true, "delete": true, "rollout": true, "exec": true, "power": true, "disk": true, "flip": false, "restart": false, "melt": false} {
+	for name, want := range map[string]bool{"kill": true, "stop": true, "pause": true, "partition": true, "crash": true, "delete": true, "rollout": true, "drain": true, "cordon": false, "exec": true, "power": true, "disk": true, "flip": false, "restart": false, "melt": false} {
 		if k, _ := Lookup(name); k.Outage != want {
 			t.Errorf("%s is an outage: %v", name, k.Outage)
 		}

@@ -41,7 +41,7 @@ func TestValidate(t *testing.T) {
 		{Spec{At: 10 * s, Kind: "kill", Victim: "primary"}, three, `fault "kill primary at 10s": it starts at 10s, when the measured phase of 10s is over: start it earlier or lengthen duration`},
 		{Spec{At: 8 * s, For: 3 * s, Kind: "kill", Victim: "primary"}, three, "it ends at 11s, after the measured phase of 10s"},
 		{Spec{At: s, For: 1<<63 - 1, Kind: "kill", Victim: "primary"}, three, "shorten for"},
-		{Spec{Kind: "explode", Victim: "all"}, three, `unknown kind "explode"; use one of kill, power, crash, delete, rollout, stop, pause, restart, partition, link, reset, disk, flip`},
+		{Spec{Kind: "explode", Victim: "all"}, three, `unknown kind "explode"; use one of kill, power, crash, delete, rollout, drain, cordon, stop, pause, restart, partition, link, reset, disk, flip`},
 		{Spec{Kind: "kill"}, three, "it has no victim"},
 		{Spec{Kind: "kill", Victim: "n9"}, three, `impossible victim "n9"; use primary, replica, random, all or one of the nodes n1, n2, n3`},
 		{Spec{Kind: "kill", Victim: "replica"}, three[:1], "raise target.replicas to 1"},
@@ -93,7 +93,7 @@ func TestKindsAreListedInTheTablesOrder(t *testing.T) {
 			t.Errorf("partition has %d shapes", len(k.Shapes))
 		}
 	}
-	if got := strings.Join(names, " "); !strings.HasPrefix(got, "kill power crash delete rollout stop pause restart partition") {
+	if got := strings.Join(names, " "); !strings.HasPrefix(got, "kill power crash delete rollout drain cordon stop pause restart partition") {
 		t.Error(got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -15,6 +16,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/pods"
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
 	"github.com/aftershock-chaos/aftershock/cluster/ssh"
+	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -94,9 +96,9 @@ func places() []Host {
 	return []Host{
 		{Name: "compose", Available: dockerEngine, Clean: docker.Clean,
 			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return docker.Reap(ctx, o.Launch) }},
-		// Guests in pods end with their lease, and the kernel ends their rules.
-		{Name: pods.PlaceName, Available: kubernetes.Available, Denied: pods.Denied, Clean: func(context.Context) ([]string, error) { return nil, nil },
-			reap: func(context.Context, reaper.Order) (bool, error) { return false, nil }},
+		// Guests in pods end with their lease, and the kernel ends their rules: machines are what stays.
+		{Name: pods.PlaceName, Available: kubernetes.Available, Denied: pods.Denied, Clean: pods.Clean,
+			reap: func(ctx context.Context, o reaper.Order) (bool, error) { return pods.Reap(ctx, o.Launch) }},
 		// A guest on a host ends with the session that its harness held: there is nothing to reap.
 		{Name: "ssh", Available: ssh.Available, Clean: func(context.Context) ([]string, error) { return nil, nil },
 			reap: func(context.Context, reaper.Order) (bool, error) { return false, nil }},
@@ -108,13 +110,14 @@ func places() []Host {
 // Role is the Kubernetes role that suffices for runs on that host, bound to a user.
 func Role(user string) string { return kubernetes.Role(user) }
 
-// RoleFor is the Kubernetes role that suffices for runs of a plan: that of its pods'
-// namespace where it attaches to some, else Role.
-func RoleFor(p *plan.Plan, user string) string {
-	if attached.Place(p).Name() != pods.PlaceName {
+// RoleFor is the Kubernetes role that suffices for runs of plans that attach to one
+// deployment: that of its pods' namespace, else Role.
+func RoleFor(plans []*plan.Plan, user string) string {
+	if attached.Place(plans[0]).Name() != pods.PlaceName {
 		return Role(user)
 	}
-	return pods.RoleIn(p.Target.Attach.Kubernetes.Namespace, user)
+	cordons := slices.ContainsFunc(plans, func(p *plan.Plan) bool { return faults.Asks(p.Faults, cluster.Uncordon) })
+	return pods.RoleIn(plans[0].Target.Attach.Kubernetes.Namespace, user, cordons)
 }
 
 // hostOf is where a plan's nodes are.

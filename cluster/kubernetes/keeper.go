@@ -139,7 +139,8 @@ func Clean(ctx context.Context) (removed []string, err error) {
 		}
 		removed = append(removed, "pods and job of launch "+launch+" (run "+job.Annotations[labelRun]+")")
 	}
-	return removed, nil
+	machines, err := a.UncordonDead(ctx)
+	return append(removed, machines...), remedy(err, a.Namespace)
 }
 
 // Reap removes what is left of a launch whose harness has ended, and tells whether

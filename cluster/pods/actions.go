@@ -48,6 +48,12 @@ func (n *node) do(ctx context.Context, a cluster.Action) (cluster.Effect, error)
 		return n.delete(ctx, a)
 	case cluster.Rollout:
 		return n.rollout(ctx, a)
+	case cluster.Drain:
+		return n.drain(ctx, a)
+	case cluster.Cordon:
+		return n.cordon(ctx, a)
+	case cluster.Uncordon:
+		return n.uncordon(ctx, a)
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if s := n.look(); s.pod != nil && alone(s.pod) != "" {
 			return cluster.Effect{}, fmt.Errorf("%w: %s", cluster.ErrCannot, alone(s.pod))
@@ -150,6 +156,10 @@ func (n *node) Can(ctx context.Context, kind cluster.ActionKind) error {
 		return n.canDelete(ctx)
 	case cluster.Rollout:
 		return n.canRollOut(ctx)
+	case cluster.Drain:
+		return n.canDrain(ctx)
+	case cluster.Cordon, cluster.Uncordon:
+		return n.canCordon(ctx)
 	case cluster.Pause, cluster.Resume, cluster.Crash:
 		if s := n.look(); s.pod != nil && alone(s.pod) != "" {
 			return errors.New(alone(s.pod))

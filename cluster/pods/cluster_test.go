@@ -43,7 +43,7 @@ func TestFaultsInPods(t *testing.T) {
 	statefulSet(t, a, 2, template("privileged"))
 	d := attached(t, a, agentImage, true)
 	x, y := d.Nodes()[0], d.Nodes()[1]
-	for _, kind := range []cluster.ActionKind{cluster.Block, cluster.Reset, cluster.Pause, cluster.Crash, cluster.Delete} {
+	for _, kind := range []cluster.ActionKind{cluster.Block, cluster.Reset, cluster.Pause, cluster.Crash, cluster.Delete, cluster.Drain, cluster.Cordon} {
 		if err := d.Can(t.Context(), kind); err != nil {
 			t.Error(err)
 		}
@@ -91,6 +91,7 @@ func TestFaultsInPods(t *testing.T) {
 	})
 	t.Run("crash", func(t *testing.T) { checkCrash(t, d, x, y) })
 	t.Run("delete", func(t *testing.T) { checkDelete(t, d, x, y) })
+	t.Run("drain and cordon", func(t *testing.T) { checkDrain(t, a, d, x) })
 	t.Run("end", func(t *testing.T) { checkEnd(t, a, d, x, y) })
 }
 
@@ -148,6 +149,80 @@ func checkDelete(t *testing.T, d cluster.Deployment, x, y *cluster.Node) {
 	}
 }
 
+// checkDrain: a drained machine's pod comes back on another, and takes pods again when
+// the last fault that wanted it so has ended, or nothing is heard of its harness.
+func checkDrain(t *testing.T, a *api.API, d cluster.Deployment, x *cluster.Node) {
+	before := machineOf(t, a, x)
+	do(t, x, cluster.Action{Kind: cluster.Cordon, ID: "f9"})
+	if effect := do(t, x, cluster.Action{Kind: cluster.Drain, ID: "f10", Grace: time.Second}); !effect.Changed {
+		t.Error("the drain changed nothing")
+	}
+	if e := exit(t, x); !e.Planned || e.By != "f10" {
+		t.Errorf("%+v", e)
+	}
+	change(t, d, x.Index, cluster.Moved)
+	change(t, d, x.Index, cluster.Restarted)
+	change(t, d, x.Index, cluster.Unguarded)
+	after := machineOf(t, a, x)
+	if after == before {
+		t.Errorf("its pod is on %s again, which is drained", after)
+	}
+	do(t, x, cluster.Action{Kind: cluster.Uncordon, ID: "f10"})
+	if !cordoned(t, a, before) {
+		t.Error("the end of one fault ended the other's cordon")
+	}
+	do(t, x, cluster.Action{Kind: cluster.Uncordon, ID: "f9"})
+	if cordoned(t, a, before) {
+		t.Error("the machine takes no pods still")
+	}
+
+	do(t, x, cluster.Action{Kind: cluster.Cordon, ID: "f11"})
+	if machines, err := a.UncordonDead(t.Context()); len(machines) > 0 || err != nil {
+		t.Errorf("of a living harness: %v, %v", machines, err)
+	}
+	long := map[string]any{"metadata": map[string]any{"annotations": map[string]any{"aftershock.dev/cordoned-at": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}}}
+	if _, err := a.Nodes.Patch(t.Context(), after, long); err != nil {
+		t.Fatal(err)
+	}
+	if machines, err := Clean(t.Context()); len(machines) != 1 || err != nil || cordoned(t, a, after) {
+		t.Errorf("of a dead harness: %v, %v", machines, err)
+	}
+	do(t, x, cluster.Action{Kind: cluster.Uncordon, ID: "f11"}) // there is nothing to do
+
+	if _, err := a.Nodes.Patch(t.Context(), after, map[string]any{"spec": map[string]any{"unschedulable": true}}); err != nil {
+		t.Fatal(err)
+	}
+	if effect := do(t, x, cluster.Action{Kind: cluster.Cordon, ID: "f12"}); effect.Changed {
+		t.Error("a machine that somebody else has cordoned was cordoned")
+	}
+	do(t, x, cluster.Action{Kind: cluster.Uncordon, ID: "f12"})
+	if !cordoned(t, a, after) {
+		t.Error("somebody else's cordon was undone")
+	}
+	if _, err := a.Nodes.Patch(t.Context(), after, map[string]any{"spec": map[string]any{"unschedulable": nil}}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, x, cluster.Action{Kind: cluster.Cordon, ID: "f13"}) // until Close
+}
+
+func machineOf(t *testing.T, a *api.API, n *cluster.Node) string {
+	t.Helper()
+	p, err := a.Pods.Get(t.Context(), n.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Spec.NodeName
+}
+
+func cordoned(t *testing.T, a *api.API, machine string) bool {
+	t.Helper()
+	n, err := a.Nodes.Get(t.Context(), machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Spec.Unschedulable
+}
+
 // checkEnd: nothing is at work any more after Close, and what was held is let go.
 func checkEnd(t *testing.T, a *api.API, d cluster.Deployment, x, y *cluster.Node) {
 	do(t, x, cluster.Action{Kind: cluster.Block, ID: "clients", Rules: []cluster.Rule{{Peer: d.HarnessAddr(), In: true, Out: true}}})
@@ -159,6 +234,9 @@ func checkEnd(t *testing.T, a *api.API, d cluster.Deployment, x, y *cluster.Node
 		t.Error("what was held is held still")
 	}
 	eventually(t, 10*time.Second, func() error { return guestsEnded(a) })
+	if machine := machineOf(t, a, x); cordoned(t, a, machine) {
+		t.Errorf("%s takes no pods still", machine)
+	}
 }
 
 type stillThere string

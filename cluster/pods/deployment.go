@@ -31,6 +31,8 @@ type deployment struct {
 	mu        sync.Mutex
 	authority *agent.Authority
 	rollouts  map[string]*rollout // by fault
+
+	cordons cordons
 }
 
 var _ cluster.Neighbours = (*deployment)(nil)
@@ -112,11 +114,12 @@ func (d *deployment) Lookup(ctx context.Context, name string) ([]netip.Addr, err
 const closeTimeout = 3 * time.Second
 
 // Close implements cluster.Cluster: guests let go what they hold and end. Those that do
-// not hear of it end with their lease.
+// not hear of it end with their lease. Machines take pods again.
 func (d *deployment) Close(context.Context) error {
 	if !d.End() {
 		return nil
 	}
+	err := d.uncordonAll()
 	var ending sync.WaitGroup
 	for _, n := range d.nodes {
 		ending.Go(n.end)
@@ -124,5 +127,5 @@ func (d *deployment) Close(context.Context) error {
 	ending.Wait()
 	d.tracker.Stop()
 	d.Ended()
-	return nil
+	return err
 }

@@ -3,6 +3,7 @@ package pods
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/aftershock-chaos/aftershock/cluster/kubernetes/api"
 )
@@ -18,10 +19,19 @@ var rights = []api.Right{
 	{Group: "apps", Resource: "statefulsets", Verbs: []string{"get", "patch"}}, // patch is the fault rollout's
 }
 
+// evictions are what a drain needs besides.
+var evictions = api.Right{Resource: "pods/eviction", Verbs: []string{"create"}}
+
 // RoleIn is a Role that suffices for attaching to the pods of a namespace, if that is
-// empty of the user's configuration's, bound to a user: YAML for kubectl apply.
-func RoleIn(namespace, user string) string {
-	return api.Role("aftershock-attach", cmp.Or(namespace, api.NamespaceHere()), user, rights)
+// empty of the user's configuration's, bound to a user: YAML for kubectl apply. Where
+// machines are cordoned it is followed by a ClusterRole, as machines are in no namespace.
+func RoleIn(namespace, user string, cordons bool) string {
+	const name = "aftershock-attach"
+	needed, machines := rights, ""
+	if cordons {
+		needed, machines = append(slices.Clone(rights), evictions), api.ClusterRole(name, user, api.CordonRights)
+	}
+	return api.Role(name, cmp.Or(namespace, api.NamespaceHere()), user, needed) + machines
 }
 
 // Denied asks the cluster which of the rights this user has not, each as

@@ -67,11 +67,11 @@ what a run would create and break, and why it would be refused.`,
 func printRole(user string, args, set []string) error {
 	role := harness.Role(user)
 	if len(args) > 0 {
-		p, err := attachingPlan(args[0], set)
+		plans, err := attachingPlans(args[0], set)
 		if err != nil {
 			return err
 		}
-		role = harness.RoleFor(p, user)
+		role = harness.RoleFor(plans, user)
 	}
 	_, err := io.WriteString(stdout, role)
 	return err
@@ -96,8 +96,17 @@ func lookAtDeployment(ctx context.Context, path string, set []string, format str
 	return nil
 }
 
-// attachingPlan is the first plan of a file, which has to attach to a deployment.
+// attachingPlan is the first plan of a file that attaches to a deployment.
 func attachingPlan(path string, set []string) (*plan.Plan, error) {
+	plans, err := attachingPlans(path, set)
+	if err != nil {
+		return nil, err
+	}
+	return plans[0], nil
+}
+
+// attachingPlans are all of them, at least one.
+func attachingPlans(path string, set []string) (attaching []*plan.Plan, err error) {
 	overrides, err := parseOverrides(set)
 	if err != nil {
 		return nil, err
@@ -108,10 +117,13 @@ func attachingPlan(path string, set []string) (*plan.Plan, error) {
 	}
 	for _, p := range plans {
 		if p.Target.Attach.Asked() {
-			return p, nil
+			attaching = append(attaching, p)
 		}
 	}
-	return nil, fmt.Errorf("%w: no plan of %s attaches to a deployment: `aftershock doctor` alone looks at this machine", failure.ErrInput, path)
+	if len(attaching) == 0 {
+		return nil, fmt.Errorf("%w: no plan of %s attaches to a deployment: `aftershock doctor` alone looks at this machine", failure.ErrInput, path)
+	}
+	return attaching, nil
 }
 
 func printDeployment(r *attached.Report, format string) error {

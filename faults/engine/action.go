@@ -38,7 +38,7 @@ func (e *Engine) do(ctx context.Context, i int, a cluster.Action) outcome {
 	switch a.Kind {
 	case cluster.Exec, cluster.Do:
 		limit = commandTimeout
-	case cluster.Join, cluster.Leave, cluster.Crash, cluster.Delete: // what a place sees to, and tells, takes its time
+	case cluster.Join, cluster.Leave, cluster.Crash, cluster.Delete, cluster.Drain: // what a place sees to, and tells, takes its time
 		limit = memberTimeout
 	case cluster.Rollout:
 		limit = rolloutTimeout

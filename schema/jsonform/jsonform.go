@@ -117,7 +117,9 @@ const (
 	sizePattern      = `^[0-9]+(\.[0-9]*)?\s*[kKmMgGtTpP]?[iI]?[bB]?$`
 	bandwidthPattern = `^\s*[0-9]+(\.[0-9]*)?\s*[kKmMgG]?[bB][iI][tT]\s*$`
 	percentPattern   = `^\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*%\s*$`
-	nodePattern      = `^n[1-9][0-9]*$`
+	// A launched node's name, or an attached one's, which has no form of its own: what has
+	// neither a digit nor a mark in it is taken for a word that is misspelt.
+	nodePattern = `^(n[1-9][0-9]*|[A-Za-z0-9][A-Za-z0-9_.:-]*[0-9_.:-][A-Za-z0-9_.:-]*)$`
 )
 
 func wordSchema(f schema.Field) *jsonschema.Schema {

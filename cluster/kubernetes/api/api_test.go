@@ -151,8 +151,9 @@ func TestLoad(t *testing.T) {
 
 // The printed role has each right, and is bound to the user as told.
 func TestRole(t *testing.T) {
-	role := Role("aftershock", "shop", `bob"x`, []Right{{"", "pods/attach", []string{"create", "get"}}, {"batch", "jobs", []string{"list"}}})
-	for _, want := range []string{`namespace: "shop"`, "resources: [pods/attach], verbs: [create, get]", `apiGroups: ["batch"]`, `name: "bob\"x"`} {
+	role := Role("aftershock", "shop", `bob"x`, []Right{{"", "pods/attach", []string{"create", "get"}, false}, {"batch", "jobs", []string{"list"}, false}}) + ClusterRole("aftershock", "x", CordonRights)
+	for _, want := range []string{`namespace: "shop"`, "resources: [pods/attach], verbs: [create, get]", `apiGroups: ["batch"]`, `name: "bob\"x"`,
+		"kind: ClusterRole\nmetadata: {name: aftershock}\nrules:\n- {apiGroups: [\"\"], resources: [nodes], verbs: [get, list, patch]}\n---\n", "kind: ClusterRoleBinding"} {
 		if !strings.Contains(role, want) {
 			t.Errorf("no %s in\n%s", want, role)
 		}

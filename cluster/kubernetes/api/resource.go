@@ -84,9 +84,10 @@ func (r *Resource[T, P]) patch(ctx context.Context, name string, change any, dry
 	return into, request.Body(body).Do(ctx).Into(P(into))
 }
 
-// Post makes something of an object, such as the "eviction" of a pod.
+// Post makes something of an object, such as the "eviction" of a pod. It is asked once:
+// what the cluster does not do now, it tells at once.
 func (r *Resource[T, P]) Post(ctx context.Context, name, part string, body []byte) error {
-	return r.at(r.client.Post()).Name(name).SubResource(part).Body(body).Do(ctx).Error()
+	return r.at(r.client.Post()).Name(name).SubResource(part).Body(body).MaxRetries(0).Do(ctx).Error()
 }
 
 // Delete deletes an object, and in the background what it owns: after grace seconds, or
