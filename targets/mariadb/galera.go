@@ -119,6 +119,11 @@ type GaleraSystem struct {
 
 // Server is mariadbd with its own option file.
 func (s *GaleraSystem) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
+	return s.server(nodes, nodes[i], len(nodes))
+}
+
+// server is that of a node in a cluster that so many nodes found; 0: it is there already.
+func (s *GaleraSystem) server(nodes []*cluster.Node, n *cluster.Node, founders int) cluster.ServerSpec {
 	var members []string
 	for _, n := range nodes {
 		members = append(members, n.Addr.String())
@@ -127,14 +132,14 @@ func (s *GaleraSystem) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 		{"wsrep_on", on},
 		{"wsrep_cluster_name", database},
 		{"wsrep_cluster_address", "gcomm://" + strings.Join(members, ",")},
-		{"wsrep_node_address", nodes[i].Addr.String()},
-		{"wsrep_node_name", nodes[i].Name},
+		{"wsrep_node_address", n.Addr.String()},
+		{"wsrep_node_name", n.Name},
 		{"wsrep_provider_options", `"` + s.provider + `"`},
 		{"wsrep_sst_method", "rsync"},
 		{"innodb_autoinc_lock_mode", "2"},
 	}
 	return cluster.ServerSpec{
-		Command: kit.Serve(Galera{}.Info().Name, cluster.DataDir, strconv.Itoa(i), strconv.Itoa(len(nodes))),
+		Command: kit.Serve(Galera{}.Info().Name, cluster.DataDir, strconv.Itoa(n.Index), strconv.Itoa(founders)),
 		User:    serverUser,
 		Files: map[string]string{
 			cluster.DataDir + "/" + configFile: config(common, galera, s.settings),

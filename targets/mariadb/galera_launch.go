@@ -36,7 +36,8 @@ const (
 )
 
 // Launch makes the data directory if there is none, and runs the server.
-// args are the node's data directory, its index and the number of nodes.
+// args are the node's data directory, its index and the number of nodes that found
+// the cluster; 0: it joins one that is there.
 func (Galera) Launch(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("serve galera: %w, its index and the number of nodes", errUsage)
@@ -66,7 +67,11 @@ func (Galera) Launch(ctx context.Context, args []string) error {
 // prepare makes the data directory if there is none, or finds out where in the
 // cluster's history it is, and returns the server's arguments.
 func prepare(ctx context.Context, server, library, data string, index, nodes int) ([]string, error) {
-	fresh, err := install(ctx, server, data, func(dir string) error { return found(dir, index, nodes) })
+	var state func(dir string) error
+	if nodes > 0 {
+		state = func(dir string) error { return found(dir, index, nodes) }
+	}
+	fresh, err := install(ctx, server, data, state)
 	if err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}

@@ -87,10 +87,10 @@ func (s *System) outside(ctx context.Context, nodes []*cluster.Node) (leader *cl
 		if err != nil {
 			return nil, nil, err
 		}
-		if group.Leader != n.Name {
+		if group.Leader != s.serverName(n) {
 			continue
 		}
-		return n, slices.DeleteFunc(slices.Clone(nodes), func(n *cluster.Node) bool { return group.has(n.Name) }), nil
+		return n, slices.DeleteFunc(slices.Clone(nodes), func(n *cluster.Node) bool { return group.has(s.serverName(n)) }), nil
 	}
 	return nil, nil, errors.New("no server leads the others yet")
 }
@@ -103,7 +103,7 @@ func (s *System) group(ctx context.Context, n *cluster.Node) (metaGroup, error) 
 		Meta metaGroup `json:"meta_cluster"`
 	}
 	err := s.operator.Use(ctx, n, func(m *monitor) error {
-		code, body, err := m.get(ctx, "/jsz")
+		code, body, err := m.get(ctx, pathAll)
 		if err != nil {
 			return err
 		}

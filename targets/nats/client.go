@@ -53,15 +53,15 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 const flushTimeout = 200 * time.Millisecond
 
 // connect opens one connection to one server within ctx.
-func connect(ctx context.Context, address string, dial dialFunc) (*driver.Conn, error) {
+func connect(ctx context.Context, address string, dial dialFunc, more ...driver.Option) (*driver.Conn, error) {
 	timeout := defaultTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = max(time.Until(deadline), time.Millisecond)
 	}
 	d := &dialer{ctx: ctx, dial: dial}
 	defer d.done()
-	return driver.Connect("nats://"+address, driver.SetCustomDialer(d), driver.Timeout(timeout), driver.NoReconnect(),
-		driver.DontRandomize(), driver.FlusherTimeout(flushTimeout), ignoreDiscovered)
+	return driver.Connect("nats://"+address, append(more, driver.SetCustomDialer(d), driver.Timeout(timeout), driver.NoReconnect(),
+		driver.DontRandomize(), driver.FlusherTimeout(flushTimeout), ignoreDiscovered)...)
 }
 
 // ignoreDiscovered keeps the client with the server that it was given.

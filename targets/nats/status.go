@@ -27,6 +27,7 @@ const (
 	pathVariables = "/varz"
 	pathRaft      = "/raftz?acc=" + account
 	pathStreams   = "/jsz?acc=" + account + "&streams=true"
+	pathAll       = "/jsz"
 )
 
 // maxAnswer bounds an answer of the monitoring port.
@@ -110,14 +111,21 @@ func (s *System) ask(ctx context.Context, kept *kit.Kept[*monitor], n *cluster.N
 	if l == nil {
 		return targets.Status{}, errNotFormed
 	}
-	path, read := l.question(n.Name)
+	path, read := l.question(s.serverName(n))
 	var status targets.Status
 	err := kept.Use(ctx, n, func(m *monitor) error {
 		code, body, err := m.get(ctx, path)
-		if err == nil {
-			status, err = read(code, body)
+		if err != nil {
+			return err
 		}
-		if err == nil && l.untold() {
+		if status, err = read(code, body); err != nil {
+			status, err = s.spare(ctx, l, m, err)
+			return err
+		}
+		if status.Role == targets.Primary {
+			s.primary.Store(&status)
+		}
+		if l.untold() {
 			err = m.caughtUp(ctx, &status)
 		}
 		return err

@@ -43,8 +43,13 @@ type System struct {
 	operator kit.Kept[*monitor] // by the operator's way
 	clients  kit.Kept[*monitor] // over the clients' network
 	layout   atomic.Pointer[layout]
-	ready    sync.Map // names of the consumers that were made, to struct{}
+	ready    sync.Map                       // names of the consumers that were made, to struct{}
+	lives    [mostNodes]atomic.Int32        // by node: how often it has joined
+	primary  atomic.Pointer[targets.Status] // of the one that was asked last
 }
+
+// mostNodes bounds the nodes that can join.
+const mostNodes = 128
 
 // layout is what Form found: how roles are told.
 type layout struct {
@@ -104,7 +109,7 @@ func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 func (s *System) config(nodes []*cluster.Node, i int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "server_name: %s\nserver_tags: [%q]\nlisten: \"0.0.0.0:%d\"\nhttp: \"0.0.0.0:%d\"\n",
-		nodes[i].Name, nodes[i].Name, clientPort, monitorPort)
+		s.serverName(nodes[i]), nodes[i].Name, clientPort, monitorPort)
 	fmt.Fprintf(&b, "jetstream {\n  store_dir: %q\n", cluster.DataDir+"/store")
 	if s.sync != wordDefault {
 		fmt.Fprintf(&b, "  sync_interval: %q\n", s.sync)
@@ -113,6 +118,7 @@ func (s *System) config(nodes []*cluster.Node, i int) string {
 	if len(nodes) == 1 {
 		return b.String()
 	}
+	fmt.Fprintf(&b, "accounts {\n  $SYS: { users: [ {user: %s, password: %s} ] }\n}\n", sysUser, sysPassword)
 	fmt.Fprintf(&b, "cluster {\n  name: aftershock\n  listen: \"0.0.0.0:%d\"\n  routes: [\n", routePort)
 	for _, n := range nodes {
 		fmt.Fprintf(&b, "    \"nats://%s\"\n", kit.Address(n, routePort))
