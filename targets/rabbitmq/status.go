@@ -20,8 +20,10 @@ const tellerPort = 5679
 // maxAnswer bounds one line of a teller, in bytes.
 const maxAnswer = 64 << 10
 
-// askTimeout bounds a question whose context has no deadline.
-const askTimeout = 2 * time.Second
+const (
+	askTimeout   = 2 * time.Second  // of a question
+	orderTimeout = 20 * time.Second // of what nodes have to agree on
+)
 
 // Status asks a node's teller, by the operator's way. A node is healthy when
 // it serves, sees all nodes running and no partition, all queues are up with
@@ -79,7 +81,11 @@ func (s *System) amiss(facts map[string]string) string {
 	if e := facts["error"]; e != "" {
 		return e
 	}
-	want := map[string]string{"nodes": strconv.Itoa(s.nodes), "partitions": "0", "down": "0", "amiss": "[]", "unacked": "0"}
+	nodes := s.nodes
+	if changed := int(s.running.Load()); changed > 0 {
+		nodes = changed
+	}
+	want := map[string]string{"nodes": strconv.Itoa(nodes), "partitions": "0", "down": "0", "amiss": "[]", "unacked": "0"}
 	if s.queue == quorum { // its members are a Raft group of their own: it does not care that the nodes' database was partitioned
 		delete(want, "partitions")
 	}
@@ -87,7 +93,7 @@ func (s *System) amiss(facts map[string]string) string {
 		return "the queue has no leader"
 	}
 	if facts["queues"] != "0" && s.queue == mirrored {
-		want["mirrors"] = strconv.Itoa(s.nodes - 1)
+		want["mirrors"] = strconv.Itoa(nodes - 1)
 		if s.sync == "automatic" {
 			want["synced"] = want["mirrors"]
 		}
@@ -125,10 +131,15 @@ func newLine(n *cluster.Node, conn net.Conn, err error) (*line, error) {
 	return &line{conn: conn, in: bufio.NewReaderSize(conn, maxAnswer)}, nil
 }
 
-// ask puts one question to a node's teller within ctx.
+// ask puts one question to a node's teller, for askTimeout at most.
 func (s *System) ask(ctx context.Context, way *kit.Kept[*line], n *cluster.Node, question string) (facts map[string]string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	return s.askWithin(ctx, way, n, question)
+}
+
+// askWithin is ask within ctx alone, which has a deadline.
+func (s *System) askWithin(ctx context.Context, way *kit.Kept[*line], n *cluster.Node, question string) (facts map[string]string, err error) {
 	err = way.Use(ctx, n, func(l *line) error {
 		release, err := kit.Bound(ctx, l.conn, askTimeout)
 		if err != nil {

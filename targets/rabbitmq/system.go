@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -24,8 +25,9 @@ const (
 
 // System is one configured RabbitMQ cluster.
 type System struct {
-	nodes            int    // that a quorum queue is told to be on; 0: as the server has it
-	prefix           string // of the queues' names
+	nodes            int          // that a quorum queue is told to be on; 0: as the server has it
+	running          atomic.Int32 // how many nodes there are since one has joined or left; 0: none has
+	prefix           string       // of the queues' names
 	queue            string
 	confirms         bool
 	partition        string

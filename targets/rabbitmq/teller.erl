@@ -89,12 +89,33 @@ Mirror = fun(Promote, Sync) ->
         [{<<"ha-mode">>, <<"all">>}, {<<"ha-promote-on-failure">>, list_to_binary(Promote)}, {<<"ha-sync-mode">>, list_to_binary(Sync)}],
         0, <<"queues">>, <<"aftershock">>)
 end,
+%% forget: rabbitmqctl forget_cluster_node, of a node that is down. One that is none of
+%% the cluster's is forgotten already.
+Forget = fun(Node) ->
+    Forgot = case erlang:function_exported(rabbit_db_cluster, forget_member, 2) of
+        true -> rabbit_db_cluster:forget_member(Node, false);
+        false -> rabbit_mnesia:forget_cluster_node(Node, false)
+    end,
+    case Forgot of
+        {error, {not_a_cluster_node, _}} -> ok;
+        ok -> rabbit_quorum_queue:shrink_all(Node), ok
+    end
+end,
+%% grow: rabbitmq-queues grow NODE all. A queue that has a member there already is done.
+Grow = fun(Node) ->
+    case [E || {_, {error, _, E}} <- rabbit_quorum_queue:grow(Node, <<".*">>, <<".*">>, all), E =/= already_a_member] of
+        [] -> ok;
+        Errors -> Errors
+    end
+end,
 
 Answer = fun(Question) ->
     case string:lexemes(Question, " \r\n") of
         ["role"] -> Role();
         ["health"] -> case Role() of [{ready, "false"}] = R -> R; R -> R ++ Health() end;
         ["version"] -> case Ready() of true -> [{ready, "true"}, {version, Version()}]; false -> [{ready, "false"}] end;
+        ["forget", Node] -> [{result, Text(Forget(list_to_atom(Node)))}];
+        ["grow", Node] -> [{result, Text(Grow(list_to_atom(Node)))}];
         ["mirror", Promote, Sync] -> [{result, Text(Mirror(Promote, Sync))}];
         _ -> [{error, "question"}]
     end
