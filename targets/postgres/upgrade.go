@@ -11,12 +11,12 @@ import (
 var _ targets.Upgrader = (*servers)(nil)
 
 // Mixed implements targets.Upgrader, as the documentation of log-shipping standby servers
-// says (26.2.1, Planning).
+// says (Planning).
 func (s *servers) Mixed(primary, replica version.Version) error {
 	if sameMajor(primary, replica) {
 		return nil
 	}
-	return fmt.Errorf("PostgreSQL %s and %s: \"log shipping between servers running different major PostgreSQL release levels is not possible\" (26.2.1): stay within one major version", primary, replica)
+	return fmt.Errorf("PostgreSQL %s and %s: \"log shipping between servers running different major PostgreSQL release levels is not possible\" (postgresql.org/docs, Log-Shipping Standby Servers, Planning): stay within one major version", primary, replica)
 }
 
 // Step implements targets.Upgrader: minor releases never change how data is stored, and a
@@ -25,7 +25,7 @@ func (s *servers) Step(from, to version.Version) error {
 	if sameMajor(from, to) {
 		return nil
 	}
-	return fmt.Errorf("PostgreSQL %s to %s: for major releases \"the internal data storage format is subject to change\" (18.6): a server does not start on the data of another major version, which pg_upgrade or a dump has to bring over while nothing runs; stay within one major version", from, to)
+	return fmt.Errorf("PostgreSQL %s to %s: for major releases \"the internal data storage format is subject to change\" (postgresql.org/docs, Upgrading a PostgreSQL Cluster): a server does not start on the data of another major version, which pg_upgrade or a dump has to bring over while nothing runs; stay within one major version", from, to)
 }
 
 func sameMajor(a, b version.Version) bool {
