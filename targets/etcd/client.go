@@ -24,6 +24,7 @@ type client struct {
 	conn         *conn
 	timeout      time.Duration
 	serializable bool
+	lease        []clientv3.OpOption // of registers' values
 	values       payload.Table
 	payload      *payload.Payload // of the operation under way
 	text         []byte           // reused
@@ -49,7 +50,11 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd on %s: %w", n.Name, err)
 	}
-	return &client{conn: c, timeout: kit.OpTimeout(o), serializable: s.serializable, values: o.Values}, nil
+	made := &client{conn: c, timeout: kit.OpTimeout(o), serializable: s.serializable, values: o.Values}
+	if s.lease > 0 {
+		made.lease = []clientv3.OpOption{clientv3.WithLease(leaseID)}
+	}
+	return made, nil
 }
 
 // Broken reports whether the connection is of no more use.
@@ -75,7 +80,9 @@ func (c *client) Do(ctx context.Context, op *history.Op) {
 		op.Value, err = c.get(ctx, c.serializable)
 	case history.Poll: // the member's own view, whatever reads are
 		op.Value, err = c.get(ctx, true)
-	case history.Write, history.Mark:
+	case history.Write:
+		_, err = c.conn.kv.Put(ctx, string(c.key), c.value(op.Value), c.lease...)
+	case history.Mark:
 		_, err = c.conn.kv.Put(ctx, string(c.key), c.value(op.Value))
 	case history.CAS:
 		err = c.compareAndSet(ctx, op)
@@ -164,7 +171,7 @@ func (c *client) compareAndSet(ctx context.Context, op *history.Op) error {
 	if op.Old == history.Nil {
 		same = clientv3.Compare(clientv3.CreateRevision(key), "=", 0)
 	}
-	answer, err := c.conn.kv.Txn(ctx).If(same).Then(clientv3.OpPut(key, c.value(op.Value))).Else(clientv3.OpGet(key)).Commit()
+	answer, err := c.conn.kv.Txn(ctx).If(same).Then(clientv3.OpPut(key, c.value(op.Value), c.lease...)).Else(clientv3.OpGet(key)).Commit()
 	if err != nil || answer.Succeeded {
 		return err
 	}

@@ -35,6 +35,7 @@ type conn struct {
 	kv          clientv3.KV
 	maintenance clientv3.Maintenance
 	members     pb.ClusterClient
+	leases      pb.LeaseClient
 }
 
 // open speaks to the member at the other end of tcp. It returns when the
@@ -67,7 +68,8 @@ func open(ctx context.Context, tcp net.Conn) (*conn, error) {
 	c := &conn{tcp: tcp, grpc: client,
 		kv:          clientv3.NewKVFromKVClient(pb.NewKVClient(client), nil),
 		maintenance: clientv3.NewMaintenanceFromMaintenanceClient(pb.NewMaintenanceClient(client), nil),
-		members:     pb.NewClusterClient(client)}
+		members:     pb.NewClusterClient(client),
+		leases:      pb.NewLeaseClient(client)}
 	if err := c.ready(ctx); err != nil {
 		_ = c.Close()
 		return nil, err

@@ -38,6 +38,9 @@ var answers = []struct {
 	{text(rpctypes.ErrNotCapable), history.Fail, history.ErrServer},
 	{rpctypes.ErrorDesc(rpctypes.ErrGRPCNotSupportedForLearner), history.Fail, history.ErrNotPrimary},
 
+	// apply: every member looks the lease up before it puts, and all have the same.
+	{text(rpctypes.ErrLeaseNotFound), history.Fail, history.ErrServer},
+
 	// The proposal was made, or may have been.
 	{text(rpctypes.ErrTimeout), history.Unknown, history.ErrTimeout},
 	{text(rpctypes.ErrTimeoutDueToLeaderFail), history.Unknown, history.ErrTimeout},

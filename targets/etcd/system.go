@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -25,6 +27,7 @@ const (
 type System struct {
 	flags        []string // of the server, from the options
 	election     time.Duration
+	lease        time.Duration // of registers' values; 0: none
 	serializable bool
 
 	clients, operators kit.Kept[*conn]
@@ -74,10 +77,32 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 			return err
 		}
 		leader, err := agreed(nodes, answers)
-		if err != nil || leader == 0 {
+		if err != nil {
 			return err
 		}
+		if leader == 0 {
+			return s.grant(ctx, nodes[0])
+		}
 		return s.moveLeader(ctx, nodes[leader], answers[0].Header.MemberId)
+	})
+}
+
+// leaseID is the lease's, so that every client knows it.
+const leaseID = 0x61667465 // "afte"
+
+// grant makes the lease of registers' values, if they have one.
+func (s *System) grant(ctx context.Context, n *cluster.Node) error {
+	if s.lease == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return s.operators.Use(ctx, n, func(c *conn) error {
+		_, err := c.leases.LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: leaseID, TTL: int64(s.lease / time.Second)})
+		if errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseExist) { // by a call before this one
+			err = nil
+		}
+		return err
 	})
 }
 

@@ -29,6 +29,14 @@ const (
 	optCompact       = "auto-compaction-retention"
 	optCompactBatch  = "experimental-compaction-batch-limit"
 	optBatchInterval = "backend-batch-interval"
+
+	optLease = "lease" // the clients'
+)
+
+// wordNone is the value of optLease by which there is none, and maxLease the longest.
+const (
+	wordNone = "none"
+	maxLease = 1000 * time.Hour
 )
 
 // serializable is the value of optReads by which a node answers reads alone.
@@ -62,6 +70,8 @@ func (Target) Info() targets.Info {
 			{Name: optCompact, Default: "0",
 				Meaning: "how long old revisions are kept, and how often they are compacted away (auto-compaction-mode is periodic), e.g. 1s; 0: for ever"},
 			{Name: optCompactBatch, Default: "1000", Meaning: "the most revisions that a compaction deletes at once"},
+			{Name: optLease, Default: wordNone,
+				Meaning: "clients put the values of registers with a lease of so long, which is granted as the cluster forms and which nobody keeps alive: a value that is gone before is a lost write; none, or a duration that is longer than the run"},
 			{Name: optBatchInterval, Default: "100ms", Meaning: "the longest time before what was applied is committed to the database file (the log has it before)"},
 		},
 		// A request has 1.5 MiB at most; a compare-and-set sends two values.
@@ -113,6 +123,11 @@ func (t Target) Configure(c targets.Config) (targets.System, error) {
 	}
 	s.flags = append(s.flags, more...)
 	s.election = time.Duration(election) * time.Millisecond
+	if o[optLease] != wordNone {
+		if s.lease, err = o.Duration(optLease, time.Second, maxLease); err != nil {
+			return nil, fmt.Errorf("%w, or %s", err, wordNone)
+		}
+	}
 	s.clients.Dial, s.operators.Dial = dialClients, dialOperators
 	return s, nil
 }

@@ -24,7 +24,7 @@ import (
 const compareAndSet = `#!lua
 local v = redis.call('GET', KEYS[1])
 if (v or '') == ARGV[1] then
-  redis.call('SET', KEYS[1], ARGV[2])
+  if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('SET', KEYS[1], ARGV[2]) end
   return 1
 end
 return {0, v}
@@ -40,6 +40,7 @@ type Client struct {
 	timeout     time.Duration
 	wait        int // replicas to WAIT for after a write
 	waitTimeout time.Duration
+	expire      []byte         // of a register's value, in milliseconds as they are sent; nil: it stays
 	consumer    string         // ending of this connection's processing lists
 	made        *atomic.Uint64 // how many consumers there have been; nil: the server knows, all of its keys are the run's
 	prefix      []byte         // of all keys; none where all of the server is the run's own
@@ -72,7 +73,7 @@ func (s *servers) client(conn net.Conn, o targets.ClientOptions) *Client {
 
 func (s *servers) newClient(conn net.Conn, timeout time.Duration) *Client {
 	w := wire{conn}
-	return &Client{conn: redigo.NewConn(w, 0, 0), wire: w, timeout: timeout, wait: s.wait, waitTimeout: s.waitTimeout,
+	return &Client{conn: redigo.NewConn(w, 0, 0), wire: w, timeout: timeout, wait: s.wait, waitTimeout: s.waitTimeout, expire: s.expire,
 		consumer: strconv.FormatUint(s.consumers.Add(1), 10), prefix: s.prefix}
 }
 
@@ -112,6 +113,10 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 	case history.Read, history.Poll, history.ReadSet:
 		c.read(op)
 	case history.Write, history.Mark:
+		if c.expire != nil && op.Kind == history.Write {
+			c.change(op, isOK, "SET", c.key, c.value(op.Value), "PX", c.expire)
+			return
+		}
 		c.change(op, isOK, "SET", c.key, c.value(op.Value))
 	case history.Add:
 		c.change(op, isNumber, "SADD", c.key, c.value(op.Value))
@@ -237,7 +242,11 @@ func (c *Client) compareAndSet(op *history.Op) {
 	if op.Old != history.Nil {
 		c.old = c.payload.Append(c.old, op.Old)
 	}
-	reply, confirmed, err := c.write("EVAL", compareAndSet, 1, c.key, c.old, c.value(op.Value))
+	args := []any{compareAndSet, 1, c.key, c.old, c.value(op.Value)}
+	if c.expire != nil {
+		args = append(args, c.expire)
+	}
+	reply, confirmed, err := c.write("EVAL", args...)
 	if err != nil {
 		c.failed(op, err)
 		return

@@ -33,12 +33,18 @@ type codec struct {
 	in     resp.Reader
 }
 
-// words are the beginnings of the commands of a kind, up to the key.
-var words = func() (all [history.Kinds][]byte) {
-	for kind, w := range map[history.Kind][]string{
+// words are the beginnings of the commands of a kind, up to the key, and expiring those
+// of what is written to expire.
+var (
+	words = beginnings(map[history.Kind][]string{
 		history.Read: {"2", "GET"}, history.ReadSet: {"2", "SMEMBERS"}, history.Write: {"3", "SET"}, history.Add: {"3", "SADD"},
 		history.Enqueue: {"3", "RPUSH"}, history.Increment: {"3", "INCRBY"}, history.Generate: {"2", "INCR"}, history.CAS: {"6", "EVAL", compareAndSet, "1"},
-	} {
+	})
+	expiring = beginnings(map[history.Kind][]string{history.Write: {"5", "SET"}, history.CAS: {"7", "EVAL", compareAndSet, "1"}})
+)
+
+func beginnings(commands map[history.Kind][]string) (all [history.Kinds][]byte) {
+	for kind, w := range commands {
 		n, _ := strconv.Atoi(w[0])
 		all[kind] = resp.AppendArray(nil, n)
 		for _, word := range w[1:] {
@@ -46,7 +52,7 @@ var words = func() (all [history.Kinds][]byte) {
 		}
 	}
 	return all
-}()
+}
 
 // askRole and execute are around a read that only a primary is to answer.
 var (
@@ -72,7 +78,11 @@ func (c *codec) Encode(b []byte, op *history.Op) ([]byte, bool) {
 		b = append(b, askRole...)
 	}
 	c.key = c.appendKey(c.key[:0], op)
-	b = resp.AppendWord(append(b, words[op.Kind]...), c.key)
+	begin, expires := words[op.Kind], c.expire != nil && expiring[op.Kind] != nil
+	if expires {
+		begin = expiring[op.Kind]
+	}
+	b = resp.AppendWord(append(b, begin...), c.key)
 	switch op.Kind {
 	case history.CAS:
 		if c.old = c.old[:0]; op.Old != history.Nil {
@@ -85,6 +95,12 @@ func (c *codec) Encode(b []byte, op *history.Op) ([]byte, bool) {
 		b = resp.AppendWord(b, c.text)
 	case history.Increment:
 		b = resp.AppendWord(b, strconv.AppendInt(c.number[:0], op.Value, 10))
+	}
+	if expires {
+		if op.Kind == history.Write {
+			b = resp.AppendWord(b, "PX")
+		}
+		b = resp.AppendWord(b, c.expire)
 	}
 	if asks {
 		b = append(b, execute...)

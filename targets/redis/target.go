@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/history"
@@ -54,6 +55,7 @@ const (
 	optServeStale      = "replica-serve-stale-data"
 	optWait            = "wait"
 	optWaitTimeout     = "wait-timeout"
+	optExpire          = "expire"
 	optDownAfter       = "down-after-milliseconds"
 	optQuorum          = "quorum"
 	optFailoverTimeout = "failover-timeout"
@@ -132,6 +134,7 @@ func (b *brand) info() targets.Info {
 			{Name: optServeStale, Default: "yes", Words: yesNo, Meaning: "a replica without its primary answers reads"},
 			{Name: optWait, Default: "0", Meaning: "how many replicas a client WAITs for after every write; a write that fewer confirmed is unknown"},
 			{Name: optWaitTimeout, Default: "500ms", Meaning: "how long a client WAITs"},
+			{Name: optExpire, Default: wordNever, Meaning: "clients have the value of a register expire so long after it was written (SET … PX): one that is gone before is a lost write; never, or a duration that is longer than the run"},
 		},
 		Pipelined: pipelined,
 		Kinds: []history.Kind{history.Read, history.Write, history.CAS, history.Add, history.ReadSet, history.Mark, history.Poll,
@@ -148,7 +151,14 @@ type settings struct {
 	minReplicas, maxLag                 int // maxLag in seconds
 	wait                                int
 	waitTimeout                         time.Duration
+	expire                              []byte // milliseconds, as they are sent; nil: values stay
 }
+
+// maxExpire is the longest optExpire.
+const maxExpire = 1000 * time.Hour
+
+// wordNever is the value of optExpire by which values stay.
+const wordNever = "never"
 
 func newSettings(o kit.Options, replicas int) (s settings, err error) {
 	s.appendOnly, s.appendFsync, s.serveStale = o[optAppendOnly], o[optAppendFsync], o[optServeStale]
@@ -161,8 +171,17 @@ func newSettings(o kit.Options, replicas int) (s settings, err error) {
 	if s.wait, err = o.Int(optWait, 0, replicas); err != nil {
 		return s, err
 	}
-	s.waitTimeout, err = o.Duration(optWaitTimeout, time.Millisecond, time.Minute)
-	return s, err
+	if s.waitTimeout, err = o.Duration(optWaitTimeout, time.Millisecond, time.Minute); err != nil {
+		return s, err
+	}
+	if o[optExpire] != wordNever {
+		expire, err := o.Duration(optExpire, time.Second, maxExpire)
+		if err != nil {
+			return s, fmt.Errorf("%w, or %s", err, wordNever)
+		}
+		s.expire = strconv.AppendInt(nil, expire.Milliseconds(), 10)
+	}
+	return s, nil
 }
 
 // Configure validates the options.
