@@ -2,10 +2,11 @@
 // with its whole process group, and tells what is left of each after 15 s and
 // how what it recorded is judged.
 //
-//	go run ./scripts/kills [-n 60] [-seed 7] [-binary bin/aftershock]
+//	go run ./scripts/kills [-n 60] [-seed 7] [-binary bin/aftershock] [-plan machines]
 //
 // The runs take turns on the hosts that work here, with ripple and redis in modes
-// that lose nothing that was acknowledged: no torn run may be judged violated. It
+// that lose nothing that was acknowledged, and with several faults of machines in
+// force at any instant (or the plan of that name alone): no torn run may be judged violated. It
 // fails if anything is left or a verdict is unjust, and prints its seed.
 package main
 
@@ -42,7 +43,15 @@ func main() {
 	n := flag.Int("n", 60, "how many runs to kill")
 	flag.Uint64Var(&k.seed, "seed", uint64(time.Now().UnixNano()), "of the instants and victims")
 	flag.StringVar(&k.binary, "binary", "bin/aftershock", "the program")
+	only := flag.String("plan", "", "make runs of this plan alone: "+strings.Join(plans, ", "))
 	flag.Parse()
+	if *only != "" {
+		if planTexts[*only] == "" {
+			fmt.Fprintf(os.Stderr, "kills: there is no plan %q; use one of %s\n", *only, strings.Join(plans, ", "))
+			os.Exit(3)
+		}
+		plans = []string{*only}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := k.all(ctx, *n); err != nil {
@@ -140,7 +149,7 @@ func (t *trial) String() string {
 	if t.ended {
 		whom = "(ended)"
 	}
-	s := fmt.Sprintf("%-6s %-6s seed %-10d %-7s killed at %6.2fs, gone after %5.2fs, check %2d", t.host, t.plan, t.seed, whom,
+	s := fmt.Sprintf("%-6s %-8s seed %-10d %-7s killed at %6.2fs, gone after %5.2fs, check %2d", t.host, t.plan, t.seed, whom,
 		t.after.Seconds(), t.gone.Seconds(), t.code)
 	if len(t.left) > 0 {
 		s += fmt.Sprintf("  LEFT %v", t.left)

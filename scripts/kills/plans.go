@@ -3,8 +3,9 @@ package main
 import "strings"
 
 // plans are what is run, in turns: modes that keep what they acknowledge, with
-// faults under way most of the time.
-var plans = []string{"ripple", "redis"}
+// faults under way most of the time. In machines several are in force at any instant: of
+// clocks, links, disks and starved processes, and of power and others in turns.
+var plans = []string{"ripple", "redis", "machines"}
 
 var planTexts = map[string]string{
 	"ripple": `name: ripple
@@ -18,6 +19,33 @@ faults:
   - {every: 3s, pick: [{kill: primary, for: 1s}, {pause: primary, for: 1s}]}
   - {at: 1s, partition: {isolate: primary}, for: 1500ms}
 settle: 10s
+claims: [writes.lost == 0, set.lost == 0, linearizable]
+`,
+	"machines": `name: machines
+target: {name: ripple, replicas: 2, memory: 256MB, options: {replication: sync, fsync: always}, failover: {after: 700ms, choose: most-advanced}}
+workloads:
+  - {name: register, keys: 4096, read_from: primary, clients: 4, rate: 200/s, backlog: skip}
+  - {name: set, clients: 2, rate: 60/s, backlog: skip}
+warmup: 300ms
+duration: DURATION
+faults:
+  - {at: 200ms, clock: {of: n2, by: 1h, strobe: 200ms}}
+  - {at: 200ms, link: {of: n3, from: all, delay: 2ms}}
+  - {at: 200ms, disk: {of: n2, on: sync, delay: 2ms}}
+  - {at: 200ms, press: {of: n3, cpu: 60%}}
+  - every: 2500ms
+    pick:
+      - {power: {of: random, survive: 30%}, for: 1s}
+      - {crash: primary, for: 1s}
+      - {oom: replica, for: 800ms}
+      - {disk: {of: random, on: sync, stall: true}, for: 1s}
+      - {press: {of: random, files: 20}, for: 1s}
+      - {partition: {isolate: random, from: all}, for: 1s}
+      - {reset: random}
+      - {pause: random, for: 1s}
+      - {restart: replica}
+settle: 15s
+gates: {random_faults: 75}
 claims: [writes.lost == 0, set.lost == 0, linearizable]
 `,
 	"redis": `name: redis

@@ -45,7 +45,7 @@ func (r *remains) look(ctx context.Context) {
 func (r *remains) list(ctx context.Context) []string {
 	found := append(r.processes(), r.things(ctx)...)
 	dirs, _ := filepath.Glob(filepath.Join(r.dir, "aftershock-*"))
-	found = append(found, dirs...)
+	found = append(append(found, dirs...), r.mounts()...)
 	if links, err := netlink.LinkList(); err == nil {
 		for _, l := range links {
 			if name := l.Attrs().Name; slices.Contains(r.bridges, name) || slices.Contains(r.cables, name) {
@@ -57,6 +57,18 @@ func (r *remains) list(ctx context.Context) []string {
 		return found // rules are asked for last: it takes two processes
 	}
 	return r.rules(ctx)
+}
+
+// mounts are those of the run's folders in this namespace.
+func (r *remains) mounts() []string {
+	var found []string
+	table, _ := os.ReadFile("/proc/self/mounts")
+	for line := range strings.Lines(string(table)) {
+		if strings.Contains(line, r.dir+"/") {
+			found = append(found, "mount "+strings.TrimSpace(line))
+		}
+	}
+	return found
 }
 
 // processes are those that execute the program, a node's server included.
