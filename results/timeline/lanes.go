@@ -260,9 +260,14 @@ func (s *nodeStory) segments(last int64) []Segment {
 	return slices.DeleteFunc(segments, func(s Segment) bool { return s.State == "" })
 }
 
-// leastSilence is for how long nothing has to be acknowledged, while there was before
-// and something else came of operations, before a lane of the clients says so.
-const leastSilence = 100e6
+// leastSilence is for how long, in nanoseconds, nothing has to be acknowledged before a lane
+// of the clients says so where something else came of operations meanwhile. Where nothing
+// did, it is usualSilences times as long as it usually is from one acknowledgement to the
+// next, if that is more: at a rate that is random, one in 160,000 is longer.
+const (
+	leastSilence  = 100e6
+	usualSilences = 12
+)
 
 // clientLanes are a lane for what writes and reads of clients came to.
 func clientLanes(o *overTime) []Lane {
@@ -287,16 +292,27 @@ func clientLane(g group, o *overTime) Lane {
 	for end > begin && bins[end-1].empty() {
 		end--
 	}
+	acknowledged := 0.0
+	for i := begin; i < end; i++ {
+		acknowledged += float64(bins[i].ok)
+	}
+	silence := max(leastSilence, usualSilences*float64(int64(end-begin)*o.width)/max(acknowledged, 1))
 	name := strings.TrimSuffix(g.String(), "s")
 	words := map[state]string{served: g.String() + " acknowledged", some: "some " + g.String() + " failed", refused: "no " + name + " acknowledged"}
 	for i := begin; i < end; {
 		n, st := 1, served
 		switch b := &bins[i]; {
 		case b.ok == 0:
-			for i+n < end && bins[i+n].ok == 0 {
-				n++
+			least := silence
+			for ; i+n <= end; n++ {
+				if !bins[i+n-1].empty() {
+					least = leastSilence // something else came of operations
+				}
+				if i+n == end || bins[i+n].ok > 0 {
+					break
+				}
 			}
-			if float64(int64(n)*o.width) >= leastSilence {
+			if float64(int64(n)*o.width) >= least {
 				st = refused
 			}
 		case b.failed+b.unknown > 0:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -88,4 +89,41 @@ func TestBehindAgreesWithDefinition(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A lane says that nothing was acknowledged where that cannot be chance: longer than is
+// usual at this rate, or where something else came of operations.
+func TestSilences(t *testing.T) {
+	lane := func(every int, odd map[int]bin, without func(i int) bool) string {
+		o := &overTime{width: 10e6}
+		bins := make([]bin, 500)
+		for i := range bins {
+			if i%every == 0 && !without(i) {
+				bins[i].ok = 1
+			}
+			if b, ok := odd[i]; ok {
+				bins[i] = b
+			}
+		}
+		o.bins[reads] = bins
+		var states []string
+		for _, s := range clientLane(reads, o).Segments {
+			states = append(states, string(s.State))
+		}
+		return strings.Join(states, " ")
+	}
+	never := func(int) bool { return false }
+	for _, c := range []struct {
+		name, want string
+		got        string
+	}{
+		{"seldom, by the rate", "served", lane(30, nil, never)},
+		{"seldom, and a failure in between", "served refused served", lane(30, map[int]bin{45: {failed: 1}}, never)},
+		{"often, and a gap", "served refused served", lane(1, nil, func(i int) bool { return i >= 200 && i < 230 })},
+		{"often, and a short gap", "served", lane(1, nil, func(i int) bool { return i >= 200 && i < 208 })},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, c.got, c.want)
+		}
+	}
 }
