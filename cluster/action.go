@@ -120,7 +120,13 @@ type Volume struct {
 	// Names says when the name of a file is durable: NamesOrdered, NamesPosix or
 	// NamesDurable.
 	Names string `json:"names"`
+	// Real is a true file system in a file on it, RealExt4; empty: there is none.
+	Real string `json:"real,omitempty"`
 }
+
+// RealExt4 is an ext4 on a loop device: what of names and files a power cut takes is what
+// it takes of a disk with that file system on it.
+const RealExt4 = "ext4"
 
 // When the names of files (creations, renames, removals) are durable.
 const (

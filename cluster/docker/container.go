@@ -13,6 +13,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/ext4"
 )
 
 // dataDir is a node's data directory, inside its container.
@@ -62,6 +63,11 @@ func hostConfig(networkName string, limits cluster.Limits, needs cluster.Needs) 
 			h.CapAdd = append(h.CapAdd, "SYS_ADMIN") // to mount it
 			h.SecurityOpt = append(h.SecurityOpt, "apparmor=unconfined")
 			h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: volume.Device, PathInContainer: volume.Device, CgroupPermissions: "rwm"})
+			if needs.Volume.Real != "" { // loop devices come as they are asked for
+				h.Devices = append(h.Devices, container.DeviceMapping{PathOnHost: ext4.Control, PathInContainer: ext4.Control, CgroupPermissions: "rwm"})
+				h.DeviceCgroupRules = append(h.DeviceCgroupRules, fmt.Sprintf("b %d:* rwm", ext4.Major))
+				h.CapAdd = append(h.CapAdd, "MKNOD")
+			}
 		}
 		h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
 		h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "2"}}

@@ -23,6 +23,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/ext4"
 )
 
 // nodeLink is the node's end of its cable.
@@ -71,6 +72,12 @@ func (m *member) launch(ctx context.Context, network *network, spec cluster.Spec
 			return fmt.Errorf("%w: put the data directory on a volume that can lose its power: %w", cluster.ErrUnavailable, err)
 		}
 		own.Devices = []string{filepath.Base(volume.Device)}
+		if spec.Needs.Volume.Real != "" {
+			if err := ext4.Available(); err != nil {
+				return fmt.Errorf("%w: put a true file system under the data directory: %w", cluster.ErrUnavailable, err)
+			}
+			own.Devices = append(own.Devices, filepath.Base(ext4.Control))
+		}
 	}
 	if err := m.limit(spec, &options); err != nil {
 		return err

@@ -33,6 +33,7 @@ const (
 	NFQueue           = "NFQUEUE"
 	Resets            = "connection resets"
 	FUSE              = "FUSE"
+	Ext4              = "ext4 on a loop device"
 )
 
 // Command is the hidden command that All runs of this program; it calls
@@ -62,11 +63,12 @@ func InSandbox(out io.Writer) error {
 		nfqueueWorks(),
 		resetWorks(),
 		volumeWorks(),
+		ext4Works(),
 	})
 }
 
 // tried are the names of what is tried in a sandbox.
-var tried = []string{NFTables, NFQueue, Resets, FUSE}
+var tried = []string{NFTables, NFQueue, Resets, FUSE, Ext4}
 
 // sandboxed runs the checks of InSandbox.
 func sandboxed(ctx context.Context) []Check {

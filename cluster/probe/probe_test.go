@@ -61,7 +61,7 @@ func TestAll(t *testing.T) {
 			t.Errorf("%s: OK %t, detail %q, remedy %q", c.Name, c.OK, c.Detail, c.Remedy)
 		}
 	}
-	if want := []string{UserNamespaces, NetworkNamespaces, NFTables, NFQueue, Resets, FUSE}; fmt.Sprint(names) != fmt.Sprint(want) {
+	if want := []string{UserNamespaces, NetworkNamespaces, NFTables, NFQueue, Resets, FUSE, Ext4}; fmt.Sprint(names) != fmt.Sprint(want) {
 		t.Errorf("checks %v, want %v", names, want)
 	}
 	if local.Available(t.Context()) == nil && !checks[1].OK {
@@ -87,7 +87,7 @@ func TestFUSE(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`[{"name":"a","ok":true,"detail":"b"},{},{},{},{}]`))
+	f.Add([]byte(`[{"name":"a","ok":true,"detail":"b"},{},{},{},{},{}]`))
 	f.Add([]byte(`[{},{},{},{}]`))
 	f.Add([]byte(`[{}]`))
 	f.Add([]byte(`flag provided but not defined`))

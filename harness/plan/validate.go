@@ -54,7 +54,7 @@ func (p *Plan) check() []*Error {
 		found = append(found, p.checkLoads()...)
 	}
 	found = append(append(found, p.checkTarget()...), p.checkDrivers()...)
-	found = append(append(found, p.checkFaults()...), p.checkWAN()...)
+	found = append(append(append(found, p.checkFaults()...), p.checkDisk()...), p.checkWAN()...)
 	if len(found) > 0 {
 		return found
 	}

@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -46,7 +47,7 @@ func main() {
 	only := flag.String("plan", "", "make runs of this plan alone: "+strings.Join(plans, ", "))
 	flag.Parse()
 	if *only != "" {
-		if planTexts[*only] == "" {
+		if !slices.Contains(plans, *only) {
 			fmt.Fprintf(os.Stderr, "kills: there is no plan %q; use one of %s\n", *only, strings.Join(plans, ", "))
 			os.Exit(3)
 		}

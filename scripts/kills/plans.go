@@ -4,8 +4,9 @@ import "strings"
 
 // plans are what is run, in turns: modes that keep what they acknowledge, with
 // faults under way most of the time. In machines several are in force at any instant: of
-// clocks, links, disks and starved processes, and of power and others in turns.
-var plans = []string{"ripple", "redis", "machines"}
+// clocks, links, disks and starved processes, and of power and others in turns; ext4 is
+// the same on a true file system, without limits of memory.
+var plans = []string{"ripple", "redis", "machines", "ext4"}
 
 var planTexts = map[string]string{
 	"ripple": `name: ripple
@@ -62,5 +63,8 @@ claims: [set.lost == 0]
 }
 
 func planText(name, duration string) string {
+	if name == "ext4" {
+		return strings.NewReplacer("memory: 256MB", "disk: {real: ext4}", "      - {oom: replica, for: 800ms}\n", "").Replace(planText("machines", duration))
+	}
 	return strings.ReplaceAll(planTexts[name], "DURATION", duration)
 }

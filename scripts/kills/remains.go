@@ -59,13 +59,19 @@ func (r *remains) list(ctx context.Context) []string {
 	return r.rules(ctx)
 }
 
-// mounts are those of the run's folders in this namespace.
+// mounts are those of the run's folders in this namespace, and the loop devices of volumes.
 func (r *remains) mounts() []string {
 	var found []string
 	table, _ := os.ReadFile("/proc/self/mounts")
 	for line := range strings.Lines(string(table)) {
 		if strings.Contains(line, r.dir+"/") {
 			found = append(found, "mount "+strings.TrimSpace(line))
+		}
+	}
+	loops, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	for _, loop := range loops {
+		if file, _ := os.ReadFile(loop); strings.Contains(string(file), "-volume/below/") {
+			found = append(found, "loop device of "+strings.TrimSpace(string(file)))
 		}
 	}
 	return found

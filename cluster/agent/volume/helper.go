@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/ext4"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/undo"
 )
 
@@ -50,11 +51,17 @@ func open(s setup) (*disk, error) {
 		return nil, err
 	}
 	d := &disk{store: store, at: s.At, open: map[closer]bool{}}
-	if err := os.MkdirAll(s.At, 0o755); err != nil {
-		store.Close()
-		return nil, err
+	if s.Volume.Real != "" {
+		d.at = filepath.Join(s.Beside, below)
+		err = ext4.Format(filepath.Join(store.Root(), image))
 	}
-	if err := d.mount(); err != nil {
+	if err == nil {
+		err = os.MkdirAll(d.at, 0o755)
+	}
+	if err == nil {
+		err = d.mount()
+	}
+	if err != nil {
 		store.Close()
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/ext4"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/undo"
 )
 
@@ -35,6 +36,7 @@ type Volume struct {
 	pid  int
 	conn net.Conn
 	in   *json.Decoder
+	real *real // nil: it has none
 
 	mu     sync.Mutex // one question at a time
 	broken error
@@ -47,7 +49,12 @@ func Start(dir string, v cluster.Volume) (*Volume, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
-	s := setup{At: dir, Beside: dir + "-volume", Volume: v}
+	if v.Real != "" {
+		if err := ext4.Available(); err != nil {
+			return nil, err
+		}
+	}
+	s := setup{At: dir, Beside: beside(dir), Volume: v}
 	text, _ := json.Marshal(s) // it is made of strings
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -65,6 +72,9 @@ func Start(dir string, v cluster.Volume) (*Volume, error) {
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if v.Real != "" {
+		cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the volume's helper: %w", err)
 	}
@@ -86,6 +96,12 @@ func Start(dir string, v cluster.Volume) (*Volume, error) {
 	if first.Error != "" {
 		_ = conn.Close()
 		return nil, errors.New(first.Error)
+	}
+	if v.Real != "" {
+		if err := vol.mountReal(dir); err != nil {
+			vol.Close()
+			return nil, err
+		}
 	}
 	return vol, nil
 }
@@ -148,14 +164,19 @@ func (v *Volume) Cut() (at time.Time, writes, syncs uint64, err error) {
 // Away takes the volume away, so that what waits for it can end. All processes of
 // the node have been killed.
 func (v *Volume) Away() error {
-	_, err := v.ask(request{Ask: askAway})
-	return err
+	if _, err := v.ask(request{Ask: askAway}); err != nil {
+		return err
+	}
+	return v.real.away()
 }
 
 // Back makes the volume what a disk would have held at the instant of Cut, and
 // mounts it again.
 func (v *Volume) Back(loss cluster.Loss, seed uint64) (undo.Lost, error) {
 	a, err := v.ask(request{Ask: askBack, Loss: loss, Seed: seed})
+	if err == nil && v.real != nil {
+		err = v.real.mount(v.pid)
+	}
 	return a.Lost, err
 }
 
@@ -184,6 +205,9 @@ func (v *Volume) Flip(a cluster.Action) (cluster.Effect, error) {
 
 // Age makes durable what was written so far, see undo.Store.Age.
 func (v *Volume) Age(cluster.Action) (cluster.Effect, error) {
+	if err := v.real.sync(); err != nil {
+		return cluster.Effect{}, err
+	}
 	a, err := v.ask(request{Ask: askAge})
 	return cluster.Effect{At: time.Now(), Changed: a.Changed}, err
 }
@@ -200,4 +224,5 @@ func (v *Volume) Close() {
 	}
 	v.broken = errors.New("the volume is closed")
 	_ = v.conn.Close()
+	_ = v.real.away() // in a namespace that ends nothing is left
 }

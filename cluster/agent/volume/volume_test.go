@@ -14,6 +14,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/ext4"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/volume/undo"
 )
 
@@ -37,6 +38,11 @@ type mounted struct {
 
 func mount(t *testing.T, names string) *mounted {
 	t.Helper()
+	return mountOf(t, cluster.Volume{Names: names})
+}
+
+func mountOf(t *testing.T, of cluster.Volume) *mounted {
+	t.Helper()
 	if err := volume.Available(); err != nil {
 		t.Skipf("needs FUSE: %v", err)
 	}
@@ -44,7 +50,7 @@ func mount(t *testing.T, names string) *mounted {
 		t.Skip("needs root to mount; the local host's tests do so in a user namespace")
 	}
 	dir := filepath.Join(t.TempDir(), "data")
-	v, err := volume.Start(dir, cluster.Volume{Names: names})
+	v, err := volume.Start(dir, of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +120,45 @@ func (m *mounted) gone(name string) {
 }
 
 // TestLog: what a log has synced is there, and nothing of what came after.
+// A true file system loses what was not flushed to its disk, and recovers what was, again
+// and again; what it had in memory when the power went never reaches the disk.
+func TestReal(t *testing.T) {
+	if err := ext4.Available(); err != nil {
+		t.Skip(err)
+	}
+	m := mountOf(t, cluster.Volume{Names: cluster.NamesOrdered, Real: cluster.RealExt4})
+	var st unix.Statfs_t
+	if m.must(unix.Statfs(m.dir, &st)); st.Type != unix.EXT4_SUPER_MAGIC {
+		t.Fatalf("a file system of type %x", st.Type)
+	}
+	if left, err := os.ReadDir(m.dir); len(left) > 0 || err != nil {
+		t.Errorf("it is not empty: %v, %v", left, err)
+	}
+	f := m.create("kept", 0)
+	m.write(f, "synced")
+	m.must(f.Sync())
+	m.write(f, ", not synced")
+	m.must(f.Close())
+	f = m.create("lost", 0)
+	m.write(f, "not synced")
+	m.must(f.Close())
+	m.cut(cluster.Loss{})
+	m.wants("kept", "synced")
+	m.gone("lost")
+
+	m.must(os.Rename(m.path("kept"), m.path("moved")))
+	m.cut(cluster.Loss{})
+	m.wants("kept", "synced") // the journal's transaction was open still
+	m.gone("moved")
+
+	m.must(os.WriteFile(m.path("aged"), []byte("by age"), 0o600))
+	if _, err := m.v.Age(cluster.Action{}); err != nil {
+		t.Fatal(err)
+	}
+	m.cut(cluster.Loss{Survive: 0.5})
+	m.wants("aged", "by age")
+}
+
 func TestLog(t *testing.T) {
 	m := mount(t, cluster.NamesOrdered)
 	f := m.create("wal", os.O_APPEND)
