@@ -21,7 +21,7 @@ func deleteKind() Kind {
 		Instant:  true,
 		Platform: true,
 		Keys:     []schema.Key[Spec]{podGrace()},
-		Does: []cluster.ActionKind{cluster.Delete},
+		Does:     []cluster.ActionKind{cluster.Delete},
 		Steps: func(p Planned, victims []int, _ Cluster) ([]Step, string) {
 			var steps []Step
 			for _, v := range victims {
