@@ -315,7 +315,7 @@ func (e *execution) loadPhases(ctx context.Context, pollers *actors) error {
 
 // injectFaults executes the schedule from the begin of the measured phase on.
 func (e *execution) injectFaults(ctx context.Context, w load.Window) {
-	if !load.SleepUntil(ctx, e.session.clock, w.Measure) {
+	if !e.ageAgain(ctx, w) || !load.SleepUntil(ctx, e.session.clock, w.Measure) {
 		return
 	}
 	e.phase("measure", w.Measure)

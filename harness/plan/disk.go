@@ -12,7 +12,7 @@ import (
 type Disk struct {
 	Names string // when names of files are durable; empty: no fault needs to know
 	Real  string // a true file system, cluster.RealExt4; empty: our own
-	Fresh bool   // what was written before the load, and not synced, can be lost too
+	Fresh bool   // what was written before the measured phase, and not synced, can be lost too
 }
 
 func diskKeys() []schema.Key[Disk] {
@@ -24,7 +24,7 @@ func diskKeys() []schema.Key[Disk] {
 			Meaning: "a true file system of the kernel's under the data directory, on a loop device, whose disk loses what was not flushed: a power cut takes of files and names what it takes of that file system, which recovers by its own journal. It needs root, and has " + sizeWords + " of room"},
 			At: func(d *Disk) any { return &d.Real }},
 		{Field: schema.Field{Name: "fresh", Type: schema.Flag, Absent: "it is on the disk, as where a cluster has run for half a minute", Example: "true",
-			Meaning: "whether a power cut loses too what was written, and not synced, before the load"},
+			Meaning: "whether a power cut loses too what was written, and not synced, before the load and in the warm-up"},
 			At: func(d *Disk) any { return &d.Fresh }},
 	}
 }
