@@ -61,8 +61,8 @@ soak: build ## the sound store must pass every fault RUNS times in a row
 kills: build ## kills N runs with SIGKILL at random instants, on both hosts: nothing may be left of them. SEED=7 takes the same again
 	$(GO) run ./scripts/kills -n $(or $(N),60) $(if $(SEED),-seed $(SEED))
 
-calm: build ## the sound store is never accused of what the harness did: N runs beside busy loops, with naps of the harness; SEED=1000 are those again
-	SEED=$(SEED) HOST=$(or $(HOST),local) scripts/calm $(or $(N),20)
+calm: build ## the sound store, or TARGET=redis or postgres in a safe mode, is never accused of what the harness did: N runs beside busy loops, with naps of the harness; SEED=1000 are those again
+	TARGET=$(TARGET) SEED=$(SEED) HOST=$(or $(HOST),local) scripts/calm $(or $(N),20)
 
 ab: build ## whether comparing and searching can be trusted here: A/A, A/B, and RUNS searches for a known capacity
 	scripts/ab $(or $(RUNS),10)
