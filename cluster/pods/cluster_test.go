@@ -162,7 +162,8 @@ func checkDrain(t *testing.T, a *api.API, d cluster.Deployment, x *cluster.Node)
 	}
 	change(t, d, x.Index, cluster.Moved)
 	change(t, d, x.Index, cluster.Restarted)
-	change(t, d, x.Index, cluster.Unguarded)
+	do(t, x, cluster.Action{Kind: cluster.Pause}) // its guest has been met
+	do(t, x, cluster.Action{Kind: cluster.Resume})
 	after := machineOf(t, a, x)
 	if after == before {
 		t.Errorf("its pod is on %s again, which is drained", after)
@@ -187,15 +188,22 @@ func checkDrain(t *testing.T, a *api.API, d cluster.Deployment, x *cluster.Node)
 	if machines, err := Clean(t.Context()); len(machines) != 1 || err != nil || cordoned(t, a, after) {
 		t.Errorf("of a dead harness: %v, %v", machines, err)
 	}
-	do(t, x, cluster.Action{Kind: cluster.Uncordon, ID: "f11"}) // there is nothing to do
+	if effect, err := x.Do(t.Context(), cluster.Action{Kind: cluster.Uncordon, ID: "f11"}); err != nil {
+		t.Error(effect, err) // there is nothing to do
+	}
 
+	t.Cleanup(func() {
+		_, _ = a.Nodes.Patch(context.Background(), after, map[string]any{"spec": map[string]any{"unschedulable": nil}})
+	})
 	if _, err := a.Nodes.Patch(t.Context(), after, map[string]any{"spec": map[string]any{"unschedulable": true}}); err != nil {
 		t.Fatal(err)
 	}
-	if effect := do(t, x, cluster.Action{Kind: cluster.Cordon, ID: "f12"}); effect.Changed {
-		t.Error("a machine that somebody else has cordoned was cordoned")
+	if effect, err := x.Do(t.Context(), cluster.Action{Kind: cluster.Cordon, ID: "f12"}); effect.Changed || err != nil {
+		t.Error("a machine that somebody else has cordoned was cordoned", err)
 	}
-	do(t, x, cluster.Action{Kind: cluster.Uncordon, ID: "f12"})
+	if _, err := x.Do(t.Context(), cluster.Action{Kind: cluster.Uncordon, ID: "f12"}); err != nil {
+		t.Error(err)
+	}
 	if !cordoned(t, a, after) {
 		t.Error("somebody else's cordon was undone")
 	}
