@@ -1,6 +1,7 @@
 package ext4
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,6 +33,9 @@ func TestMount(t *testing.T) {
 		t.Error("a file that was there was formatted")
 	}
 	fs, err := Mount(file, at, dir)
+	if errors.Is(err, unix.EPERM) {
+		t.Skip(err) // in a container without the right to
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
