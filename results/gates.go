@@ -154,8 +154,8 @@ func faultGate(p PlannedFault, happened []Fault) Gate {
 // answered while the fault was in force. One that found no node to go to
 // attempted nothing, and one whose answer never came, as in histories of other
 // tools, answers nothing, unless the agents have counted what they did: a reset
-// leaves what was under way without an answer. That a server runs again which had
-// ended by itself is shown by what is answered afterwards.
+// leaves what was under way without an answer. Some faults are shown by what is answered
+// afterwards, see Fault.afterwards.
 func touches(op *history.Op, f *Fault) bool {
 	within := func(at int64) bool { return f.At <= at && at <= f.End }
 	switch {
@@ -163,10 +163,18 @@ func touches(op *history.Op, f *Fault) bool {
 		return false
 	case within(op.End) || within(op.Start):
 		return true
-	case f.Counts[faults.CountStarted] > 0 && op.Start > f.End:
+	case f.afterwards() && op.Start > f.End:
 		return op.Outcome == history.OK
 	}
 	return op.Start <= f.At && f.At <= op.End && (op.Outcome != history.Unknown || len(f.Counts) > 0)
+}
+
+// afterwards tells whether what is answered after a fault shows something of it: that a
+// server runs again which had ended by itself; and while what is over in an instant took
+// effect, as a reset, nothing may have been under way just then.
+func (f *Fault) afterwards() bool {
+	kind, _ := faults.Lookup(f.Kind())
+	return f.Counts[faults.CountStarted] > 0 || kind.Instant && !kind.Outage && !kind.Starts && f.Healed
 }
 
 // unansweredNotes tell of faults during which nobody was answered: of a history

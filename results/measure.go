@@ -9,7 +9,6 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	allcheckers "github.com/aftershock-chaos/aftershock/checkers/all"
-	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/history"
 )
 
@@ -133,8 +132,8 @@ func (t *tally) touch(op *history.Op) {
 	for i := 0; i < len(t.unmet) && t.unmet[i].At <= max(op.Start, op.End); i++ {
 		f := t.unmet[i]
 		f.met = f.met || touches(op, f)
-		f.answered = f.answered || op.Outcome != history.Unknown && op.Error != history.ErrNoTarget && f.At <= op.End && op.End <= f.End
-		if f.met && f.answered || op.Start > f.End && (f.met || f.Counts[faults.CountStarted] == 0) {
+		f.answered = f.answered || op.Outcome != history.Unknown && op.Error != history.ErrNoTarget && f.At <= op.End && (op.End <= f.End || f.afterwards())
+		if f.met && f.answered || op.Start > f.End && (f.met || !f.afterwards()) {
 			t.unmet = slices.Delete(t.unmet, i, i+1)
 			i--
 		}

@@ -150,6 +150,31 @@ func TestStartedServerIsShownAfterwards(t *testing.T) {
 	}
 }
 
+// While what is over in an instant took effect nothing may have been under way: what is
+// answered afterwards shows the system with it behind. Without that nothing does.
+func TestInstantIsShownAfterwards(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		healed bool
+		after  history.Outcome
+		want   bool
+	}{{"reset", true, history.OK, true}, {"reset", true, history.Unknown, false}, {"reset", false, history.OK, false}, {"partition isolate", true, history.OK, false}} {
+		log := &history.Log{Meta: history.Meta{Run: "r", Nodes: []string{"n1"}, Workloads: []history.WorkloadMeta{{Name: "set", Type: "set", Keys: 1}}}, Events: []history.Event{
+			{At: 10, Kind: history.EventFault, Fault: "f1", Name: tc.name, Nodes: []string{"n1"}},
+		}}
+		if tc.healed {
+			log.Events = append(log.Events, history.Event{At: 11, Kind: history.EventHeal, Fault: "f1", Nodes: []string{"n1"}})
+		}
+		log.Ops = []history.Op{{Kind: history.Add, Outcome: history.OK, Intended: 1, Start: 1, End: 2, Value: 1}, {Kind: history.Add, Outcome: tc.after, Intended: 40, Start: 40, End: 41, Value: 2}}
+		if !tc.healed {
+			log.Ops = log.Ops[:1]
+		}
+		if f := MeasureFound(log, checkers.Result{}).Faults[0]; f.met != tc.want || f.answered != tc.want {
+			t.Errorf("%s, healed %t, then %s: met %t, answered %t", tc.name, tc.healed, tc.after, f.met, f.answered)
+		}
+	}
+}
+
 // TestRandomFaults: of an entry of random faults some may find no victim; of
 // those that the plan names an instant for, none.
 func TestRandomFaults(t *testing.T) {
