@@ -11,6 +11,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
@@ -134,22 +135,11 @@ func (s *System) Leave(ctx context.Context, m targets.Membership) error {
 	return errors.Join(err, stop())
 }
 
-// reconfigure has some member change the membership: one after the other is asked,
-// until one has done it.
+// reconfigure has some member change the membership.
 func (s *System) reconfigure(ctx context.Context, m targets.Membership, what string, do func(context.Context, *conn) error) error {
-	next := 0
-	return kit.Retry(ctx, retryEvery, what, func() error {
-		others := m.Others()
-		if len(others) == 0 {
-			return errors.New("no other member is left")
-		}
+	return kit.AskOthers(ctx, m, what, func(asked *cluster.Node) error {
 		bounded, cancel := context.WithTimeout(ctx, askTimeout+s.election)
 		defer cancel()
-		asked := others[next%len(others)]
-		next++
-		if err := s.operators.Use(bounded, asked, func(c *conn) error { return do(bounded, c) }); err != nil {
-			return fmt.Errorf("ask %s: %w", asked.Name, err)
-		}
-		return nil
+		return s.operators.Use(bounded, asked, func(c *conn) error { return do(bounded, c) })
 	})
 }

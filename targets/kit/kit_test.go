@@ -175,3 +175,24 @@ func TestRetryTellsTheLastError(t *testing.T) {
 		}
 	})
 }
+
+// One member after the other is asked until one has done it, and nobody at all if the
+// node is alone.
+func TestAskOthers(t *testing.T) {
+	nodes := []*cluster.Node{{Name: "n1"}, {Name: "n2"}, {Name: "n3"}}
+	var asked []string
+	err := AskOthers(t.Context(), targets.Membership{Nodes: nodes, Members: []int{0, 2}, Node: 1}, "do it", func(n *cluster.Node) error {
+		if asked = append(asked, n.Name); len(asked) < 4 {
+			return errors.New("not now")
+		}
+		return nil
+	})
+	if got := strings.Join(asked, " "); err != nil || got != "n1 n3 n1 n3" {
+		t.Errorf("%s were asked, %v", got, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := AskOthers(ctx, targets.Membership{Nodes: nodes, Node: 1}, "do it", func(*cluster.Node) error { return nil }); err == nil || !strings.Contains(err.Error(), "no other member") {
+		t.Error(err)
+	}
+}

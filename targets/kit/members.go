@@ -2,6 +2,7 @@ package kit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -74,4 +75,22 @@ func Stop(ctx context.Context, n *cluster.Node) error {
 		return fmt.Errorf("stop the server of %s: %w", n.Name, err)
 	}
 	return nil
+}
+
+// AskOthers has some other member do what a change of a node needs: one after the other
+// is asked, until one has done it.
+func AskOthers(ctx context.Context, m targets.Membership, what string, do func(*cluster.Node) error) error {
+	next := 0
+	return Retry(ctx, memberEvery, what, func() error {
+		others := m.Others()
+		if len(others) == 0 {
+			return errors.New("no other member is left")
+		}
+		asked := others[next%len(others)]
+		next++
+		if err := do(asked); err != nil {
+			return fmt.Errorf("ask %s: %w", asked.Name, err)
+		}
+		return nil
+	})
 }

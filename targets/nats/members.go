@@ -62,16 +62,7 @@ func (s *System) Leave(ctx context.Context, m targets.Membership) error {
 	if err != nil {
 		return err
 	}
-	next := 0
-	err = kit.Retry(ctx, retryEvery, "take out "+n.Name, func() error {
-		others := m.Others()
-		if len(others) == 0 {
-			return errors.New("no other member is left")
-		}
-		asked := others[next%len(others)]
-		next++
-		return s.remove(ctx, asked, request)
-	})
+	err = kit.AskOthers(ctx, m, "take out "+n.Name, func(asked *cluster.Node) error { return s.remove(ctx, asked, request) })
 	if err == nil {
 		s.resize(len(m.Members))
 	}
@@ -88,12 +79,12 @@ func (s *System) remove(ctx context.Context, asked *cluster.Node, request []byte
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return asked.DialServer(ctx, clientPort) }
 	nc, err := connect(ctx, kit.Address(asked, clientPort), dial, driver.UserInfo(sysUser, sysPassword))
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", asked.Name, err)
+		return err
 	}
 	defer nc.Close()
 	var answer apiAnswer
 	if err := call(ctx, nc, "$JS.API.SERVER.REMOVE", request, &answer); err != nil && (answer.Error == nil || answer.Error.ErrorCode != notMember) {
-		return fmt.Errorf("ask %s: %w", asked.Name, err)
+		return err
 	}
 	return nil
 }

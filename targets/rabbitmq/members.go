@@ -67,22 +67,14 @@ func (s *System) anyReady(ctx context.Context, m targets.Membership) (ready *clu
 	return ready, err
 }
 
-// order has some member do something about a node: one after the other is asked, until
-// one has done it.
+// order has some member do something about a node.
 func (s *System) order(ctx context.Context, m targets.Membership, what string, n *cluster.Node) error {
-	next := 0
-	return kit.Retry(ctx, retryEvery, what+" "+n.Name, func() error {
-		others := m.Others()
-		if len(others) == 0 {
-			return errors.New("no other member is left")
-		}
-		asked := others[next%len(others)]
-		next++
+	return kit.AskOthers(ctx, m, what+" "+n.Name, func(asked *cluster.Node) error {
 		bounded, cancel := context.WithTimeout(ctx, orderTimeout)
 		defer cancel()
 		facts, err := s.askWithin(bounded, &s.operator, asked, what+" "+nodeName(n))
 		if err == nil && facts["result"] != "ok" {
-			err = fmt.Errorf("ask %s: it said %v", asked.Name, facts)
+			err = fmt.Errorf("it said %v", facts)
 		}
 		return err
 	})
