@@ -38,13 +38,23 @@ func (n *node) machine() (string, error) {
 
 // cordon has the machine of the node's pod take no new ones.
 func (n *node) cordon(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
-	if err := sleepUntil(ctx, a.At); err != nil {
-		return cluster.Effect{}, err
-	}
-	machine, err := n.machine()
+	machine, err := n.machineAt(ctx, a)
 	if err != nil {
 		return cluster.Effect{}, err
 	}
+	return n.hold(ctx, a, machine)
+}
+
+// machineAt is the machine of the node's pod at the action's instant.
+func (n *node) machineAt(ctx context.Context, a cluster.Action) (string, error) {
+	if err := sleepUntil(ctx, a.At); err != nil {
+		return "", err
+	}
+	return n.machine()
+}
+
+// hold has a machine take no new pods, for the action's fault at this node.
+func (n *node) hold(ctx context.Context, a cluster.Action, machine string) (cluster.Effect, error) {
 	c := &n.d.cordons
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,6 +62,7 @@ func (n *node) cordon(ctx context.Context, a cluster.Action) (cluster.Effect, er
 	if c.wanted[machine] == 0 {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
+		var err error
 		if changed, err = n.d.api.Cordon(call, machine, n.d.spec.Launch); err != nil {
 			return cluster.Effect{}, remedy(err, n.d.api)
 		}
@@ -143,16 +154,30 @@ func (d *deployment) uncordonAll() error {
 }
 
 // drain cordons the machine of the node's pod and evicts the deployment's pods that are
-// on it. It took effect with the first of them.
+// on it. It took effect with the first of them. Where a pod cannot be evicted, the
+// machine is given back.
 func (n *node) drain(ctx context.Context, a cluster.Action) (cluster.Effect, error) {
-	effect, err := n.cordon(ctx, a)
+	machine, err := n.machineAt(ctx, a)
 	if err != nil {
 		return cluster.Effect{}, err
 	}
-	machine, err := n.machine()
+	effect, err := n.hold(ctx, a, machine)
 	if err != nil {
-		return effect, nil // its pod has ended meanwhile
+		return cluster.Effect{}, err
 	}
+	if effect, err = n.evictAll(ctx, a, machine, effect); err != nil {
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		defer cancel()
+		_, left := n.uncordon(back, cluster.Action{ID: a.ID})
+		return effect, errors.Join(err, left)
+	}
+	return effect, nil
+}
+
+// evictAll evicts the deployment's pods that are on a machine, and tells with the first
+// of them that the fault took effect.
+func (n *node) evictAll(ctx context.Context, a cluster.Action, machine string, effect cluster.Effect) (cluster.Effect, error) {
+	var failed error
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	evicted := false
@@ -161,11 +186,11 @@ func (n *node) drain(ctx context.Context, a cluster.Action) (cluster.Effect, err
 			continue
 		}
 		all.Go(func() {
-			one, failed := other.endPod(ctx, a, func(name string, grace int64) (time.Time, error) { return n.d.evict(ctx, name, grace) })
+			one, err := other.endPod(ctx, a, func(name string, grace int64) (time.Time, error) { return n.d.evict(ctx, name, grace) })
 			mu.Lock()
 			defer mu.Unlock()
-			if failed != nil {
-				err = errors.Join(err, fmt.Errorf("evict the pod of %s: %w", other.Public.Name, failed))
+			if err != nil {
+				failed = errors.Join(failed, fmt.Errorf("evict the pod of %s: %w", other.Public.Name, err))
 			}
 			if one.Changed && (!evicted || one.At.Before(effect.At)) {
 				effect.At, effect.Error, effect.Changed, evicted = one.At, one.Error, true, true
@@ -173,7 +198,7 @@ func (n *node) drain(ctx context.Context, a cluster.Action) (cluster.Effect, err
 		})
 	}
 	all.Wait()
-	return effect, err
+	return effect, failed
 }
 
 // evict asks for a pod's eviction until its disruption budget allows it.
