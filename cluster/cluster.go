@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -54,7 +55,7 @@ const Self = "{self}"
 type NodeSpec struct {
 	Name  string // "n1"; unique in the cluster, a valid host name
 	Image string // docker and kubernetes only; "" is the image that holds nothing but the aftershock binary
-	// Bare says that the node has none of the Spec's Limits.Memory and Needs: nothing of
+	// Bare says that the node has none of the Spec's Limits of memory and time and no Needs: nothing of
 	// the target runs on it, and no fault hits it.
 	Bare bool
 	// Others are further images, docker only, by a name of letters, digits and points for each:
@@ -68,8 +69,35 @@ const DefaultProcesses = 4096
 
 // Limits bound what one node may take of its machine.
 type Limits struct {
-	Processes int   // and threads; 0: DefaultProcesses
-	Memory    int64 // bytes, without swap; 0: no limit but the machine's
+	Processes int     // and threads; 0: DefaultProcesses
+	Memory    int64   // bytes, without swap; 0: no limit but the machine's
+	CPUs      float64 // processors' worth of time, such as 0.25; 0: no limit but the machine's. See Limiter
+}
+
+// Limiter is implemented by Clusters whose Limits.CPUs hold only after Limit: launching
+// servers and making them a cluster is not what is to be slow. Of other Clusters they
+// hold from the launch on.
+type Limiter interface {
+	// Limit has the nodes' CPUs hold until the end. The same again is no error.
+	Limit(ctx context.Context) error
+}
+
+// The kernel's bounds of a quota: the shortest time that a group gets in a period.
+const (
+	leastQuota  = time.Millisecond
+	leastPeriod = 10 * time.Millisecond
+)
+
+// Quota is how long a node may run, on all processors together, in every period of the
+// kernel's scheduler (CFS bandwidth control). The period is as short as the kernel lets it
+// be, so that a node that has used up its time stands still for milliseconds, as where
+// a processor is shared, and not for a tenth of a second. Both are 0 without a limit.
+func (l Limits) Quota() (quota, period time.Duration) {
+	if l.CPUs <= 0 {
+		return 0, 0
+	}
+	period = max(leastPeriod, time.Duration(math.Ceil(float64(leastQuota)/l.CPUs)).Round(time.Microsecond))
+	return max(leastQuota, time.Duration(float64(period)*l.CPUs).Round(time.Microsecond)), period
 }
 
 // Spec is a cluster to launch.
@@ -99,7 +127,7 @@ type Spec struct {
 // Of is the spec for one of its nodes.
 func (s Spec) Of(node int) Spec {
 	if s.Nodes[node].Bare {
-		s.Limits.Memory, s.Needs = 0, Needs{}
+		s.Limits.Memory, s.Limits.CPUs, s.Needs = 0, 0, Needs{}
 	}
 	return s
 }

@@ -56,7 +56,7 @@ func change(begin, end cluster.Action) func(Planned, []int, Cluster) ([]Step, st
 func replaceKind() Kind {
 	return Kind{
 		KindInfo: KindInfo{Name: "replace", Victims: []string{Replica, Primary, Random},
-			About: "the machine is lost with its disk: every process is killed and the data is gone; at the end a new one, empty, joins under the same name"},
+			About: "the machine is lost with its disk: every process is killed and the data is gone; at the end a new one, empty, joins under the same name; where it was the only one, it begins anew"},
 		Done:    "replaced",
 		Outage:  true,
 		Hold:    Down,
@@ -73,11 +73,12 @@ func replaceKind() Kind {
 }
 
 // CheckMembers refuses a change of members that a target cannot do. can tells
-// whether it can do one kind of change.
-func CheckMembers(s Spec, target string, can func(cluster.ActionKind) bool) error {
+// whether it can do one kind of change; alone, that the cluster is a single node: one
+// that is replaced joins nobody and begins as it was launched, which any target can.
+func CheckMembers(s Spec, target string, alone bool, can func(cluster.ActionKind) bool) error {
 	for _, one := range append(slices.Clone(s.Pick), s) {
 		k, _ := Lookup(one.Kind)
-		if k.Members == "" {
+		if k.Members == "" || alone && k.Hold == Down {
 			continue
 		}
 		needed := []cluster.ActionKind{k.Members}

@@ -61,18 +61,21 @@ func TestMembersNeedTheTarget(t *testing.T) {
 		return func(kind cluster.ActionKind) bool { return strings.Contains(fmt.Sprint(kinds), string(kind)) }
 	}
 	for _, test := range []struct {
-		spec Spec
-		can  func(cluster.ActionKind) bool
-		want string
+		spec  Spec
+		alone bool
+		can   func(cluster.ActionKind) bool
+		want  string
 	}{
-		{Spec{Kind: "kill", Victim: All}, only(), ""},
-		{Spec{Kind: "join", Victim: Spare}, only(cluster.Join), ""},
-		{Spec{Kind: "join", Victim: Spare, For: time.Second}, only(cluster.Join), "made to leave"},
-		{Spec{Kind: "replace", Victim: Replica}, only(cluster.Join), "made to leave"},
-		{Spec{Kind: "replace", Victim: Replica}, only(cluster.Join, cluster.Leave), ""},
-		{Spec{Every: time.Second, Pick: []Spec{{Kind: "leave", Victim: Replica, For: time.Millisecond}}}, only(cluster.Leave), "made to join"},
+		{Spec{Kind: "kill", Victim: All}, false, only(), ""},
+		{Spec{Kind: "join", Victim: Spare}, false, only(cluster.Join), ""},
+		{Spec{Kind: "join", Victim: Spare, For: time.Second}, false, only(cluster.Join), "made to leave"},
+		{Spec{Kind: "replace", Victim: Replica}, false, only(cluster.Join), "made to leave"},
+		{Spec{Kind: "replace", Victim: Replica}, false, only(cluster.Join, cluster.Leave), ""},
+		{Spec{Kind: "replace", Victim: Primary}, true, only(), ""},
+		{Spec{Kind: "leave", Victim: Primary}, true, only(), "made to leave"},
+		{Spec{Every: time.Second, Pick: []Spec{{Kind: "leave", Victim: Replica, For: time.Millisecond}}}, false, only(cluster.Leave), "made to join"},
 	} {
-		err := CheckMembers(test.spec, "stone", test.can)
+		err := CheckMembers(test.spec, "stone", test.alone, test.can)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.spec.Title(), err, test.want)
 		}

@@ -100,7 +100,7 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 	}
 	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Binary: r.options.Binary, Logger: rec.log, LockFile: rec.lock.Name(),
 		AgentImage: r.options.agentImage(),
-		Limits:     cluster.Limits{Memory: int64(r.plan.Target.Memory)}, Needs: r.plan.Needs()}
+		Limits:     cluster.Limits{Memory: int64(r.plan.Target.Memory), CPUs: r.plan.Target.CPUs}, Needs: r.plan.Needs()}
 	spec.Needs.Shape = spec.Needs.Shape || len(r.plan.WAN) > 0
 	for _, s := range d.target.Servers {
 		if path, err := kit.Find(s); err == nil { // else the node tells what it does not find
@@ -291,7 +291,13 @@ func (d *deployment) start(ctx context.Context) error {
 	if errors.Is(err, targets.ErrVersion) {
 		return fmt.Errorf("%w: target %s: %w", failure.ErrInput, d.target.Name, err)
 	}
-	return failure.Infrastructure(what, err)
+	if err != nil {
+		return failure.Infrastructure(what, err)
+	}
+	if limiter, ok := d.cluster.(cluster.Limiter); ok {
+		err = limiter.Limit(ctx)
+	}
+	return failure.Infrastructure("hold the nodes to their limits", err)
 }
 
 // launched are the nodes whose servers are ours to start.
@@ -305,7 +311,7 @@ func (d *deployment) launched() []*cluster.Node {
 // book is that of who belongs to the cluster; nil where nothing changes that.
 func (e *execution) book(clock history.Clock) *members.Members {
 	if d := e.deployment; e.plan.ChangesMembers() {
-		return members.New(d.system, d.nodes, len(d.first()), clock, e.record.emit)
+		return members.New(d.system, d.nodes, len(d.first()), d.start, clock, e.record.emit)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -21,6 +22,8 @@ type running struct {
 	id      identity
 	nodes   []*cluster.Node
 	gateway netip.Addr
+	limits  cluster.Limits // that hold after Limit
+	limited []string       // the containers that they are of
 
 	mu      sync.Mutex
 	dialled []*cluster.Node // nodes whose agents answered, also in a launch that failed
@@ -34,6 +37,21 @@ func (c *running) Nodes() []*cluster.Node { return c.nodes }
 // HarnessAddr is the network's gateway: the engine's machine has that address
 // on the network's bridge.
 func (c *running) HarnessAddr() netip.Addr { return c.gateway }
+
+// Limit implements cluster.Limiter.
+func (c *running) Limit(ctx context.Context) error {
+	quota, period := c.limits.Quota()
+	if quota == 0 {
+		return nil
+	}
+	of := container.Resources{CPUQuota: quota.Microseconds(), CPUPeriod: period.Microseconds()}
+	for _, name := range c.limited {
+		if _, err := c.eng.api.ContainerUpdate(ctx, name, client.ContainerUpdateOptions{Resources: &of}); err != nil {
+			return fmt.Errorf("limit the time of container %s on processors: %w", name, err)
+		}
+	}
+	return nil
+}
 
 func (c *running) addNode(n *cluster.Node) {
 	c.mu.Lock()

@@ -55,7 +55,12 @@ func newLaunch(eng *engine, hashes *hashCache, spec cluster.Spec) (*launch, erro
 	l := &launch{
 		eng: eng, hashes: hashes, spec: spec, lease: spec.Lease,
 		network: networkName(spec.Run), labels: id.labels(),
-		cluster: &running{eng: eng, id: id},
+		cluster: &running{eng: eng, id: id, limits: spec.Limits},
+	}
+	for i, n := range spec.Nodes {
+		if spec.Of(i).Limits.CPUs > 0 {
+			l.cluster.limited = append(l.cluster.limited, nodeContainer(spec.Run, n.Name))
+		}
 	}
 	if l.lease == 0 {
 		l.lease = cluster.DefaultLease

@@ -141,6 +141,40 @@ func checkContainer(t *testing.T, eng *engine, spec cluster.Spec, n *cluster.Nod
 	}
 }
 
+// TestTimeLimit: a node's share of the processors holds from Limit on, and what the
+// node has besides stays; a bare node has none.
+func TestTimeLimit(t *testing.T) {
+	eng := needEngine(t)
+	spec := newSpec(t, 2)
+	spec.Limits, spec.Nodes[1].Bare = cluster.Limits{Memory: 96 << 20, CPUs: 0.25}, true
+	c := launchTest(t, spec)
+	shares := func() (all [][2]int64) {
+		for _, n := range c.Nodes() {
+			res, err := eng.api.ContainerInspect(t.Context(), nodeContainer(spec.Run, n.Name), client.ContainerInspectOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := res.Container.HostConfig
+			all = append(all, [2]int64{h.CPUQuota, h.CPUPeriod})
+			if want := spec.Of(n.Index).Limits.Memory; h.Memory != want || *h.PidsLimit != cluster.DefaultProcesses {
+				t.Errorf("%s: memory %d, processes %d", n.Name, h.Memory, *h.PidsLimit)
+			}
+		}
+		return all
+	}
+	if got := shares(); got[0] != [2]int64{} || got[1] != [2]int64{} {
+		t.Errorf("before: %v", got)
+	}
+	for range 2 {
+		if err := c.(cluster.Limiter).Limit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := shares(); got[0] != [2]int64{2500, 10000} || got[1] != [2]int64{} {
+		t.Errorf("afterwards: %v", got)
+	}
+}
+
 // TestMemoryLimit: a server that takes more than the node has is killed, and its
 // exit says why.
 func TestMemoryLimit(t *testing.T) {

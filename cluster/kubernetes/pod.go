@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -97,10 +98,7 @@ func (l *launch) nodePod(i int, p posture) *corev1.Pod {
 			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{labelLaunch: l.spec.Launch}, MatchExpressions: []metav1.LabelSelectorRequirement{{Key: labelNode, Operator: metav1.LabelSelectorOpExists}}},
 		}}},
 	}}
-	if limit := of.Limits.Memory; limit > 0 {
-		quantity := *resource.NewQuantity(limit, resource.BinarySI)
-		spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: quantity}
-	}
+	spec.Containers[0].Resources.Limits = resourcesOf(of.Limits)
 	return &corev1.Pod{ObjectMeta: meta, Spec: spec}
 }
 
@@ -148,6 +146,21 @@ func (l *launch) podSpec(of cluster.Spec, image, name string, lease time.Duratio
 	c.VolumeMounts = mounts
 	spec.Containers = []corev1.Container{c}
 	return spec
+}
+
+// resourcesOf are the limits of a node's container; nil: it has none.
+func resourcesOf(l cluster.Limits) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	if l.Memory > 0 {
+		list[corev1.ResourceMemory] = *resource.NewQuantity(l.Memory, resource.BinarySI)
+	}
+	if l.CPUs > 0 {
+		list[corev1.ResourceCPU] = *resource.NewMilliQuantity(max(1, int64(math.Round(l.CPUs*1000))), resource.DecimalSI)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 func env(of cluster.Spec, lease time.Duration) []corev1.EnvVar {

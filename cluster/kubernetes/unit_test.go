@@ -67,7 +67,7 @@ func TestNames(t *testing.T) {
 // A pod asks for no more than its posture, and takes nothing of the cluster's along.
 func TestPod(t *testing.T) {
 	spec := cluster.Spec{Run: "r", Launch: rand.Text(), Nodes: []cluster.NodeSpec{{Name: "n1", Image: "db"}},
-		Needs: cluster.Needs{Trace: true}, Limits: cluster.Limits{Memory: 1 << 30}}
+		Needs: cluster.Needs{Trace: true}, Limits: cluster.Limits{Memory: 1 << 30, CPUs: 0.25}}
 	l, err := newLaunch(fakeAPI(t, nil), spec)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestPod(t *testing.T) {
 	if *p.AutomountServiceAccountToken || *p.EnableServiceLinks || p.RestartPolicy != corev1.RestartPolicyNever || p.ActiveDeadlineSeconds == nil {
 		t.Errorf("%+v", p)
 	}
-	if c.Command[0] != "sh" || len(p.InitContainers) > 0 || c.Resources.Limits.Memory().Value() != 1<<30 {
+	if c.Command[0] != "sh" || len(p.InitContainers) > 0 || c.Resources.Limits.Memory().Value() != 1<<30 || c.Resources.Limits.Cpu().MilliValue() != 250 {
 		t.Errorf("%+v", c)
 	}
 	if r := l.nodePod(0, restricted).Spec; r.Containers[0].SecurityContext.Capabilities.Drop[0] != "ALL" || !*r.SecurityContext.RunAsNonRoot || *r.SecurityContext.FSGroup != nobody {

@@ -26,6 +26,8 @@ const groupGone = 2 * time.Second
 // groups are the control groups of one node, made for its limits.
 type groups struct {
 	dirs   []string
+	time   string // the directory of the group whose quota hold sets; empty: there is none
+	quota  limit  // which is that
 	events string // the file that counts the processes killed for want of memory; empty: there is none
 }
 
@@ -60,9 +62,31 @@ func makeGroups(root, name string, l cluster.Limits) (g *groups, pids bool, err 
 		}
 		_ = write(dir, swap)
 	}
+	if quota, period := l.Quota(); quota > 0 {
+		us := func(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }
+		var second bool
+		g.time, second, err = g.make(root, string(own), name, "cpu", []limit{{"cpu.max", "max " + us(period)}}, []limit{{"cpu.cfs_period_us", us(period)}})
+		if err != nil {
+			return g, false, fmt.Errorf("%w: limit the node's time on processors (target.cpus): %w: run as root, on the docker host, or leave the limit out", cluster.ErrUnavailable, err)
+		}
+		if g.quota = (limit{"cpu.cfs_quota_us", us(quota)}); second {
+			g.quota = limit{"cpu.max", us(quota) + " " + us(period)}
+		}
+	}
 	number := []limit{{"pids.max", strconv.Itoa(l.Processes)}}
 	_, _, noPids := g.make(root, string(own), name, "pids", number, number)
 	return g, noPids == nil, nil
+}
+
+// hold has the limit of time hold, where there is one.
+func (g *groups) hold() error {
+	if g.time == "" {
+		return nil
+	}
+	if err := write(g.time, g.quota); err != nil {
+		return fmt.Errorf("limit the node's time on processors (target.cpus): %w", err)
+	}
+	return nil
 }
 
 // make makes one controller's group: below this process's own, or at the root,

@@ -104,6 +104,32 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// TestTimeLimit: a node that has a tenth of a processor gets no more of it, and another
+// one has its own.
+func TestTimeLimit(t *testing.T) {
+	c := limited(t, cluster.Limits{CPUs: 0.1})
+	defer closeCluster(t, c)
+	if err := c.Limit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// bash counts the processor time of its loop, which has a second of it to burn.
+	const burn = "timeout 1 bash -c 'trap \"times; exit\" TERM; while :; do :; done' | tail -n 2 | head -n 1"
+	for _, n := range c.Nodes() {
+		out, err := inNode(t.Context(), n, burn)
+		var minutes, seconds float64
+		if _, scanned := fmt.Sscanf(strings.ReplaceAll(out, "s ", " "), "%fm%f", &minutes, &seconds); err != nil || scanned != nil {
+			t.Fatalf("%s: %q, %v, %v", n.Name, out, err, scanned)
+		}
+		if used := 60*minutes + seconds; used > 0.25 || used == 0 {
+			t.Errorf("%s: a tenth of a processor came to %.3f s in one", n.Name, used)
+		}
+	}
+	closeCluster(t, c)
+	if list := left(c); len(list) > 0 {
+		t.Errorf("left behind: %v", list)
+	}
+}
+
 // groupFiles makes a control group that is none: a folder with its files.
 func groupFiles(t *testing.T, dir string, names ...string) {
 	t.Helper()
@@ -132,15 +158,17 @@ func TestParents(t *testing.T) {
 	}
 }
 
-// TestNoGroups: where no control group can be made, a limit of memory is refused
-// with the remedy, and that of processes left to others.
+// TestNoGroups: where no control group can be made, a limit of memory or time is
+// refused with the remedy, and that of processes left to others.
 func TestNoGroups(t *testing.T) {
 	root := t.TempDir()
 	if g, pids, err := makeGroups(root, "x", cluster.Limits{Processes: 5}); err != nil || pids || len(g.dirs) > 0 {
 		t.Errorf("%v, %t, %v", g, pids, err)
 	}
-	if _, _, err := makeGroups(root, "x", cluster.Limits{Processes: 5, Memory: 1 << 30}); err == nil || !strings.Contains(err.Error(), "target.memory") || !strings.Contains(err.Error(), "as root") {
-		t.Errorf("%v", err)
+	for key, l := range map[string]cluster.Limits{"target.memory": {Processes: 5, Memory: 1 << 30}, "target.cpus": {Processes: 5, CPUs: 0.5}} {
+		if _, _, err := makeGroups(root, "x", l); err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "as root") {
+			t.Errorf("%v", err)
+		}
 	}
 	if entries, _ := os.ReadDir(root); len(entries) > 0 {
 		t.Errorf("left behind: %v", entries)

@@ -158,6 +158,16 @@ func nodeIP(i int) net.IP { return net.IPv4(10, 77, 0, byte(firstNode+i)).To4() 
 
 func (c *localCluster) Nodes() []*cluster.Node { return c.nodes }
 
+// Limit implements cluster.Limiter.
+func (c *localCluster) Limit(context.Context) error {
+	for _, m := range c.members {
+		if err := m.groups.hold(); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
 func (c *localCluster) HarnessAddr() netip.Addr {
 	addr, _ := netip.AddrFromSlice(bridgeIP)
 	return addr

@@ -18,20 +18,26 @@ import (
 // wipeTimeout bounds what an agent does for a change: to end and empty a node.
 const wipeTimeout = 15 * time.Second
 
+// Anew makes the cluster anew of its nodes, which are empty, as it was made before the
+// load.
+type Anew func(ctx context.Context) error
+
 // Members is the book. A nil book has every node in it. Reading it takes no lock.
 type Members struct {
 	system targets.System
 	nodes  []*cluster.Node
 	clock  history.Clock
 	emit   func(history.Event)
+	anew   Anew
 	in     []atomic.Bool
 	turn   chan struct{} // of capacity one: changes come one at a time
 }
 
 // New is the book of a cluster of which the first nodes are members; of the others
-// an event says that they are spares.
-func New(system targets.System, nodes []*cluster.Node, first int, clock history.Clock, emit func(history.Event)) *Members {
-	m := &Members{system: system, nodes: nodes, clock: clock, emit: emit, in: make([]atomic.Bool, len(nodes)), turn: make(chan struct{}, 1)}
+// an event says that they are spares. anew is for a cluster of one node, of which
+// nothing is left when that loses its disk.
+func New(system targets.System, nodes []*cluster.Node, first int, anew Anew, clock history.Clock, emit func(history.Event)) *Members {
+	m := &Members{system: system, nodes: nodes, clock: clock, emit: emit, anew: anew, in: make([]atomic.Bool, len(nodes)), turn: make(chan struct{}, 1)}
 	for i := range nodes {
 		if i < first {
 			m.in[i].Store(true)
@@ -125,6 +131,9 @@ var errAlone = errors.New("no other member is left")
 // join takes a node in. One that is a member has lost its disk: its former self
 // leaves before.
 func (m *Members) join(ctx context.Context, node int) error {
+	if len(m.nodes) == 1 {
+		return m.begin(ctx, node)
+	}
 	joiner, ok := m.system.(targets.Joiner)
 	if !ok {
 		return errors.New("this target does not know how a node joins")
@@ -142,6 +151,20 @@ func (m *Members) join(ctx context.Context, node int) error {
 	}
 	if err := joiner.Join(ctx, m.membership(node)); err != nil {
 		return errors.Join(err, m.wipe(context.WithoutCancel(ctx), node)) // half a member is to hold nobody up
+	}
+	m.tell(node, true)
+	return nil
+}
+
+// begin has the only node there is begin again with nothing: there is nobody whom it
+// could join.
+func (m *Members) begin(ctx context.Context, node int) error {
+	m.tell(node, false)
+	if err := m.wipe(ctx, node); err != nil {
+		return err
+	}
+	if err := m.anew(ctx); err != nil {
+		return errors.Join(err, m.wipe(context.WithoutCancel(ctx), node))
 	}
 	m.tell(node, true)
 	return nil

@@ -49,7 +49,8 @@ func book(d *diary, n, first int) (*Members, *[]history.Event) {
 		nodes = append(nodes, &cluster.Node{Name: fmt.Sprintf("n%d", i+1), Index: i, Control: d})
 	}
 	events := new([]history.Event)
-	return New(d, nodes, first, history.NewClock(), func(e history.Event) { *events = append(*events, e) }), events
+	anew := func(context.Context) error { return d.write("form") }
+	return New(d, nodes, first, anew, history.NewClock(), func(e history.Event) { *events = append(*events, e) }), events
 }
 
 // TestChanges: a node joins with an empty disk, one that is a member leaves before,
@@ -98,6 +99,23 @@ func TestHalfAMemberIsNone(t *testing.T) {
 	}
 	if _, err := m.Change(t.Context(), cluster.Action{Kind: cluster.Leave}, 0); !errors.Is(err, errAlone) || !m.Has(0) {
 		t.Errorf("the last member left: %v", err)
+	}
+}
+
+// TestTheOnlyNodeBeginsAnew: where there is nobody to join, the cluster is formed
+// again of an empty node, which is no member until that is done.
+func TestTheOnlyNodeBeginsAnew(t *testing.T) {
+	d := &diary{}
+	m, events := book(d, 1, 1)
+	if _, err := m.Change(t.Context(), cluster.Action{Kind: cluster.Join}, 0); err != nil || !m.Has(0) || strings.Join(d.lines, ", ") != "wipe, form" {
+		t.Errorf("%v, a member: %t, asked: %v", err, m.Has(0), d.lines)
+	}
+	if len(*events) != 2 || (*events)[0].Name != history.MemberLeft || (*events)[1].Name != history.MemberJoined {
+		t.Errorf("events: %+v", *events)
+	}
+	d.fail, d.lines = errors.New("it does not start"), nil
+	if _, err := m.Change(t.Context(), cluster.Action{Kind: cluster.Join}, 0); !errors.Is(err, d.fail) || m.Has(0) || strings.Join(d.lines, ", ") != "wipe, form, wipe" {
+		t.Errorf("it failed: %v, a member: %t, asked: %v", err, m.Has(0), d.lines)
 	}
 }
 

@@ -28,10 +28,11 @@ func (p *Plan) checkAbilities(t targets.Target, system targets.System) []*Error 
 	if p.Target.Attach.Asked() {
 		can = nil
 	}
+	alone := !p.Target.Attach.Asked() && p.Target.Replicas == 0 && p.Target.Spares == 0
 	var found []*Error
 	for i, s := range p.Faults {
 		for _, err := range []error{
-			faults.CheckMembers(s, p.Target.Name, func(kind cluster.ActionKind) bool { return can[kind] }),
+			faults.CheckMembers(s, p.Target.Name, alone, func(kind cluster.ActionKind) bool { return can[kind] }),
 			faults.CheckTasks(s, p.Target.Name, targets.TasksOf(t, system)),
 		} {
 			if err != nil {

@@ -32,6 +32,9 @@ func (p *Plan) checkPlace() []*Error {
 	if p.Target.Memory > 0 {
 		found = append(found, p.wrong("target.memory", "the memory of nodes that are attached to is not the plan's to bound", remedy))
 	}
+	if p.Target.CPUs > 0 {
+		found = append(found, p.wrong("target.cpus", "the processors of nodes that are attached to are not the plan's to bound", remedy))
+	}
 	for i, w := range p.Workloads {
 		if w.Pipeline > 1 && p.Target.Connect.Primary != "" {
 			found = append(found, p.wrong(fmt.Sprintf("workloads.%d.pipeline", i), "several operations under way on one connection are possible to nodes, not through connect.primary", "take pipeline or connect.primary away"))

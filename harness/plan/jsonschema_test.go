@@ -81,7 +81,7 @@ func TestSchemaTakesShippedPlans(t *testing.T) {
 // a document to look at; the schema refuses all others.
 var meant = map[string]bool{"option-configure": true, "kinds": true, "claims": true, "claims-no-register": true, "claims-told-lag": true,
 	"two-names": true, "numbers": true, "value-meaning": true, "value-target": true, "empty": true, "only-comments": true, "tag": true, "vary-values": true, "vary-meaning": true, "vary-many": true,
-	"real-names": true, "real-memory": true, "real-flip": true, "versions": true, "versions-number": true, "versions-not-about": true, "versions-none": true, "versions-vary": true, "versions-of-no-upgrader": true, "upgrade-for": true,
+	"real-names": true, "cpus-of-others": true, "real-memory": true, "real-flip": true, "versions": true, "versions-number": true, "versions-not-about": true, "versions-none": true, "versions-vary": true, "versions-of-no-upgrader": true, "upgrade-for": true,
 	"load-contradicts-duration": true, "load-of-a-workload-contradicts-another": true, "load-phase-impossible": true, "load-phases-of-one-name": true,
 	"load-closed-ramp": true, "load-beside-rate": true, "load-for-nobody": true, "load-phase-at-two-times": true, "catch-up-without-backlog": true,
 	"too-many-clients-in-all": true, "claim-of-an-unknown-phase": true, "pipeline-of-a-target-that-has-none": true, "pipeline-of-two-requests": true, "pipeline-of-too-many": true,

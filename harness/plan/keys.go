@@ -33,6 +33,13 @@ const (
 	mostMemory  = float64(1 << 40)
 )
 
+// The bounds of a node's processors: the kernel gives a node a millisecond or more at a
+// time, and a node with less than that in a tenth of a second hardly starts.
+const (
+	leastCPUs = 0.01
+	mostCPUs  = 1024
+)
+
 // The words of stop_on and of failover.choose.
 var (
 	stops   = []string{"never", "violated"}
@@ -167,6 +174,9 @@ func targetKeys() []schema.Key[Target] {
 		{Field: schema.Field{Name: "memory", Type: schema.Size, Min: leastMemory, Max: mostMemory, Absent: "no limit but the machine's", Example: "512MB",
 			Meaning: "the most memory, without swap, that each node may take; the kernel kills in a node that wants more"},
 			At: func(t *Target) any { return &t.Memory }},
+		{Field: schema.Field{Name: "cpus", Type: schema.Number, Min: leastCPUs, Max: mostCPUs, Absent: "no limit but the machine's", Example: "0.25",
+			Meaning: "the most processors' worth of time that each node may take, from when the cluster is formed (on kubernetes from its launch): of small nodes several fit on one machine before that is what limits them"},
+			At: func(t *Target) any { return &t.CPUs }},
 		schema.Group(schema.Field{Name: "disk", Absent: "a plain folder, or names: ordered where a fault needs it", Example: "{names: posix}",
 			Meaning: "the data directories are on a file system that can lose what was not synced, and fail"},
 			diskKeys(), func(t *Target) *Disk { return &t.Disk }),

@@ -71,6 +71,7 @@ type Target struct {
 	Replicas int               // besides the primary
 	Spares   int               // nodes that are launched and are no members until they join
 	Memory   schema.Bytes      // of each node; 0: no limit but the machine's
+	CPUs     float64           // processors' worth of time of each node; 0: no limit but the machine's
 	Disk     Disk              // what the data directories are on
 	Options  map[string]string
 	Failover Failover

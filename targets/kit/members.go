@@ -15,6 +15,9 @@ const (
 	memberEvery = 20 * time.Millisecond
 	// memberTimeout bounds one question.
 	memberTimeout = time.Second
+	// followTimeout is how long a node may take to follow a primary before it is
+	// asked again who that is.
+	followTimeout = 5 * time.Second
 	// stopGrace is how long a server may take to end.
 	stopGrace = 10 * time.Second
 )
@@ -32,6 +35,44 @@ func Leader(ctx context.Context, s targets.System, m targets.Membership, what st
 		defer cancel()
 		return do(ctx, p, st)
 	})
+}
+
+// Follower is a System whose nodes are told whom to follow.
+type Follower interface {
+	targets.System
+	targets.Operated
+}
+
+// FollowLeader has a membership's node, which was started, follow the primary, until
+// it says that it is a healthy replica in the primary's epoch. astray tells from what
+// the two say that it is not on its way there, and has to be told whom to follow.
+func FollowLeader(ctx context.Context, s Follower, m targets.Membership, astray func(its, leader targets.Status) bool) error {
+	n := m.Nodes[m.Node]
+	return Leader(ctx, s, m, "have "+n.Name+" follow the primary", func(asking context.Context, p int, leader targets.Status) error {
+		its, err := s.Status(asking, n)
+		if err == nil && astray(its, leader) {
+			following, cancel := context.WithTimeout(ctx, followTimeout)
+			defer cancel()
+			err = s.Follow(following, m.Nodes, m.Node, p, leader.Epoch)
+		}
+		switch {
+		case err != nil:
+			return err
+		case its.Role != targets.Replica || its.Epoch != leader.Epoch || !its.Healthy:
+			return fmt.Errorf("%s is not caught up: %s", n.Name, its.Detail)
+		}
+		return nil
+	})
+}
+
+// Depart stops the server of a membership's node, in a system whose primary sends to
+// those who connect and knows no others. Where the primary has left, it waits until the
+// operator has promoted another node.
+func Depart(ctx context.Context, s targets.System, m targets.Membership) error {
+	if err := Stop(ctx, m.Nodes[m.Node]); err != nil {
+		return err
+	}
+	return Leader(ctx, s, m, "wait for a primary", func(context.Context, int, targets.Status) error { return nil })
 }
 
 // leader is the member that says it is the primary in the newest epoch.

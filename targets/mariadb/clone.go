@@ -46,8 +46,9 @@ func clone(ctx context.Context, primary *cluster.Node, c *session) (position str
 			return "", err
 		}
 	}
-	// Whoever is stopped between these begins anew: the old position is refused again.
-	return position, c.exec(ctx, "COMMIT", "RESET MASTER", "SET SESSION sql_log_bin = ON")
+	// Whoever is stopped between these begins anew: the old position is refused again. The
+	// new log says what it does not have: who asks it for more is refused, and given a copy.
+	return position, c.exec(ctx, "COMMIT", "RESET MASTER", fmt.Sprintf("SET GLOBAL gtid_binlog_state = '%s'", position), "SET SESSION sql_log_bin = ON")
 }
 
 // snapshot begins a transaction that sees the state at a position of the log,

@@ -28,19 +28,7 @@ func (s *System) Join(ctx context.Context, m targets.Membership) error {
 	if err != nil {
 		return err
 	}
-	return kit.Leader(ctx, s, m, "have "+n.Name+" follow the primary", func(ctx context.Context, p int, st targets.Status) error {
-		its, err := s.Status(ctx, n)
-		if err == nil && (its.Epoch < st.Epoch || !its.Healthy) {
-			err = s.Follow(ctx, m.Nodes, m.Node, p, st.Epoch)
-		}
-		switch {
-		case err != nil:
-			return err
-		case its.Role != targets.Replica || its.Epoch != st.Epoch || !its.Healthy:
-			return fmt.Errorf("%s is not caught up: %s", n.Name, its.Detail)
-		}
-		return nil
-	})
+	return kit.FollowLeader(ctx, s, m, func(its, leader targets.Status) bool { return its.Epoch < leader.Epoch || !its.Healthy })
 }
 
 // Leave takes a standby out of synchronous_standby_names and stops it. When the
@@ -56,10 +44,7 @@ func (s *System) Leave(ctx context.Context, m targets.Membership) error {
 			return err
 		}
 	}
-	if err := kit.Stop(ctx, n); err != nil {
-		return err
-	}
-	return kit.Leader(ctx, s, m, "wait for a primary", func(context.Context, int, targets.Status) error { return nil })
+	return kit.Depart(ctx, s, m)
 }
 
 // discount has the primary p wait for node i no more. What i alone has acknowledged

@@ -24,26 +24,13 @@ func (s *System) Join(ctx context.Context, m targets.Membership) error {
 	if err != nil {
 		return err
 	}
-	return kit.Leader(ctx, s, m, "have "+n.Name+" follow the primary", func(ctx context.Context, p int, st targets.Status) error {
-		its, err := s.Status(ctx, n)
-		if err == nil && (its.Role != targets.Replica || its.Epoch < st.Epoch) {
-			err = s.Follow(ctx, m.Nodes, m.Node, p, st.Epoch)
-		}
-		switch {
-		case err != nil:
-			return err
-		case its.Role != targets.Replica || its.Epoch != st.Epoch || !its.Healthy:
-			return fmt.Errorf("%s is not caught up: %s", n.Name, its.Detail)
-		}
-		return nil
+	return kit.FollowLeader(ctx, s, m, func(its, leader targets.Status) bool {
+		return its.Role != targets.Replica || its.Epoch < leader.Epoch
 	})
 }
 
 // Leave stops a server: a primary counts the replicas that are connected, and knows no
 // others. When the primary has left, the operator promotes a replica.
 func (s *System) Leave(ctx context.Context, m targets.Membership) error {
-	if err := kit.Stop(ctx, m.Nodes[m.Node]); err != nil {
-		return err
-	}
-	return kit.Leader(ctx, s, m, "wait for a primary", func(context.Context, int, targets.Status) error { return nil })
+	return kit.Depart(ctx, s, m)
 }
