@@ -42,6 +42,7 @@ type studyFlags struct {
 	pages   string
 	quiet   bool
 	verbose bool
+	summary bool
 	memory  memoryFlag
 }
 
@@ -59,6 +60,9 @@ study's folder, which also has the runs.
 What is no file is looked for among the plans that are shipped with aftershock:
 replicas is all that are about replicas, replicas/cost one of them.
 
+--summary makes nothing: it tells of studies that were made, whose folders are named,
+in one table of sentences and targets, which --into writes into a Markdown file.
+
 --quick makes fewer and shorter runs, and only those that a decision is about; the
 page says so. An interrupt ends the study after the run that goes on; what was
 made is judged, and the page says what is missing.
@@ -67,9 +71,15 @@ Exit codes: 0 the study was made, whatever it says; 2 it was interrupted, 3 the
 input is wrong, 4 runs failed, whose reasons the page has.`,
 		Example: `  aftershock study replicas/sync-latency --quick
   aftershock study replicas --target ripple,postgres
-  aftershock study my-study.yaml --into docs/ours.md`,
+  aftershock study my-study.yaml --into docs/ours.md
+  aftershock study --summary runs/*-study-* --into README.md`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return f.run(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.summary {
+				return f.summarize(args)
+			}
+			return f.run(c.Context(), args)
+		},
 	}
 	c.Flags().BoolVar(&f.quick, "quick", false, "fewer and shorter runs")
 	c.Flags().StringSliceVar(&f.targets, "target", nil, "targets to study, separated by commas (default: all that the file has a plan for)")
@@ -80,6 +90,9 @@ input is wrong, 4 runs failed, whose reasons the page has.`,
 	c.Flags().StringVar(&f.format, "format", "text", "what to print on standard output: text, markdown or json")
 	c.Flags().StringVar(&f.into, "into", "", "write what was measured into this Markdown file as well, between the lines <!-- study NAME: begin --> and end")
 	c.Flags().StringVar(&f.pages, "pages", "", "write the pages into this folder as well, as NAME-TARGET.html")
+	c.Flags().BoolVar(&f.summary, "summary", false, "tell of studies that were made, whose folders are named")
+	c.MarkFlagsMutuallyExclusive("summary", "quick")
+	c.MarkFlagsMutuallyExclusive("summary", "pages")
 	f.memory.register(c)
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
@@ -150,7 +163,7 @@ func (f studyFlags) one(ctx context.Context, j *studies.Job) (*study.Study, erro
 	files := map[string]func(io.Writer) error{
 		filepath.Join(dir, "study.html"): func(w io.Writer) error { return page.HTML(w, s, reportsFrom(dir)) },
 		filepath.Join(dir, "study.md"):   func(w io.Writer) error { return study.Markdown(w, s) },
-		filepath.Join(dir, "study.json"): func(w io.Writer) error { return study.JSON(w, s) },
+		filepath.Join(dir, study.File):   func(w io.Writer) error { return study.JSON(w, s) },
 	}
 	if f.pages != "" {
 		files[filepath.Join(f.pages, strings.Join(append([]string{s.Name}, j.Targets()...), "-")+".html")] = alone
@@ -191,11 +204,39 @@ func relative(folder, path string) (string, error) {
 
 // studyInto puts a study into a Markdown file.
 func studyInto(path string, s *study.Study) error {
+	return spliced(path, func(old string) (string, error) { return study.Splice(old, s) })
+}
+
+// summarize tells of studies that were made.
+func (f studyFlags) summarize(folders []string) error {
+	var told []study.Told
+	for _, folder := range folders {
+		path := filepath.Join(folder, study.File)
+		file, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("%w: %w; --summary takes the folders of studies that were made", failure.ErrInput, err)
+		}
+		list, err := study.Read(file)
+		_ = file.Close() // it was only read
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", failure.ErrInput, path, err)
+		}
+		told = append(told, list...)
+	}
+	if f.into == "" {
+		_, err := io.WriteString(stdout, study.Summary(told))
+		return err
+	}
+	return spliced(f.into, func(old string) (string, error) { return study.SpliceSummary(old, study.Summary(told)) })
+}
+
+// spliced replaces a part of a Markdown file.
+func spliced(path string, splice func(old string) (string, error)) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("%w: write the study: %w", failure.ErrInput, err)
 	}
-	text, err := study.Splice(string(old), s)
+	text, err := splice(string(old))
 	if err != nil {
 		return fmt.Errorf("%w: write the study into %s: %w", failure.ErrInput, path, err)
 	}

@@ -202,8 +202,13 @@ func TestSplice(t *testing.T) {
 	if err != nil || !strings.HasPrefix(once, "a\n") || !strings.HasSuffix(once, "b\n") || strings.Count(once, "**ripple**") != 1 {
 		t.Fatalf("%s %v", once, err)
 	}
+	s.Parts[0].System = "another"
 	again, err := Splice(once, s)
 	if err != nil || again != once {
+		t.Errorf("no run was made, and what is there did not stay: %s %v", again, err)
+	}
+	s.Parts[0].Runs = 2
+	if again, err = Splice(once, s); err != nil || again != strings.Replace(once, "**ripple** (0 runs)", "**another** (2 runs)", 1) {
 		t.Errorf("%s %v", again, err)
 	}
 	other, err := Splice(once, &Study{Name: "cost", Parts: []Part{{Plan: "cost-redis", System: "redis"}}})

@@ -16,7 +16,8 @@ func marks(name string) (begin, end string) {
 
 // Splice puts the parts of a study into a Markdown file, between the marks of the
 // study's name: each in the place of the same target's part, or after the others.
-// Parts of other targets stay. Each mark of the study must be there once, the begin
+// Parts of other targets stay, and so does what is there of a target of which no run
+// was made, as where the study was interrupted. Each mark of the study must be there once, the begin
 // before the end.
 func Splice(file string, s *Study) (string, error) {
 	begin, end := marks(s.Name)
@@ -34,6 +35,7 @@ func Splice(file string, s *Study) (string, error) {
 		switch {
 		case found && !whole:
 			return "", fmt.Errorf("%w: %s has no %s after it; put it there", ErrMarks, from, to)
+		case found && p.Runs == 0:
 		case found:
 			inside = head + text + tail
 		default:
@@ -41,4 +43,20 @@ func Splice(file string, s *Study) (string, error) {
 		}
 	}
 	return before + begin + inside + end + after, nil
+}
+
+// The lines between which a Markdown file has a summary.
+const (
+	SummaryBegin = "<!-- studies: begin -->"
+	SummaryEnd   = "<!-- studies: end -->"
+)
+
+// SpliceSummary puts a summary into a Markdown file, between its two lines.
+func SpliceSummary(file, summary string) (string, error) {
+	before, rest, ok := strings.Cut(file, SummaryBegin)
+	_, after, closed := strings.Cut(rest, SummaryEnd)
+	if !ok || !closed || strings.Contains(after, SummaryBegin) || strings.Contains(after, SummaryEnd) {
+		return "", fmt.Errorf("%w: put one line %s and, below it, one line %s where the summary belongs", ErrMarks, SummaryBegin, SummaryEnd)
+	}
+	return before + SummaryBegin + "\n\n" + summary + "\n" + SummaryEnd + after, nil
 }

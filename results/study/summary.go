@@ -1,0 +1,170 @@
+package study
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// File is what a study's folder keeps the study in, as JSON wrote it.
+const File = "study.json"
+
+// Told is of a study that was made what a summary tells: its answers.
+type Told struct {
+	Name     string     `json:"name"`
+	Sentence int        `json:"sentence"`
+	Says     string     `json:"says"`
+	Quick    bool       `json:"quick"`
+	Parts    []ToldPart `json:"parts"`
+}
+
+// ToldPart is what was answered of one target by one plan.
+type ToldPart struct {
+	Plan      string     `json:"plan"`
+	Target    string     `json:"target"`
+	System    string     `json:"system"`
+	Runs      int        `json:"runs"`
+	Decisions []Decision `json:"decisions"`
+}
+
+// Read reads the answers of studies that JSON wrote. Errors are about the data.
+func Read(r io.Reader) ([]Told, error) {
+	var file struct {
+		Studies []Told `json:"studies"`
+	}
+	if err := json.NewDecoder(r).Decode(&file); err != nil {
+		return nil, fmt.Errorf("no study: %w", err)
+	}
+	if len(file.Studies) == 0 {
+		return nil, errors.New("no study: it has no studies")
+	}
+	return file.Studies, nil
+}
+
+// Summary is Markdown with one table of studies: a row for each sentence, a column for
+// each target, and in each cell the answers. Of a plan that was studied several times
+// the last one counts, but not one without a run.
+func Summary(list []Told) string {
+	rows, targets := gather(list)
+	var out strings.Builder
+	fmt.Fprintf(&out, "| | %s |\n|---|%s\n", strings.Join(escaped(heads(rows, targets)), " | "), strings.Repeat("---|", len(targets)))
+	quick := false
+	for _, r := range rows {
+		cells := make([]string, len(targets))
+		for i, t := range targets {
+			cells[i] = r.cell(t)
+			quick = quick || strings.Contains(cells[i], quickMark)
+		}
+		fmt.Fprintf(&out, "| %s | %s |\n", escape(r.title()), strings.Join(cells, " | "))
+	}
+	fmt.Fprintf(&out, "\n%s measured, %s does not hold here, %s no answer, %s the machine is the limit; × is how the fact changes, as a ratio of medians.", Measured.Mark(), Refuted.Mark(), NoAnswer.Mark(), Machine.Mark())
+	if quick {
+		fmt.Fprintf(&out, " %s quick: fewer, shorter runs.", quickMark)
+	}
+	out.WriteString("\n")
+	return out.String()
+}
+
+const quickMark = "<sup>q</sup>"
+
+// summaryRow is one sentence with what was answered of each plan.
+type summaryRow struct {
+	sentence int
+	name     string
+	says     string
+	parts    []answered
+}
+
+type answered struct {
+	ToldPart
+	quick bool
+}
+
+func (r *summaryRow) title() string {
+	return (&Study{Sentence: r.sentence, Says: r.says}).Title()
+}
+
+// gather has each plan once, sentences in order, and targets as they come.
+func gather(list []Told) (rows []*summaryRow, targets []string) {
+	for _, s := range list {
+		at := slices.IndexFunc(rows, func(r *summaryRow) bool { return r.name == s.Name })
+		if at < 0 {
+			rows, at = append(rows, &summaryRow{sentence: s.Sentence, name: s.Name, says: s.Says}), len(rows)
+		}
+		r := rows[at]
+		for _, p := range s.Parts {
+			if p.Runs == 0 {
+				continue
+			}
+			if !slices.Contains(targets, p.Target) {
+				targets = append(targets, p.Target)
+			}
+			if old := slices.IndexFunc(r.parts, func(a answered) bool { return a.Plan == p.Plan }); old >= 0 {
+				r.parts = slices.Delete(r.parts, old, old+1)
+			}
+			r.parts = append(r.parts, answered{p, s.Quick})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b *summaryRow) int {
+		switch { // the table of replica counts is no sentence, and last
+		case a.sentence == 0 || b.sentence == 0:
+			return b.sentence - a.sentence
+		default:
+			return a.sentence - b.sentence
+		}
+	})
+	return rows, targets
+}
+
+// heads are the targets with the version that was studied, where it is one.
+func heads(rows []*summaryRow, targets []string) []string {
+	all := slices.Clone(targets)
+	for i, t := range targets {
+		var systems []string
+		for _, r := range rows {
+			for _, p := range r.parts {
+				if p.Target == t && !slices.Contains(systems, p.System) {
+					systems = append(systems, p.System)
+				}
+			}
+		}
+		if len(systems) == 1 {
+			all[i] = systems[0]
+		}
+	}
+	return all
+}
+
+// cell has the answers of a target: of a claim its mark, of a change its ratio too.
+func (r *summaryRow) cell(target string) string {
+	var words []string
+	quick := false
+	for _, p := range r.parts {
+		if p.Target != target {
+			continue
+		}
+		quick = quick || p.quick
+		for _, d := range p.Decisions {
+			words = append(words, d.short())
+		}
+	}
+	if len(words) == 0 {
+		return "–"
+	}
+	text := strings.Join(words, " ")
+	if quick {
+		text += quickMark
+	}
+	return text
+}
+
+// short is the answer in a word.
+func (d *Decision) short() string {
+	if d.Ratio == nil || d.Answer == NoAnswer || d.Answer == Machine {
+		return d.Answer.Mark()
+	}
+	return d.Answer.Mark() + " ×" + rangeWords(*d.Ratio)
+}
