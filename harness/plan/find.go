@@ -36,7 +36,7 @@ const (
 	leastFind   = 1.
 	mostFind    = 10_000_000.
 	leastWithin = 1.
-	mostWithin  = 50.
+	mostWithin  = 100.
 )
 
 func findKeys() []schema.Key[Find] {
