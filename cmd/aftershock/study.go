@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -207,12 +208,16 @@ func studyInto(path string, s *study.Study) error {
 	return spliced(path, func(old string) (string, error) { return study.Splice(old, s) })
 }
 
-// summarize tells of studies that were made.
+// summarize tells of studies that were made. One that is not finished is left out.
 func (f studyFlags) summarize(folders []string) error {
 	var told []study.Told
-	for _, folder := range folders {
+	for i, folder := range folders {
 		path := filepath.Join(folder, study.File)
 		file, err := os.Open(path)
+		if info, no := os.Stat(folder); errors.Is(err, fs.ErrNotExist) && no == nil && info.IsDir() && (len(told) > 0 || i < len(folders)-1) {
+			fmt.Fprintf(os.Stderr, "left out: %s has no %s yet\n", folder, study.File)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%w: %w; --summary takes the folders of studies that were made", failure.ErrInput, err)
 		}

@@ -154,7 +154,7 @@ func (r *summaryRow) cell(target string) string {
 	if len(words) == 0 {
 		return "–"
 	}
-	text := strings.Join(words, " ")
+	text := strings.Join(words, ", ")
 	if quick {
 		text += quickMark
 	}

@@ -35,8 +35,8 @@ func TestSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "| | stone 1 | sand 1 |\n|---|---|---|\n" +
-		"| 1. what loss says | – | ✓ !<sup>q</sup> |\n" +
-		"| 5. what lag says | ✓ ×1.75 to 2.5 ✓ | – |\n" +
+		"| 1. what loss says | – | ✓, !<sup>q</sup> |\n" +
+		"| 5. what lag says | ✓ ×1.75 to 2.5, ✓ | – |\n" +
 		"| what table says | ? | – |\n"
 	got := Summary(told)
 	if !strings.HasPrefix(got, want) || !strings.Contains(got, "quick: fewer") {
