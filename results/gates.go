@@ -154,7 +154,8 @@ func faultGate(p PlannedFault, happened []Fault) Gate {
 // answered while the fault was in force. One that found no node to go to
 // attempted nothing, and one whose answer never came, as in histories of other
 // tools, answers nothing, unless the agents have counted what they did: a reset
-// leaves what was under way without an answer. Some faults are shown by what is answered
+// leaves what was under way without an answer. That too few replicas took a write is an
+// answer, though nobody knows what becomes of the write. Some faults are shown by what is answered
 // afterwards, see Fault.afterwards.
 func touches(op *history.Op, f *Fault) bool {
 	within := func(at int64) bool { return f.At <= at && at <= f.End }
@@ -166,7 +167,7 @@ func touches(op *history.Op, f *Fault) bool {
 	case f.afterwards() && op.Start > f.End:
 		return op.Outcome == history.OK
 	}
-	return op.Start <= f.At && f.At <= op.End && (op.Outcome != history.Unknown || len(f.Counts) > 0)
+	return op.Start <= f.At && f.At <= op.End && (op.Outcome != history.Unknown || op.Error == history.ErrNoQuorum || len(f.Counts) > 0)
 }
 
 // afterwards tells whether what is answered after a fault shows something of it: that a

@@ -130,6 +130,10 @@ func TestTouches(t *testing.T) {
 	if !touches(cut, &Fault{At: 100, End: 200, Counts: map[string]uint64{"connections reset": 1}}) {
 		t.Error("an operation whose connection was reset tells nothing of it")
 	}
+	cut.Error = history.ErrNoQuorum // WAIT ended after the pause, and told of too few replicas
+	if !touches(cut, &Fault{At: 100, End: 200}) {
+		t.Error("an answer that the write is on too few replicas shows nothing of the fault that it lasted through")
+	}
 }
 
 // TestStartedServerIsShownAfterwards: who starts a server that had ended by itself shows it
