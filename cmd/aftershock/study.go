@@ -210,7 +210,7 @@ func studyInto(path string, s *study.Study) error {
 
 // summarize tells of studies that were made. One that is not finished is left out.
 func (f studyFlags) summarize(folders []string) error {
-	var told []study.Told
+	var told []*study.Study
 	for i, folder := range folders {
 		path := filepath.Join(folder, study.File)
 		file, err := os.Open(path)

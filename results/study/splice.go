@@ -21,10 +21,9 @@ func marks(name string) (begin, end string) {
 // before the end.
 func Splice(file string, s *Study) (string, error) {
 	begin, end := marks(s.Name)
-	before, rest, ok := strings.Cut(file, begin)
-	inside, after, closed := strings.Cut(rest, end)
-	if !ok || !closed || strings.Contains(after, begin) || strings.Contains(after, end) {
-		return "", fmt.Errorf("%w: put one line %s and, below it, one line %s where it belongs", ErrMarks, begin, end)
+	before, inside, after, err := between(file, begin, end)
+	if err != nil {
+		return "", err
 	}
 	for i := range s.Parts {
 		p := &s.Parts[i]
@@ -53,10 +52,19 @@ const (
 
 // SpliceSummary puts a summary into a Markdown file, between its two lines.
 func SpliceSummary(file, summary string) (string, error) {
-	before, rest, ok := strings.Cut(file, SummaryBegin)
-	_, after, closed := strings.Cut(rest, SummaryEnd)
-	if !ok || !closed || strings.Contains(after, SummaryBegin) || strings.Contains(after, SummaryEnd) {
-		return "", fmt.Errorf("%w: put one line %s and, below it, one line %s where the summary belongs", ErrMarks, SummaryBegin, SummaryEnd)
+	before, _, after, err := between(file, SummaryBegin, SummaryEnd)
+	if err != nil {
+		return "", err
 	}
 	return before + SummaryBegin + "\n\n" + summary + "\n" + SummaryEnd + after, nil
+}
+
+// between cuts a file at two marks, each of which has to be there once, in this order.
+func between(file, begin, end string) (before, inside, after string, err error) {
+	before, rest, ok := strings.Cut(file, begin)
+	inside, after, closed := strings.Cut(rest, end)
+	if !ok || !closed || strings.Contains(after, begin) || strings.Contains(after, end) {
+		return "", "", "", fmt.Errorf("%w: put one line %s and, below it, one line %s where it belongs", ErrMarks, begin, end)
+	}
+	return before, inside, after, nil
 }

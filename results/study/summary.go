@@ -12,28 +12,10 @@ import (
 // File is what a study's folder keeps the study in, as JSON wrote it.
 const File = "study.json"
 
-// Told is of a study that was made what a summary tells: its answers.
-type Told struct {
-	Name     string     `json:"name"`
-	Sentence int        `json:"sentence"`
-	Says     string     `json:"says"`
-	Quick    bool       `json:"quick"`
-	Parts    []ToldPart `json:"parts"`
-}
-
-// ToldPart is what was answered of one target by one plan.
-type ToldPart struct {
-	Plan      string     `json:"plan"`
-	Target    string     `json:"target"`
-	System    string     `json:"system"`
-	Runs      int        `json:"runs"`
-	Decisions []Decision `json:"decisions"`
-}
-
-// Read reads the answers of studies that JSON wrote. Errors are about the data.
-func Read(r io.Reader) ([]Told, error) {
+// Read reads studies that JSON wrote. Errors are about the data.
+func Read(r io.Reader) ([]*Study, error) {
 	var file struct {
-		Studies []Told `json:"studies"`
+		Studies []*Study `json:"studies"`
 	}
 	if err := json.NewDecoder(r).Decode(&file); err != nil {
 		return nil, fmt.Errorf("no study: %w", err)
@@ -47,7 +29,7 @@ func Read(r io.Reader) ([]Told, error) {
 // Summary is Markdown with one table of studies: a row for each sentence, a column for
 // each target, and in each cell the answers. Of a plan that was studied several times
 // the last one counts, but not one without a run.
-func Summary(list []Told) string {
+func Summary(list []*Study) string {
 	rows, targets := gather(list)
 	var out strings.Builder
 	fmt.Fprintf(&out, "| | %s |\n|---|%s\n", strings.Join(escaped(heads(rows, targets)), " | "), strings.Repeat("---|", len(targets)))
@@ -79,7 +61,7 @@ type summaryRow struct {
 }
 
 type answered struct {
-	ToldPart
+	Part
 	quick bool
 }
 
@@ -88,7 +70,7 @@ func (r *summaryRow) title() string {
 }
 
 // gather has each plan once, sentences in order, and targets as they come.
-func gather(list []Told) (rows []*summaryRow, targets []string) {
+func gather(list []*Study) (rows []*summaryRow, targets []string) {
 	for _, s := range list {
 		at := slices.IndexFunc(rows, func(r *summaryRow) bool { return r.name == s.Name })
 		if at < 0 {
