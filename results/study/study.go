@@ -108,15 +108,25 @@ type Cell struct {
 
 // Text is the cell for a table: the median and, where there is one, its interval.
 func (c Cell) Text() string {
+	median, interval := c.Told()
+	if interval != "" {
+		return median + " [" + interval + "]"
+	}
+	return median
+}
+
+// Told is the median in words, or what is told in its place, and its interval where
+// there is one.
+func (c Cell) Told() (median, interval string) {
 	switch {
 	case c.Words != "":
-		return c.Words
+		return c.Words, ""
 	case c.Summary == nil || c.Unknown == len(c.Values):
-		return "–"
+		return "–", ""
 	case c.Interval != nil && !c.Interval.Exact():
-		return c.Median.Format(c.Unit) + " [" + c.Interval.Format(c.Unit) + "]"
+		interval = c.Interval.Format(c.Unit)
 	}
-	return c.Median.Format(c.Unit)
+	return c.Median.Format(c.Unit), interval
 }
 
 // Variant is what was measured of one variant of a plan.

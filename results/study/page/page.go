@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"strings"
 
 	"github.com/aftershock-chaos/aftershock/internal/units"
 	"github.com/aftershock-chaos/aftershock/results/study"
@@ -34,14 +33,18 @@ type shownPart struct {
 }
 
 type tableRow struct {
-	Cells []string
+	Cells []cell
 	Links []string // to the reports of its runs
 }
+
+// cell is one place of a table: a setting, or a fact's median with the interval below
+// it, so that a table of several facts is no wider than the page.
+type cell struct{ Median, Interval string }
 
 // HTML writes the page. link tells where the report of a run's directory is, as a path
 // from the page; nil, or an empty path: nowhere.
 func HTML(w io.Writer, s *study.Study, link func(dir string) string) error {
-	tmpl, err := template.New("study.html.tmpl").Funcs(template.FuncMap{"tone": tone, "cell": cellOf, "count": units.Plural, "center": func(a, b float64) float64 { return a + b/2 }, "next": func(i int) int { return i + 1 }}).ParseFS(assets, "assets/study.html.tmpl")
+	tmpl, err := template.New("study.html.tmpl").Funcs(template.FuncMap{"tone": tone, "count": units.Plural, "center": func(a, b float64) float64 { return a + b/2 }, "next": func(i int) int { return i + 1 }}).ParseFS(assets, "assets/study.html.tmpl")
 	if err != nil {
 		return fmt.Errorf("read the study's template: %w", err)
 	}
@@ -79,7 +82,15 @@ func (p *shownPart) table(link func(dir string) string) {
 	heads, rows := p.Part.Table()
 	p.Heads = heads
 	for i, cells := range rows {
-		row := tableRow{Cells: cells}
+		var row tableRow
+		of := p.Rows[i].Cells
+		for _, setting := range cells[:len(cells)-len(of)] {
+			row.Cells = append(row.Cells, cell{Median: setting})
+		}
+		for _, c := range of {
+			median, interval := c.Told()
+			row.Cells = append(row.Cells, cell{median, interval})
+		}
 		for _, dir := range p.Rows[i].Dirs {
 			if link == nil {
 				break
@@ -90,17 +101,6 @@ func (p *shownPart) table(link func(dir string) string) {
 		}
 		p.Table = append(p.Table, row)
 	}
-}
-
-// cell is what a table has in one place: a fact's median, and its interval, which is
-// written below it, so that a table of several facts is no wider than the page.
-type cell struct{ Median, Interval string }
-
-func cellOf(text string) cell {
-	if median, interval, ok := strings.Cut(text, " ["); ok && strings.HasSuffix(interval, "]") {
-		return cell{median, "[" + interval}
-	}
-	return cell{Median: text}
 }
 
 // tone is the class of an answer in the reports' style.
