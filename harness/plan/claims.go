@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/checkers/lag"
 	"github.com/aftershock-chaos/aftershock/faults"
 	"github.com/aftershock-chaos/aftershock/internal/spelling"
@@ -29,6 +30,9 @@ func (p *Plan) checkClaims() []*Error {
 		} else if err != nil {
 			found = append(found, p.wrongClaim(path, text, 1, err.Error(), ""))
 			continue
+		}
+		if answer, constant := claim.Constant(); constant {
+			found = append(found, p.wrongClaim(path, text, 1, fmt.Sprintf("it is %t whatever is measured", answer == checkers.True), "compare a fact with what it may be, such as writes.lost == 0"))
 		}
 		linear = linear || slices.Contains(claim.Facts(), "linearizable")
 		for _, fact := range claim.Facts() {

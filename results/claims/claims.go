@@ -68,6 +68,15 @@ func (c *Claim) String() string { return c.text }
 // Facts lists the facts that the claim names, in order of appearance.
 func (c *Claim) Facts() []string { return slices.Clone(c.facts) }
 
+// Constant tells the answer of a claim that has the same one whatever is measured, also
+// where nothing is: it names no fact, or has one side that decides without, as
+// `linearizable || true`. `writes.lost >= 0` is none of them: it holds where the count is
+// known.
+func (c *Claim) Constant() (answer checkers.Truth, constant bool) {
+	answer, _ = c.Evaluate(nil)
+	return answer, answer != checkers.Unknown
+}
+
 // Limits lists the lengths of time that the claim compares facts with of which
 // about says yes.
 func (c *Claim) Limits(about func(fact string) bool) []float64 {

@@ -138,6 +138,16 @@ func TestClaimErrors(t *testing.T) {
 		{strings.Repeat("(", 600) + "a" + strings.Repeat(")", 600), 1, "longer than"},
 		{"1s.x > 0", 0, ""},
 		{"a > \xff", 5, "UTF-8"},
+		{"writes.lost = 0", 13, "compare with =="},
+		{"writes.lost =< 3", 13, "compare with =="},
+		{"writes.lost <> 3", 14, "compare with =="},
+		{"linearizable & writes.lost == 0", 0, "&& (and)"},
+		{"lag.p99 < 5 ms", 13, "in one word: 5ms"},
+		{"lag.p99 < 5sec", 0, "like 5ms, 1m30s"},
+		{"errors.rate < 5%", 0, "5 % is 0.05"},
+		{"latency.p99.9 < 1s", 0, "without a point: p999"},
+		{"  ", 0, "it is empty"},
+		{"writes.lost ==", 0, "ends too early"},
 	} {
 		_, err := ParseClaim(tc.claim)
 		var at *ClaimError
@@ -150,6 +160,33 @@ func TestClaimErrors(t *testing.T) {
 		}
 		if strings.Contains(at.Message, "__") {
 			t.Errorf("%q: the message shows how durations are read: %s", tc.claim, at.Message)
+		}
+	}
+}
+
+// A claim that nothing could violate, or nothing could keep, is no claim.
+func TestConstantClaims(t *testing.T) {
+	for text, want := range map[string]checkers.Truth{
+		"0 == 0": checkers.True, "true": checkers.True, "1s < 500ms": checkers.False,
+		"writes.lost == 0 || true":           checkers.True,
+		"linearizable and false":             checkers.False,
+		"writes.lost >= 0":                   checkers.Unknown, // true where it is known
+		"writes.lost == 0":                   checkers.Unknown,
+		"writes.lost > 0":                    checkers.Unknown,
+		"writes.lost <= 0":                   checkers.Unknown,
+		"linearizable":                       checkers.Unknown,
+		"linearizable == false":              checkers.Unknown,
+		"lag.p99 >= 0s":                      checkers.Unknown,
+		"writes.lost < 0.45 * set.acked":     checkers.Unknown,
+		"lag.p99 < 1s || writes.lost == 0":   checkers.Unknown,
+		"errors.rate < 0.5 and set.lost < 9": checkers.Unknown,
+	} {
+		claim, err := ParseClaim(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, constant := claim.Constant(); got != want || constant != (want != checkers.Unknown) {
+			t.Errorf("%s is %v whatever is measured (%t), want %v", text, got, constant, want)
 		}
 	}
 }

@@ -60,11 +60,37 @@ func parseExpr(text string) (ast.Node, map[int]time.Duration, *placeError) {
 	if err != nil {
 		var at *file.Error
 		if errors.As(err, &at) {
-			return nil, nil, &placeError{min(at.From, len([]rune(text))), unmask(at.Message)}
+			return nil, nil, &placeError{min(at.From, len([]rune(text))), remedied(text, unmask(at.Message))}
 		}
 		return nil, nil, &placeError{0, err.Error()}
 	}
 	return tree.Node, durations, nil
+}
+
+// remedies are what people write that the language does not have, and what to write.
+var remedies = []struct {
+	written *regexp.Regexp // in the claim
+	message string         // of expr, its beginning; empty: any
+	remedy  string
+}{
+	{regexp.MustCompile(`^\s*$`), "", "it is empty"},
+	{regexp.MustCompile(`p\d+\.\d`), "", "percentiles are written without a point: p999"},
+	{regexp.MustCompile(`\d\s*%`), "", "a percentage is written as a ratio: 5 % is 0.05"},
+	{regexp.MustCompile(`\d\s+(ns|us|µs|μs|ms|s|m|h)\b`), "", "a duration is written in one word: 5ms, 1m30s"},
+	{regexp.MustCompile(`\d\s*(sec|min|hour|milli|micro|nano|msec|day)`), "", "a duration is written like 5ms, 1m30s or 2h"},
+	{regexp.MustCompile(`[^<>=!]=[^=]|=<|=>|<>`), `unexpected token Operator(`, "compare with ==, !=, <, <=, > or >="},
+	{regexp.MustCompile(`[&|]`), "", "combine with && (and), || (or), ! (not)"},
+	{regexp.MustCompile(``), "unexpected token EOF", "it ends too early"},
+}
+
+// remedied adds to what expr did not expect what to write in its place.
+func remedied(text, message string) string {
+	for _, r := range remedies {
+		if strings.HasPrefix(message, r.message) && r.written.MatchString(text) {
+			return message + "; " + r.remedy
+		}
+	}
+	return message
 }
 
 // unmask keeps the replaced literals out of messages.
