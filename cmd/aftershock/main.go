@@ -96,7 +96,7 @@ long it took and how far the replicas lagged.`,
 		Version:       build.Version(),
 	}
 	for _, command := range commands {
-		root.AddCommand(command())
+		root.AddCommand(remedied(command()))
 	}
 	return root
 }
