@@ -80,6 +80,39 @@ func TestContainersOfATest(t *testing.T) {
 	}
 }
 
+// TestContainerThatCrashes: what a crash of a launched node needs, a volume of our own, is
+// asked of nobody else's containers; their own restart policy mends it.
+func TestContainerThatCrashes(t *testing.T) {
+	needRedises(t)
+	p := &theirs{}
+	t.Cleanup(p.remove)
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	result, err := aftershock.Run(t.Context(), &aftershock.Plan{
+		Name: "crashed", Warmup: 200 * time.Millisecond, Duration: 4 * time.Second, Settle: 20 * time.Second,
+		Target:    aftershock.Target{Name: "redis", Attach: aftershock.Containers(made(p.ids[0]), made(p.ids[1]), made(p.ids[2]))},
+		Workloads: []workloads.Spec{{Type: "register", Clients: 4, Rate: 200}},
+		Faults:    []faults.Spec{{At: time.Second, Kind: "crash", Victim: p.ids[2][:12]}},
+		Claims:    []string{"writes.lost == 0", "recovered"},
+	}, aftershock.Options{RunsDir: t.TempDir(), Binary: binary})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := result.Verdict; v.Verdict != results.Holds || len(v.Faults) != 1 || len(v.Faults[0].Victims) != 1 || v.Faults[0].Victims[0] != p.ids[2][:12] {
+		t.Errorf("%s: %+v %+v", v.Verdict, v.Faults, v.Gates)
+	}
+	servers, keys := p.state()
+	if keys != "" {
+		t.Errorf("the keys %q are left", keys)
+	}
+	for i, line := range strings.Split(p.before, "\n") {
+		if strings.HasPrefix(line, redisNodes[2]) && strings.Contains(servers, line) {
+			t.Errorf("line %d, %q, is as before: the container did not start again", i, line)
+		}
+	}
+}
+
 var redisNodes = []string{"r1", "r2", "r3"}
 
 // theirs is a project of containers that a script has started as compose does.

@@ -31,6 +31,9 @@ func diskKeys() []schema.Key[Disk] {
 
 // Needs are what the nodes have to be launched with.
 func (p *Plan) Needs() cluster.Needs {
+	if p.Target.Attach.Asked() {
+		return cluster.Needs{} // those nodes run already, on disks of their own
+	}
 	needs := faults.NeedsOf(p.Faults)
 	if p.Target.Disk.Names != "" {
 		needs.Volume = &cluster.Volume{Names: p.Target.Disk.Names}
