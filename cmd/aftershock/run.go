@@ -90,7 +90,7 @@ evidence, or interrupted), 3 the input is wrong, 4 the infrastructure failed.`,
 	f.tolerance = defaultTolerance
 	c.Flags().StringVar(&f.base, "base", "", "binary or image that every plan runs on as well, to be compared with")
 	c.Flags().Var(&f.tolerance, "tolerance", "with --base: how much worse a fact may be")
-	c.Flags().StringArrayVar(&f.set, "set", nil, "override a path of the plan, e.g. target.replicas=4, or faults=[] for the baseline (repeatable)")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "override a path of the plan, e.g. target.replicas=4, claims=[linearizable], or faults=[] for the baseline (repeatable)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of operations, victims and schedule (0: the plan's)")
 	c.Flags().StringVar(&f.host, "host", "", "where nodes live: "+orList(harness.HostNames())+" (default: the plan's)")
 	c.Flags().StringVar(&f.agentImage, "agent-image", "", "host kubernetes: an image whose entrypoint is this binary (default: $"+harness.AgentImageVariable+")")

@@ -103,8 +103,11 @@ func (s *source) build(overrides []Override) (*Plan, []*Error) {
 				}
 			}
 		}
-		value := &yamltree.Node{Place: yamltree.Place{Set: o.label()}, Text: o.Value}
-		if e := s.set(s.tree, o.Path, value); e != nil {
+		value, e := o.node()
+		if e == nil {
+			e = s.set(s.tree, o.Path, value)
+		}
+		if e != nil {
 			found = append(found, e)
 		}
 	}

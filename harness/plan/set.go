@@ -18,15 +18,15 @@ const noEntries = "[]"
 // maxOverride bounds an override's text.
 const maxOverride = 4096
 
-// Override replaces or adds one single value of a plan before it is decoded,
-// so that it is checked like any other.
+// Override replaces or adds one value of a plan before it is decoded, so that it is
+// checked like any other.
 type Override struct {
 	// Path names the value by keys and list indexes from 0, separated by
 	// dots: "target.replicas", "faults.0.at", "target.options.replication". A
 	// workload may be named in place of its index: "workloads.register.rate".
 	Path string
-	// Value is the value as it would be written in the file, without quotes; [] leaves
-	// a list without entries.
+	// Value is the value as it would be written in the file, without quotes: a single
+	// one, or a list or a map in brackets, which takes the place of all that was there.
 	Value string
 }
 
@@ -54,6 +54,36 @@ func ParseOverride(text string) (Override, error) {
 }
 
 func (o Override) label() string { return "--set " + spelling.Short(o.Path+"="+o.Value) }
+
+// node is the value as a part of a plan's tree.
+func (o Override) node() (*yamltree.Node, *Error) {
+	place := yamltree.Place{Set: o.label()}
+	if !strings.HasPrefix(o.Value, "[") && !strings.HasPrefix(o.Value, "{") {
+		return &yamltree.Node{Place: place, Text: o.Value}, nil
+	}
+	file := &yamltree.File{Name: place.Set, Lines: strings.Split(o.Value, "\n")}
+	trees, found := file.Parse([]byte(o.Value))
+	if len(found) == 0 && len(trees) != 1 {
+		found = []*Error{file.At(place, o.Path, "it is not one value", "write one list or map in brackets")}
+	}
+	if len(found) > 0 {
+		return nil, file.At(place, o.Path, found[0].Message, found[0].Remedy)
+	}
+	placed(trees[0].Root, place)
+	return trees[0].Root, nil
+}
+
+// placed has a tree stand at a place, with all that it holds.
+func placed(n *yamltree.Node, at yamltree.Place) {
+	n.Place = at
+	for i := range n.Keys {
+		n.Keys[i].Place = at
+		placed(n.Keys[i].Value, at)
+	}
+	for _, item := range n.Items {
+		placed(item, at)
+	}
+}
 
 // splitPath cuts a path at its dots; the name of an option may hold dots.
 func splitPath(path string) []string {
@@ -103,12 +133,16 @@ func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Er
 				"leave out what follows "+parts[i-1])
 		}
 	}
+	if value.Kind != yamltree.Scalar {
+		*node = *value // whether one can stand there the decoder knows
+		return nil
+	}
 	if value.Text == noEntries && (node.Kind == yamltree.List || node.Kind == yamltree.Null) {
 		*node = yamltree.Node{Place: value.Place, Kind: yamltree.List}
 		return nil
 	}
 	if node.Kind == yamltree.Map && shortOf(parts) == "" || node.Kind == yamltree.List {
-		return wrong(fmt.Sprintf("%s is %s; only a single value can be set", path, node.Kind), "set one of its parts, like "+path+"."+node.Part()+emptied(node))
+		return wrong(fmt.Sprintf("%s is %s, and this is a single value", path, node.Kind), "set one of its parts, like "+path+"."+node.Part()+", or all of it in brackets"+emptied(node))
 	}
 	*node = *value
 	return nil
@@ -117,7 +151,7 @@ func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Er
 // emptied says how else a list can be set.
 func emptied(node *yamltree.Node) string {
 	if node.Kind == yamltree.List {
-		return ", or take all of them away: " + noEntries
+		return "; " + noEntries + " takes all of them away"
 	}
 	return ""
 }

@@ -35,6 +35,15 @@ vary: {target.replicas: [1, 2], workloads.register.rate: [10/s, 20/s]}
 		{"workloads.0.rate=7/s", func(p *Plan) bool { return p.Workloads[0].Rate == 7 && len(p.Vary) == 1 }},
 		{"workloads.0.mix.cas=5", func(p *Plan) bool { return reflect.DeepEqual(p.Workloads[0].Mix, map[string]int{"cas": 5}) }},
 		{"faults=[]", func(p *Plan) bool { return len(p.Faults) == 0 && len(p.Claims) == 1 }},
+		{"faults=[{at: 1s, pause: replica, for: 500ms}, {at: 2s, kill: primary, for: 1s}]", func(p *Plan) bool {
+			return len(p.Faults) == 2 && p.Faults[0].Kind == "pause" && p.Faults[1].At == 2*time.Second
+		}},
+		{"faults.0={at: 4s, stop: n2, for: 1s}", func(p *Plan) bool { return len(p.Faults) == 1 && p.Faults[0].Kind == "stop" }},
+		{"claims=[writes.lost > 0, linearizable]", func(p *Plan) bool { return len(p.Claims) == 2 && p.Claims[1] == "linearizable" }},
+		{"workloads.register.mix={read: 10, write: 90}", func(p *Plan) bool {
+			return reflect.DeepEqual(p.Workloads[0].Mix, map[string]int{"read": 10, "write": 90})
+		}},
+		{"target={name: etcd, replicas: 0}", func(p *Plan) bool { return p.Target.Name == "etcd" }},
 		{"gates.min_ops=0", func(p *Plan) bool { return p.Gates.MinOps == 0 }},
 	}
 	for _, tt := range tests {
