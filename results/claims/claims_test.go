@@ -142,6 +142,8 @@ func TestClaimErrors(t *testing.T) {
 		{"writes.lost =< 3", 13, "compare with =="},
 		{"writes.lost <> 3", 14, "compare with =="},
 		{"linearizable & writes.lost == 0", 0, "&& (and)"},
+		{"linearizable | faults.count == 0", 0, "|| (or)"},
+		{"linearizable && (", 0, "ends too early"},
 		{"lag.p99 < 5 ms", 13, "in one word: 5ms"},
 		{"lag.p99 < 5sec", 0, "like 5ms, 1m30s"},
 		{"errors.rate < 5%", 0, "5 % is 0.05"},

@@ -79,7 +79,7 @@ var remedies = []struct {
 	{regexp.MustCompile(`\d\s+(ns|us|µs|μs|ms|s|m|h)\b`), "", "a duration is written in one word: 5ms, 1m30s"},
 	{regexp.MustCompile(`\d\s*(sec|min|hour|milli|micro|nano|msec|day)`), "", "a duration is written like 5ms, 1m30s or 2h"},
 	{regexp.MustCompile(`[^<>=!]=[^=]|=<|=>|<>`), `unexpected token Operator(`, "compare with ==, !=, <, <=, > or >="},
-	{regexp.MustCompile(`[&|]`), "", "combine with && (and), || (or), ! (not)"},
+	{regexp.MustCompile(`(^|[^&])&([^&]|$)|(^|[^|])\|([^|]|$)`), "", "combine with && (and), || (or), ! (not)"},
 	{regexp.MustCompile(``), "unexpected token EOF", "it ends too early"},
 }
 
