@@ -274,3 +274,18 @@ func TestMalformed(t *testing.T) {
 		lag.LagSamples(log)
 	}
 }
+
+// TestInterruptedOnItsWay: what a checker says that was interrupted on its way is
+// passed over, and its facts are unknown.
+func TestInterruptedOnItsWay(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	table := []checkers.Checker{{Name: "cut", Facts: []checkers.Fact{{Name: "cut", Unit: checkers.Number, Meaning: "x"}}, Check: func(context.Context, checkers.Input) checkers.Result {
+		cancel()
+		return checkers.Result{Values: []checkers.Value{{Name: "cut", N: 1, Known: true}}}
+	}}}
+	r := checkers.Run(ctx, logOf(registerType, write(1, 0, 10)), checkers.Limits{}, table)
+	if len(r.Values) != 1 || r.Values[0].Known || !strings.Contains(r.Values[0].Why, "interrupted") {
+		t.Errorf("got %+v", r.Values)
+	}
+}
