@@ -79,6 +79,9 @@ func TestCrashIsContained(t *testing.T) {
 			})
 			return checkers.Result{}
 		}},
+		{Name: "worst", Facts: []checkers.Fact{{Name: "worst", Unit: checkers.Number, Meaning: "x"}}, Check: func(context.Context, checkers.Input) checkers.Result {
+			return checkers.Result{}
+		}, Conclude: func(checkers.Input, *checkers.Result) []checkers.Value { panic("at last") }},
 		register.Checker(),
 	}
 	r := checkers.Run(context.Background(), log, checkers.Limits{}, table)
@@ -86,8 +89,8 @@ func TestCrashIsContained(t *testing.T) {
 	for _, v := range r.Values {
 		values[v.Name] = v
 	}
-	expect(t, values, "lag.n1.p50=? lag.n3.p50=? bad=? worse=? writes.acked=1")
-	for name, want := range map[string]string{"bad": "oops", "worse": "on another goroutine"} {
+	expect(t, values, "lag.n1.p50=? lag.n3.p50=? bad=? worse=? worst=? writes.acked=1")
+	for name, want := range map[string]string{"bad": "oops", "worse": "on another goroutine", "worst": "at last"} {
 		if !strings.Contains(values[name].Why, want) {
 			t.Errorf("%s is unknown because %q", name, values[name].Why)
 		}

@@ -27,6 +27,11 @@ func silent(op history.Op) history.Op {
 	return op
 }
 
+func refused(op history.Op) history.Op {
+	op.Outcome, op.Error = history.Fail, history.ErrNotPrimary
+	return op
+}
+
 // lastRead is the final read of list 1 on a node.
 func lastRead(t *testing.T, node int8, start, end int, list string) history.Op {
 	op := txnOf(t, fmt.Sprintf("%d-%d p9 ok r1%s", start, end, list))
@@ -52,7 +57,9 @@ func TestLostElements(t *testing.T) {
 		{"kept by none", []history.Op{lastRead(t, 0, 110, 120, "[4]"), lastRead(t, 1, 110, 120, "[]"), lastRead(t, 2, 110, 120, "[]")}, "1", "1"},
 		{"others may have kept it", []history.Op{lastRead(t, 0, 110, 120, "[]"), lastRead(t, 1, 110, 120, "[]")}, "2", "?"},
 		{"an append under way at a final read", []history.Op{lastRead(t, 0, 100, 101, "[1]"), lastRead(t, 1, 110, 120, "[1]")}, "0..1", "?"},
+		{"an append acknowledged as a final read began", []history.Op{lastRead(t, 0, 105, 106, "[1]"), lastRead(t, 1, 110, 120, "[1]")}, "0..1", "?"},
 		{"a node did not answer", []history.Op{lastRead(t, 0, 110, 120, "[]"), lastRead(t, 1, 110, 120, "[1]"), silent(lastRead(t, 2, 110, 120, "?"))}, "0..1", "?"},
+		{"a node that no client may read from", []history.Op{lastRead(t, 0, 110, 120, "[]"), lastRead(t, 1, 110, 120, "[1]"), refused(lastRead(t, 2, 110, 120, "?"))}, "1", "?"},
 		{"a node did not answer at first", []history.Op{silent(lastRead(t, 0, 106, 107, "?")), lastRead(t, 0, 110, 120, "[1]")}, "1", "?"},
 		{"a node does not tell the list", []history.Op{lastRead(t, 0, 110, 120, "[1,4]"), lastRead(t, 1, 110, 120, "?")}, "0", "?"},
 		{"a node does not tell what another lacks", []history.Op{lastRead(t, 0, 110, 120, "[1]"), lastRead(t, 1, 110, 120, "?")}, "0..1", "?"},
