@@ -79,6 +79,17 @@ func TestLostElements(t *testing.T) {
 	expect(t, must(check(t, logOf(appendType, other...))), "append.lost=? append.txns=2 append.unknown=0") // nobody read list 2
 }
 
+// TestOrderOfEqualReads: which of two longest reads came first, which may not be
+// known, does not decide what the rest is held to.
+func TestOrderOfEqualReads(t *testing.T) {
+	for _, reads := range []string{"20-30 p2 ok r1[1,2]\n20-30 p3 ok r1[2,1]", "20-30 p2 ok r1[2,1]\n20-30 p3 ok r1[1,2]"} {
+		l := newLists(logOf(appendType, txnsOf(t, "0-10 p0 ok a1.1\n0-10 p1 ok a1.2\n"+reads)...), 0)
+		if got := l.keys[0].version; !slices.Equal(got, []int64{1, 2}) {
+			t.Errorf("%s: the order is %v", reads, got)
+		}
+	}
+}
+
 // TestUndecidedTransactions: what cannot be known is no level.
 func TestUndecidedTransactions(t *testing.T) {
 	good := "0-10 p0 ok a1.1\n20-30 p0 ok r1[1]\n40-50 p1 unknown a1.2"
