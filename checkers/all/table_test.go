@@ -79,6 +79,9 @@ func TestCrashIsContained(t *testing.T) {
 			})
 			return checkers.Result{}
 		}},
+		{Name: "worst", Facts: []checkers.Fact{{Name: "worst", Unit: checkers.Number, Meaning: "x"}}, Check: func(context.Context, checkers.Input) checkers.Result {
+			return checkers.Result{}
+		}, Conclude: func(checkers.Input, *checkers.Result) []checkers.Value { panic("at last") }},
 		register.Checker(),
 	}
 	r := checkers.Run(context.Background(), log, checkers.Limits{}, table)
@@ -86,8 +89,8 @@ func TestCrashIsContained(t *testing.T) {
 	for _, v := range r.Values {
 		values[v.Name] = v
 	}
-	expect(t, values, "lag.n1.p50=? lag.n3.p50=? bad=? worse=? writes.acked=1")
-	for name, want := range map[string]string{"bad": "oops", "worse": "on another goroutine"} {
+	expect(t, values, "lag.n1.p50=? lag.n3.p50=? bad=? worse=? worst=? writes.acked=1")
+	for name, want := range map[string]string{"bad": "oops", "worse": "on another goroutine", "worst": "at last"} {
 		if !strings.Contains(values[name].Why, want) {
 			t.Errorf("%s is unknown because %q", name, values[name].Why)
 		}
@@ -272,5 +275,20 @@ func TestMalformed(t *testing.T) {
 			}
 		}
 		lag.LagSamples(log)
+	}
+}
+
+// TestInterruptedOnItsWay: what a checker says that was interrupted on its way is
+// passed over, and its facts are unknown.
+func TestInterruptedOnItsWay(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	table := []checkers.Checker{{Name: "cut", Facts: []checkers.Fact{{Name: "cut", Unit: checkers.Number, Meaning: "x"}}, Check: func(context.Context, checkers.Input) checkers.Result {
+		cancel()
+		return checkers.Result{Values: []checkers.Value{{Name: "cut", N: 1, Known: true}}}
+	}}}
+	r := checkers.Run(ctx, logOf(registerType, write(1, 0, 10)), checkers.Limits{}, table)
+	if len(r.Values) != 1 || r.Values[0].Known || !strings.Contains(r.Values[0].Why, "interrupted") {
+		t.Errorf("got %+v", r.Values)
 	}
 }

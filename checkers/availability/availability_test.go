@@ -39,6 +39,7 @@ func TestAvailability(t *testing.T) {
 		{"could not be put into effect", append(roles, history.Event{At: 200 * ms, Kind: history.EventFault, Fault: "f1", Name: "kill", Nodes: []string{"n1"}, Failed: true}),
 			"failover.count=0 errors.rate.f1=- errors.rate.during=?"},
 		{"the primary came later", append([]history.Event{primary("n2", 1, 5), primary("n1", 2, 210)}, kill...), "failover.count=0"},
+		{"the events came out of order", append([]history.Event{primary("n2", 2, 210), primary("n1", 1, 5)}, kill...), "failover.count=1"},
 		{"a later write was acknowledged first", append(roles, partition("f2", 205, "n1"), partition("f3", 180, "n1")), "failover.count=2 failover.max=2.95e+08"},
 		{"no fault of the primary's service", append(roles, history.Event{At: 200 * ms, Kind: history.EventFault, Fault: "f1", Name: "slow", Nodes: []string{"n1"}}), "failover.count=0"},
 	}

@@ -57,6 +57,8 @@ func TestBounds(t *testing.T) {
 			"errors.rate": {1. / 31, 1. / 30}}},
 		{"it slept through a failover", steady(200, 900), []history.Event{primary("n1", 1, 0), killed("f1", "n1", 200), healed("f1", 950), stall(220, 880)}, map[string][2]float64{
 			"failover.max": {20e6, 701e6}}},
+		{"it slept through the first failover of two", steady(200, 900), []history.Event{primary("n1", 1, 0), killed("f1", "n1", 200), healed("f1", 940), killed("f2", "n1", 950), healed("f2", 955), stall(220, 880)},
+			map[string][2]float64{"failover.max": {20e6, 701e6}, "failover.count": {2, 2}}},
 		{"it slept when there was none", steady(200, 600), []history.Event{primary("n1", 1, 0), killed("f1", "n1", 200), healed("f1", 500), stall(700, 990)}, map[string][2]float64{
 			"failover.max": {401e6, 401e6}}},
 	} {

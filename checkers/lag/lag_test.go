@@ -49,7 +49,7 @@ func TestLag(t *testing.T) {
 	if v := values["lag.n3.max"]; !v.AtLeast || v.AtMost != 0 || !strings.Contains(v.Why, "1 of 4 markers were never seen") {
 		t.Errorf("a marker was never seen, and the greatest lag is %+v", v)
 	}
-	expect(t, values, "lag.unseen=1 lag.n3.unseen=1 lag.n3.p50=3e+07 lag.n3.max=5e+07 lag.p50=9e+06")
+	expect(t, values, "lag.unseen=1 lag.n3.unseen=1 lag.n3.p50=3e+07 lag.n3.max=5e+07 lag.p50=9e+06 lag.write_to_visible.p99=?")
 	values, _ = check(t, torn(asked))
 	if n := len(LagSpans(torn(asked))); n != 7 {
 		t.Errorf("a torn log has %d spans, want those that were seen", n)

@@ -38,6 +38,7 @@ func TestKnownSets(t *testing.T) {
 		{"added between two final reads, and missing from a third", []history.Op{add(1, 1005, 1010), readSet(1000, 1001, nil, final), readSet(1020, 1030, els(1), final, node(1), by(1)),
 			readSet(1020, 1030, nil, final, node(2), by(2))}, "set.diverged=1 set.lost=0", "diverged-replicas"},
 		{"perhaps being added at the end", with(end(els(1), nil, nil), add(1, 990, 1005, unknown)), "set.lost=0 set.diverged=?", ""},
+		{"perhaps added long before the end, and perhaps again at the end", with(end(els(1), nil, nil), add(1, 0, 10, unknown), add(1, 990, 1005, unknown)), "set.lost=0 set.diverged=?", ""},
 		{"perhaps added long before the end", with(end(els(1), nil, nil), add(1, 0, 10, unknown)), "set.lost=0 set.diverged=1", "diverged-replicas"},
 		{"added again after an unknown outcome", with(end(nil, nil, nil), add(1, 0, 10, unknown), add(1, 20, 30)), "set.lost=1 set.acked=1", "lost-element"},
 		{"acknowledged, then added again in vain", with(end(nil, nil, nil), add(1, 0, 10), add(1, 20, 30, failed)), "set.lost=1 set.resurrected=0", "lost-element"},

@@ -54,8 +54,8 @@ func TestKnownSetTimes(t *testing.T) {
 // TestSetTimesAddUp: every key's times are taken together.
 func TestSetTimesAddUp(t *testing.T) {
 	values, _ := check(t, logOf(setType, add(1, 0, 10), readSet(50, 70, nil), readSet(80, 90, els(1)),
-		add(2, 0, 10, key(1)), readSet(30, 70, nil, key(1)), readSet(80, 90, els(2), key(1)), add(3, 100, 110, key(2)), add(4, 100, 110, key(1))))
-	expect(t, values, "set.n1.stale=2 set.never_seen=0..2 set.stable_latency.p50=2e+07 set.stable_latency.max=4e+07")
+		add(2, 0, 10, key(1)), readSet(30, 70, nil, key(1)), readSet(80, 90, els(2), key(1)), add(3, 100, 110, key(2)), add(4, 100, 110, key(1)), add(5, 0, 10)))
+	expect(t, values, "set.n1.stale=2 set.never_seen=1..3 set.stable_latency.p50=2e+07 set.stable_latency.max=4e+07")
 }
 
 func TestSetTimesAgreeWithDefinitions(t *testing.T) {

@@ -27,6 +27,11 @@ func silent(op history.Op) history.Op {
 	return op
 }
 
+func refused(op history.Op) history.Op {
+	op.Outcome, op.Error = history.Fail, history.ErrNotPrimary
+	return op
+}
+
 // lastRead is the final read of list 1 on a node.
 func lastRead(t *testing.T, node int8, start, end int, list string) history.Op {
 	op := txnOf(t, fmt.Sprintf("%d-%d p9 ok r1%s", start, end, list))
@@ -52,7 +57,9 @@ func TestLostElements(t *testing.T) {
 		{"kept by none", []history.Op{lastRead(t, 0, 110, 120, "[4]"), lastRead(t, 1, 110, 120, "[]"), lastRead(t, 2, 110, 120, "[]")}, "1", "1"},
 		{"others may have kept it", []history.Op{lastRead(t, 0, 110, 120, "[]"), lastRead(t, 1, 110, 120, "[]")}, "2", "?"},
 		{"an append under way at a final read", []history.Op{lastRead(t, 0, 100, 101, "[1]"), lastRead(t, 1, 110, 120, "[1]")}, "0..1", "?"},
+		{"an append acknowledged as a final read began", []history.Op{lastRead(t, 0, 105, 106, "[1]"), lastRead(t, 1, 110, 120, "[1]")}, "0..1", "?"},
 		{"a node did not answer", []history.Op{lastRead(t, 0, 110, 120, "[]"), lastRead(t, 1, 110, 120, "[1]"), silent(lastRead(t, 2, 110, 120, "?"))}, "0..1", "?"},
+		{"a node that no client may read from", []history.Op{lastRead(t, 0, 110, 120, "[]"), lastRead(t, 1, 110, 120, "[1]"), refused(lastRead(t, 2, 110, 120, "?"))}, "1", "?"},
 		{"a node did not answer at first", []history.Op{silent(lastRead(t, 0, 106, 107, "?")), lastRead(t, 0, 110, 120, "[1]")}, "1", "?"},
 		{"a node does not tell the list", []history.Op{lastRead(t, 0, 110, 120, "[1,4]"), lastRead(t, 1, 110, 120, "?")}, "0", "?"},
 		{"a node does not tell what another lacks", []history.Op{lastRead(t, 0, 110, 120, "[1]"), lastRead(t, 1, 110, 120, "?")}, "0..1", "?"},
@@ -72,6 +79,17 @@ func TestLostElements(t *testing.T) {
 	expect(t, must(check(t, logOf(appendType, other...))), "append.lost=? append.txns=2 append.unknown=0") // nobody read list 2
 }
 
+// TestOrderOfEqualReads: which of two longest reads came first, which may not be
+// known, does not decide what the rest is held to.
+func TestOrderOfEqualReads(t *testing.T) {
+	for _, reads := range []string{"20-30 p2 ok r1[1,2]\n20-30 p3 ok r1[2,1]", "20-30 p2 ok r1[2,1]\n20-30 p3 ok r1[1,2]"} {
+		l := newLists(logOf(appendType, txnsOf(t, "0-10 p0 ok a1.1\n0-10 p1 ok a1.2\n"+reads)...), 0)
+		if got := l.keys[0].version; !slices.Equal(got, []int64{1, 2}) {
+			t.Errorf("%s: the order is %v", reads, got)
+		}
+	}
+}
+
 // TestUndecidedTransactions: what cannot be known is no level.
 func TestUndecidedTransactions(t *testing.T) {
 	good := "0-10 p0 ok a1.1\n20-30 p0 ok r1[1]\n40-50 p1 unknown a1.2"
@@ -79,12 +97,15 @@ func TestUndecidedTransactions(t *testing.T) {
 	expect(t, values, "append.strict_serializable=1 append.txns=2 append.unknown=1 append.anomalies=0")
 	expect(t, must(check(t, torn(logOf(appendType, txnsOf(t, good)...)))), "append.read_uncommitted=? append.strict_serializable=? append.anomalies=?")
 	expect(t, must(check(t, torn(logOf(appendType, txnsOf(t, "0-10 p0 ok r1[7]")...)))), "append.anomalies=?") // its append may be missing
-	expect(t, must(check(t, logOf(appendType, txnsOf(t, "0-10 p0 unknown a1.1\n20-30 p1 fail r1?")...))), "append.read_uncommitted=?")
+	none := must(check(t, logOf(appendType, txnsOf(t, "0-10 p0 unknown a1.1\n20-30 p1 fail r1?")...)))
+	if v := none["append.read_uncommitted"]; v.Known || v.Why != "no transaction was acknowledged" {
+		t.Errorf("nothing was acknowledged: %+v", v)
+	}
 
 	aborted := torn(logOf(appendType, txnsOf(t, "0-10 p0 fail a1.1\n20-30 p0 ok r1[1]")...))
 	expect(t, must(check(t, aborted)), "append.read_uncommitted=? append.read_committed=0 append.strict_serializable=0") // whatever is missing
 
-	malformed := txnsOf(t, good)
+	malformed := txnsOf(t, good+"\n50-60 p2 ok r1[1]") // somebody else looked
 	malformed[1].Elements = malformed[1].Elements[:1]
 	expect(t, must(check(t, logOf(appendType, malformed...))), "append.read_uncommitted=? append.strict_serializable=? append.anomalies=?")
 

@@ -29,26 +29,13 @@ type built struct {
 // does not apply is marked so. dir is theirs and has to stay until all were
 // tried.
 func prepare(ctx context.Context, dir string, mutants []mutant) (*built, error) {
-	files := map[string][]*mutant{}
-	for i := range mutants {
-		files[mutants[i].file] = append(files[mutants[i].file], &mutants[i])
-	}
 	replace := map[string]string{}
-	for file, all := range files {
-		source, err := os.ReadFile(filepath.Join(home, file))
-		if err != nil {
-			return nil, err
+	for file, all := range byFile(mutants) {
+		source, fit := applied(file, all)
+		if len(fit) == 0 {
+			continue
 		}
-		var fit []*mutant
-		for _, m := range all {
-			m.source = string(source)
-			if n := strings.Count(m.source, m.old); n != 1 {
-				m.unfit = fmt.Sprintf("its text is in the file %d times", n)
-				continue
-			}
-			fit = append(fit, m)
-		}
-		woven, left, err := weave(string(source), fit)
+		woven, left, err := weave(source, fit)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
@@ -72,6 +59,39 @@ func prepare(ctx context.Context, dir string, mutants []mutant) (*built, error) 
 		return nil, err
 	}
 	return b, b.named(ctx, mutants)
+}
+
+// byFile sorts mutants by the file that they are of.
+func byFile(mutants []mutant) map[string][]*mutant {
+	files := map[string][]*mutant{}
+	for i := range mutants {
+		files[mutants[i].file] = append(files[mutants[i].file], &mutants[i])
+	}
+	return files
+}
+
+// applied puts the mutants of one file into it, each by itself, and gives those
+// back that fit. What does not apply, or leaves no Go, is marked so.
+func applied(file string, all []*mutant) (source string, fit []*mutant) {
+	text, err := os.ReadFile(filepath.Join(home, file))
+	source = string(text)
+	for _, m := range all {
+		if err != nil {
+			m.unfit = err.Error()
+			continue
+		}
+		if n := strings.Count(source, m.old); n != 1 {
+			m.unfit = fmt.Sprintf("its text is in the file %d times", n)
+			continue
+		}
+		m.broken = strings.Replace(source, m.old, m.new, 1)
+		if _, err := functions(m.broken); err != nil {
+			m.unfit = fmt.Sprintf("the file with it is no Go: %v", err)
+			continue
+		}
+		fit = append(fit, m)
+	}
+	return source, fit
 }
 
 // packageName is the one that a source declares.
@@ -214,7 +234,7 @@ func (b *built) binary(ctx context.Context, m *mutant, room string) (string, err
 	if err := os.MkdirAll(own, 0o755); err != nil {
 		return "", err
 	}
-	return binary, compile(ctx, own, map[string]string{m.file: strings.Replace(m.source, m.old, m.new, 1)}, room)
+	return binary, compile(ctx, own, map[string]string{m.file: m.broken}, room)
 }
 
 // dirOf is where what is built for one mutant is.

@@ -26,6 +26,9 @@ import (
 	"time"
 )
 
+// everyList is where the lists are.
+const everyList = "scripts/mutate/*.txt"
+
 func main() {
 	jobs := flag.Int("parallel", 2, "mutants at once")
 	only := flag.String("only", "", "only mutants whose file or reason contains this")
@@ -33,7 +36,7 @@ func main() {
 	flag.Parse()
 	lists := flag.Args()
 	if len(lists) == 0 {
-		lists, _ = filepath.Glob("scripts/mutate/*.txt")
+		lists, _ = filepath.Glob(everyList)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -53,17 +56,9 @@ type verdict struct {
 }
 
 func run(ctx context.Context, out io.Writer, lists []string, only string, jobs int, limit time.Duration) error {
-	var mutants []mutant
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
-		if err != nil {
-			return err
-		}
-		more, err := parse(filepath.Base(list), string(text))
-		if err != nil {
-			return fmt.Errorf("%s: %w", list, err)
-		}
-		mutants = append(mutants, more...)
+	mutants, err := read(lists)
+	if err != nil {
+		return err
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !strings.Contains(m.file+" "+m.why, only) })
 	if len(mutants) == 0 {

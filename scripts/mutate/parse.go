@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -18,13 +20,30 @@ type mutant struct {
 	old, new   string
 	equivalent string // why it changes nothing that a test could see; empty: it must be caught
 
-	source string // of the file
+	broken string // the file with it
 	unfit  string // why it cannot be tried
 	alone  bool   // it needs a binary of its own
 }
 
 // roomTests are tests of a room, as go test -run names them.
 type roomTests struct{ room, names string }
+
+// read reads the mutants of some lists.
+func read(lists []string) ([]mutant, error) {
+	var all []mutant
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			return nil, err
+		}
+		more, err := parse(filepath.Base(list), string(text))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", list, err)
+		}
+		all = append(all, more...)
+	}
+	return all, nil
+}
 
 // parse reads a list of mutants:
 //

@@ -67,11 +67,11 @@ func weave(source string, mutants []*mutant) (woven string, left []*mutant, err 
 
 // only is the one function that a mutant changes, with what it becomes.
 func (m *mutant) only(source string, before map[string]function) (name, text string, ok bool) {
-	after, err := functions(strings.Replace(source, m.old, m.new, 1))
+	after, err := functions(m.broken)
 	if err != nil || len(after) != len(before) {
 		return "", "", false
 	}
-	rest, was := strings.Replace(source, m.old, m.new, 1), source
+	rest, was := m.broken, source
 	for n, f := range before {
 		g, found := after[n]
 		if !found {
