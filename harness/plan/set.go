@@ -58,31 +58,10 @@ func (o Override) label() string { return "--set " + spelling.Short(o.Path+"="+o
 // node is the value as a part of a plan's tree.
 func (o Override) node() (*yamltree.Node, *Error) {
 	place := yamltree.Place{Set: o.label()}
-	if !strings.HasPrefix(o.Value, "[") && !strings.HasPrefix(o.Value, "{") {
-		return &yamltree.Node{Place: place, Text: o.Value}, nil
+	if strings.HasPrefix(o.Value, "[") || strings.HasPrefix(o.Value, "{") {
+		return yamltree.Alone(o.Value, place, o.Path)
 	}
-	file := &yamltree.File{Name: place.Set, Lines: strings.Split(o.Value, "\n")}
-	trees, found := file.Parse([]byte(o.Value))
-	if len(found) == 0 && len(trees) != 1 {
-		found = []*Error{file.At(place, o.Path, "it is not one value", "write one list or map in brackets")}
-	}
-	if len(found) > 0 {
-		return nil, file.At(place, o.Path, found[0].Message, found[0].Remedy)
-	}
-	placed(trees[0].Root, place)
-	return trees[0].Root, nil
-}
-
-// placed has a tree stand at a place, with all that it holds.
-func placed(n *yamltree.Node, at yamltree.Place) {
-	n.Place = at
-	for i := range n.Keys {
-		n.Keys[i].Place = at
-		placed(n.Keys[i].Value, at)
-	}
-	for _, item := range n.Items {
-		placed(item, at)
-	}
+	return &yamltree.Node{Place: place, Text: o.Value}, nil
 }
 
 // splitPath cuts a path at its dots; the name of an option may hold dots.
