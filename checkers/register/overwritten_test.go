@@ -46,6 +46,8 @@ func TestLostThenOverwritten(t *testing.T) {
 		{"seen while the next write was under way", []history.Op{write(1, 10, 20, on(1)), read(1, 240, 255, on(2)), write(2, 250, 260, on(2))}, "0", ""},
 		{"seen on a replica", []history.Op{write(1, 10, 20, on(1)), read(1, 240, 245, on(3)), write(2, 250, 260, on(2))}, "0 to 1", ""},
 		{"seen before the node was the primary", []history.Op{write(1, 10, 20, on(1)), read(1, 180, 185, on(2)), write(2, 250, 260, on(2))}, "0 to 1", ""},
+		{"seen while its node became the primary", []history.Op{write(1, 10, 20, on(1)), read(1, 195, 205, on(2)), write(2, 250, 260, on(2))}, "0 to 1", ""},
+		{"the new primary shows what was before, and did not answer the next write", []history.Op{write(1, 10, 20, on(1)), write(2, 30, 40, on(1)), read(1, 240, 245, on(2)), write(3, 250, 260, on(2), unknown)}, "0 to 1", ""},
 		{"the new primary shows what was before", []history.Op{write(1, 10, 20, on(1)), write(2, 30, 40, on(1)), read(1, 240, 245, on(2)), write(3, 250, 260, on(2))}, "1",
 			"was lost, then overwritten: at 0.245s n2 still returned 1, written at 0.020s, and then took the write of 3 at 0.260s; nobody saw 2 any more"},
 		{"it shows it, and then the write after all", []history.Op{write(1, 10, 20, on(1)), write(2, 30, 40, on(1)), read(1, 240, 245, on(2)), read(2, 246, 249, on(3)), write(3, 250, 260, on(2))}, "0 to 1", ""},
@@ -102,6 +104,24 @@ func TestLivesBeginHowever(t *testing.T) {
 		values, _ := check(t, log)
 		if v := values["writes.undecided"]; v.N != 0 || !v.Known {
 			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
+// TestHealedInPart: a fault lasts until all of its victims are healed, and as long
+// nothing is settled.
+func TestHealedInPart(t *testing.T) {
+	of := func(e history.Event, nodes ...string) history.Event {
+		e.Nodes = nodes
+		return e
+	}
+	for want, healedNodes := range map[string][]string{"0": {"n1", "n3"}, "0 to 1": {"n3"}} {
+		log := checktest.Faulted(checktest.LogOf(registerType, append(finalsOf(2, 2, 2), write(1, 350, 360, on(2)), write(2, 370, 380, on(2)))...),
+			role("n1", "primary", 1, 0, 0), role("n2", "replica", 1, 0, 0), role("n3", "replica", 1, 0, 0), checktest.Phase("warmup", 0),
+			of(killed("f1", "n1", 100), "n1", "n3"), role("n2", "primary", 2, 190, 200), of(healed("f1", 300), healedNodes...), role("n1", "replica", 2, 95, 320), checktest.Phase("final", 400))
+		values, _ := check(t, log)
+		if got := values["writes.lost"].Format("count"); got != want {
+			t.Errorf("healed on %v: writes.lost is %s, want %s", healedNodes, got, want)
 		}
 	}
 }
@@ -217,6 +237,8 @@ func TestUnansweredWrites(t *testing.T) {
 			[]history.Op{write(1, 10, 20, on(1)), read(1, 30, 40, on(1)), write(2, 50, 120, on(1), unknown), read(2, 330, 340, on(2)), write(3, 345, 348, on(2))}, "0"},
 		{"sent while its node went, and shown after it had come back", again[:9],
 			[]history.Op{write(1, 10, 20, on(1)), read(1, 30, 40, on(1)), write(2, 50, 310, on(1), unknown), read(2, 330, 340, on(2)), write(3, 345, 348, on(2))}, "0 to 1"},
+		{"lacked by a primary, and perhaps not by the one after it", again,
+			[]history.Op{write(1, 10, 20, on(1)), write(2, 30, 40, on(1)), read(1, 240, 245, on(2)), write(3, 250, 260, on(2)), write(4, 470, 480, on(3), unknown)}, "0 to 2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			last := int64(0)
