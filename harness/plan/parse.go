@@ -103,11 +103,8 @@ func (s *source) build(overrides []Override) (*Plan, []*Error) {
 				}
 			}
 		}
-		value, e := o.node()
-		if e == nil {
-			e = s.set(s.tree, o.Path, value)
-		}
-		if e != nil {
+		value := &yamltree.Node{Place: yamltree.Place{Set: o.label()}, Text: o.Value}
+		if e := s.set(s.tree, o.Path, value); e != nil {
 			found = append(found, e)
 		}
 	}

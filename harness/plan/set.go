@@ -12,9 +12,6 @@ import (
 	"github.com/aftershock-chaos/aftershock/workloads"
 )
 
-// noEntries empties a list: a plan without its faults is its own baseline.
-const noEntries = "[]"
-
 // maxOverride bounds an override's text.
 const maxOverride = 4096
 
@@ -54,15 +51,6 @@ func ParseOverride(text string) (Override, error) {
 }
 
 func (o Override) label() string { return "--set " + spelling.Short(o.Path+"="+o.Value) }
-
-// node is the value as a part of a plan's tree.
-func (o Override) node() (*yamltree.Node, *Error) {
-	place := yamltree.Place{Set: o.label()}
-	if strings.HasPrefix(o.Value, "[") || strings.HasPrefix(o.Value, "{") {
-		return yamltree.Alone(o.Value, place, o.Path)
-	}
-	return &yamltree.Node{Place: place, Text: o.Value}, nil
-}
 
 // splitPath cuts a path at its dots; the name of an option may hold dots.
 func splitPath(path string) []string {
@@ -112,13 +100,12 @@ func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Er
 				"leave out what follows "+parts[i-1])
 		}
 	}
-	if value.Kind != yamltree.Scalar {
-		*node = *value // whether one can stand there the decoder knows
-		return nil
-	}
-	if value.Text == noEntries && (node.Kind == yamltree.List || node.Kind == yamltree.Null) {
-		*node = yamltree.Node{Place: value.Place, Kind: yamltree.List}
-		return nil
+	if strings.HasPrefix(value.Text, "[") || strings.HasPrefix(value.Text, "{") {
+		whole, e := s.Alone(value.Text, value.Place, path)
+		if e == nil {
+			*node = *whole // whether a list or a map can stand there the decoder knows
+		}
+		return e
 	}
 	if node.Kind == yamltree.Map && shortOf(parts) == "" || node.Kind == yamltree.List {
 		return wrong(fmt.Sprintf("%s is %s, and this is a single value", path, node.Kind), "set one of its parts, like "+path+"."+node.Part()+", or all of it in brackets"+emptied(node))
@@ -130,7 +117,7 @@ func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Er
 // emptied says how else a list can be set.
 func emptied(node *yamltree.Node) string {
 	if node.Kind == yamltree.List {
-		return "; " + noEntries + " takes all of them away"
+		return "; [] takes all of them away"
 	}
 	return ""
 }

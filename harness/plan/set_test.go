@@ -43,7 +43,7 @@ vary: {target.replicas: [1, 2], workloads.register.rate: [10/s, 20/s]}
 		{"workloads.register.mix={read: 10, write: 90}", func(p *Plan) bool {
 			return reflect.DeepEqual(p.Workloads[0].Mix, map[string]int{"read": 10, "write": 90})
 		}},
-		{"target={name: etcd, replicas: 0}", func(p *Plan) bool { return p.Target.Name == "etcd" }},
+		{"target={name: etcd}", func(p *Plan) bool { return p.Target.Name == "etcd" }},
 		{"gates.min_ops=0", func(p *Plan) bool { return p.Gates.MinOps == 0 }},
 	}
 	for _, tt := range tests {
@@ -66,6 +66,24 @@ func TestOverridesOfWhatIsAWordOrAMap(t *testing.T) {
 	p = parseOne(t, text, "workloads.register.distribution=uniform", "workloads.0.value.max=2kB")
 	if s := p.Workloads[0]; s.Distribution != (keys.Spec{Name: keys.Uniform}) || s.Value.Max != 2000 || s.Value.Min != 100 {
 		t.Errorf("read as %+v", s)
+	}
+}
+
+// TestBrokenBrackets: a list or a map that is none is refused with its path's place, and
+// one where a single value belongs by the decoder.
+func TestBrokenBrackets(t *testing.T) {
+	for set, want := range map[string]string{
+		"faults=[{at: 1s, kill: primary": "--set faults=[{at: 1s, kill: primary: this is not YAML",
+		"seed=[1, 2]":                    "--set seed=[1, 2]: seed wants",
+		"claims={a: b}":                  "--set claims={a: b}: claims wants a list",
+	} {
+		o, err := ParseOverride(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse("x.yaml", []byte(smallPlan), []Override{o}, planWords()); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 

@@ -2,16 +2,15 @@ package yamltree
 
 import "strings"
 
-// Alone reads one value that is in no file, such as an override's list or map. All of
-// it stands at a place; the path is for errors.
-func Alone(text string, at Place, path string) (*Node, *Error) {
-	file := &File{Name: at.Set, Lines: strings.Split(text, "\n")}
-	trees, found := file.Parse([]byte(text))
+// Alone reads a list or a map in brackets that is in no file, or in it as text, such as
+// an override's. All of it stands at one place; the path is for errors.
+func (s *File) Alone(text string, at Place, path string) (*Node, *Error) {
+	trees, found := (&File{Lines: strings.Split(text, "\n")}).Parse([]byte(text))
 	if len(found) > 0 {
-		return nil, file.At(at, path, found[0].Message, found[0].Remedy)
+		return nil, s.At(at, path, found[0].Message, found[0].Remedy)
 	}
 	if len(trees) != 1 {
-		return nil, file.At(at, path, "it is not one value", "write one list or map in brackets")
+		return nil, s.At(at, path, "it is not one value", "write one list or map in brackets")
 	}
 	placed(trees[0].Root, at)
 	return trees[0].Root, nil
