@@ -240,8 +240,8 @@ func staleSet(name string) bool {
 }
 
 // soothsaid tells whether some value was seen that nobody wrote, or before its write
-// began: it is no value, and where that cannot be told it is one, so that others are
-// older or newer than it.
+// began, be it by what a compare-and-set made of it: it is no value, and where that cannot
+// be told it is one, so that others are older or newer than it.
 func soothsaid(log *history.Log) bool {
 	begun := map[int64]int64{history.Nil: math.MinInt64}
 	for i := range log.Ops {
@@ -251,17 +251,40 @@ func soothsaid(log *history.Log) bool {
 			}
 		}
 	}
-	early := func(v, at int64) bool {
-		from, known := begun[v]
-		return !known || at <= from
-	}
-	return slices.ContainsFunc(log.Ops, func(op history.Op) bool {
-		switch {
-		case op.Kind == history.Read:
-			return op.Outcome == history.OK && early(op.Value, op.End)
-		case op.Kind == history.CAS:
-			return early(op.Old, op.End) || op.Flags&history.Seen != 0 && early(op.Observed, op.End)
+	there := map[int64]int64{} // by value: when it was
+	seen := func(v, at int64) bool {
+		if was, known := there[v]; known && was <= at {
+			return false
 		}
-		return false
-	})
+		there[v] = at
+		return true
+	}
+	for again := true; again; {
+		again = false
+		for i := range log.Ops {
+			op := &log.Ops[i]
+			switch {
+			case op.Kind == history.Read && op.Outcome == history.OK:
+				again = seen(op.Value, op.End) || again
+			case op.Kind == history.CAS && op.Outcome == history.Fail:
+				if op.Flags&history.Seen != 0 {
+					again = seen(op.Observed, op.End) || again
+				}
+			case op.Kind == history.CAS:
+				at, effective := there[op.Value]
+				if op.Outcome == history.OK && (!effective || op.End < at) {
+					at, effective = op.End, true
+				}
+				if effective { // the old value was there before the new one
+					again = seen(op.Old, at) || again
+				}
+			}
+		}
+	}
+	for v, at := range there {
+		if from, known := begun[v]; !known || at <= from {
+			return true
+		}
+	}
+	return false
 }

@@ -298,6 +298,12 @@ func showOps(log *history.Log) string {
 	for i := range log.Ops {
 		op := &log.Ops[i]
 		fmt.Fprintf(&b, "  %d-%d node %d %s %d %v %s", op.Start, op.End, op.Node, op.Kind, op.Value, op.Elements, op.Outcome)
+		if op.Kind == history.CAS {
+			fmt.Fprintf(&b, " of %d", op.Old)
+			if op.Flags&history.Seen != 0 {
+				fmt.Fprintf(&b, ", which saw %d", op.Observed)
+			}
+		}
 		if op.Final() {
 			b.WriteString(" final")
 		}

@@ -118,21 +118,23 @@ func newOwned(t *testing.T, run string) *owned {
 	return o
 }
 
-// die lets go of the lock, as a process of that number that is no more.
-func (o *owned) die() *owned {
-	o.t.Helper()
+// mortal is a run whose harness is a process of that number that is no more: it lives as
+// long as its lock is held. Until it dies, nobody else who cleans up may remove its things.
+func (o *owned) mortal() *owned {
 	o.id.mark.Start += "0"
-	_ = o.lock.Close()
 	return o
 }
 
+// die lets go of the lock.
+func (o *owned) die() { _ = o.lock.Close() }
+
 // vanish is die, with the run's folder deleted.
-func (o *owned) vanish() *owned {
+func (o *owned) vanish() {
 	o.t.Helper()
 	if err := os.RemoveAll(filepath.Dir(o.lock.Name())); err != nil {
 		o.t.Fatal(err)
 	}
-	return o.die()
+	o.die()
 }
 
 func (o *owned) node(name string) map[string]string {
@@ -164,11 +166,11 @@ func TestCleanRemovesDeadRunsOnly(t *testing.T) {
 		}
 	}
 
-	dead := newOwned(t, run+"-net-dead").die()
+	dead := newOwned(t, run+"-net-dead").mortal()
 	network(true, dead)
 	container(true, dead, "created")
 	container(true, dead, "running", echo...)
-	gone := newOwned(t, run+"-net-gone").vanish() // no proof any more, but nothing that runs either
+	gone := newOwned(t, run+"-net-gone").mortal() // no proof any more, but nothing that runs either
 	network(true, gone)
 	container(true, gone, "created")
 	container(true, gone, "exited", end...)
@@ -185,7 +187,7 @@ func TestCleanRemovesDeadRunsOnly(t *testing.T) {
 	network(false, moved)
 	container(false, moved, "exited", end...)
 	container(false, moved, "running", echo...)
-	boot := newOwned(t, run+"-boot").die()
+	boot := newOwned(t, run+"-boot").mortal()
 	boot.id.mark.Boot = "another boot"
 	container(false, boot, "running", echo...)
 
@@ -196,13 +198,17 @@ func TestCleanRemovesDeadRunsOnly(t *testing.T) {
 	s.container(networkName(run)+"-half-labelled", map[string]string{labelRun: run, labelLock: dead.id.mark.Lock, labelBoot: owner.BootID()}, end...)
 	s.network("foreign-net-"+run, dead.id.labels())
 	s.network(networkName(run)+"-net-unlabelled", nil)
-	elsewhere := newOwned(t, run+"-elsewhere").die()
+	elsewhere := newOwned(t, run+"-elsewhere").mortal()
 	elsewhere.id.mark.Lock = heldLock(t, "other", "x").Name()
 	container(false, elsewhere, "exited", end...)
 	for _, name := range []string{nodeContainer(gone.id.run, "exited"), nodeContainer(moved.id.run, "exited"), nodeContainer(elsewhere.id.run, "exited"), networkName(run) + "-half-labelled"} {
 		s.waitExit(name)
 	}
 
+	dead.die()
+	gone.vanish()
+	boot.die()
+	elsewhere.die()
 	told, err := Clean(t.Context())
 	if err != nil {
 		t.Fatal(err)

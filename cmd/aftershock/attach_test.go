@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aftershock-chaos/aftershock/targets/kit/attachtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -53,10 +54,7 @@ func redis(ts *testscript.TestScript, _ bool, args []string) {
 
 // freePort is an address of this machine at which nobody listens.
 func freePort(ts *testscript.TestScript) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", attachtest.FreePort(ts))
 }
 
 // fill replaces words in the script's plans.

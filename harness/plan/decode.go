@@ -65,7 +65,7 @@ func (d *decoder) reader(s schema.Slot) reader {
 	switch to := s.At.(type) {
 	case []schema.Slot:
 		return func(n *yamltree.Node, path string) {
-			if n.Kind == yamltree.Scalar && s.Short != "" {
+			if d.open(n, path); n.Kind == yamltree.Scalar && s.Short != "" {
 				d.short(n, path, s, to)
 				return
 			}
@@ -150,9 +150,16 @@ func lastPart(path string) string {
 	return path[dot+1:]
 }
 
+// open has a node be the list or the map in brackets that a path was set to.
+func (d *decoder) open(n *yamltree.Node, path string) {
+	if e := d.src.Open(n, path); e != nil {
+		d.found = append(d.found, e)
+	}
+}
+
 // isMap tells whether there is a map to read. A missing value is an empty map.
 func (d *decoder) isMap(n *yamltree.Node, path, what, example string) bool {
-	switch n.Kind {
+	switch d.open(n, path); n.Kind {
 	case yamltree.Map:
 		return true
 	case yamltree.Null, yamltree.Failed:
@@ -198,7 +205,7 @@ func (d *decoder) object(n *yamltree.Node, path, what, example string, fields []
 // list reads a list of a bounded length. A missing value is an empty list.
 func (d *decoder) list(s schema.Slot, read reader) reader {
 	return func(n *yamltree.Node, path string) {
-		switch {
+		switch d.open(n, path); {
 		case n.Kind == yamltree.Null || n.Kind == yamltree.Failed:
 		case n.Kind != yamltree.List:
 			d.wrong(n, path, fmt.Sprintf("%s wants a list, not %s", lastPart(path), n.Kind), "e.g. "+s.Example)

@@ -80,6 +80,9 @@ func (k *faultKinds) fields() []field {
 				return
 			}
 			k.seen, k.spec.Kind = kind.Name, kind.Name
+			if hasMap(kind) {
+				k.d.open(n, path)
+			}
 			switch {
 			case !hasMap(kind), n.Kind == yamltree.Scalar && kind.Alone == victimKey(kind):
 				k.text(&k.spec.Victim, kind.Victims[0])(n, path)

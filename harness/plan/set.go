@@ -71,6 +71,9 @@ func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Er
 	}
 	node := tree
 	for i, part := range parts {
+		if e := s.Open(node, strings.Join(parts[:i], ".")); e != nil {
+			return e
+		}
 		if node.Kind == yamltree.Null {
 			if _, err := strconv.Atoi(part); err == nil {
 				return wrong(fmt.Sprintf("%s has no entry %s", strings.Join(parts[:i], "."), part), "only what the plan lists can be set")
@@ -100,12 +103,10 @@ func (s *source) set(tree *yamltree.Node, path string, value *yamltree.Node) *Er
 				"leave out what follows "+parts[i-1])
 		}
 	}
-	if strings.HasPrefix(value.Text, "[") || strings.HasPrefix(value.Text, "{") {
-		whole, e := s.Alone(value.Text, value.Place, path)
-		if e == nil {
-			*node = *whole // whether a list or a map can stand there the decoder knows
-		}
-		return e
+	value.Inline = true // whether a list or a map can stand there, or text alone, the decoder knows
+	if value.Bracketed() {
+		*node = *value
+		return nil
 	}
 	if node.Kind == yamltree.Map && shortOf(parts) == "" || node.Kind == yamltree.List {
 		return wrong(fmt.Sprintf("%s is %s, and this is a single value", path, node.Kind), "set one of its parts, like "+path+"."+node.Part()+", or all of it in brackets"+emptied(node))

@@ -39,6 +39,9 @@ vary: {target.replicas: [1, 2], workloads.register.rate: [10/s, 20/s]}
 			return len(p.Faults) == 2 && p.Faults[0].Kind == "pause" && p.Faults[1].At == 2*time.Second
 		}},
 		{"faults.0={at: 4s, stop: n2, for: 1s}", func(p *Plan) bool { return len(p.Faults) == 1 && p.Faults[0].Kind == "stop" }},
+		{"about={", func(p *Plan) bool { return p.About == "{" }},
+		{"about=[x, y]", func(p *Plan) bool { return p.About == "[x, y]" }},
+		{"target.options.wal.keep={a: 1}", func(p *Plan) bool { return p.Target.Options["wal.keep"] == "{a: 1}" }},
 		{"claims=[writes.lost > 0, linearizable]", func(p *Plan) bool { return len(p.Claims) == 2 && p.Claims[1] == "linearizable" }},
 		{"workloads.register.mix={read: 10, write: 90}", func(p *Plan) bool {
 			return reflect.DeepEqual(p.Workloads[0].Mix, map[string]int{"read": 10, "write": 90})

@@ -2,18 +2,29 @@ package yamltree
 
 import "strings"
 
-// Alone reads a list or a map in brackets that is in no file, or in it as text, such as
-// an override's. All of it stands at one place; the path is for errors.
-func (s *File) Alone(text string, at Place, path string) (*Node, *Error) {
-	trees, found := (&File{Lines: strings.Split(text, "\n")}).Parse([]byte(text))
+// Bracketed tells whether a node is a list or a map in brackets that is still text.
+func (n *Node) Bracketed() bool {
+	return n.Kind == Scalar && n.Inline && (strings.HasPrefix(n.Text, "[") || strings.HasPrefix(n.Text, "{"))
+}
+
+// Open reads a bracketed node, where no text can stand: all of it stands at the node's
+// place. What cannot be read has failed, which is told once; the path is for the error.
+func (s *File) Open(n *Node, path string) *Error {
+	if !n.Bracketed() {
+		return nil
+	}
+	at := n.Place
+	trees, found := (&File{Lines: strings.Split(n.Text, "\n")}).Parse([]byte(n.Text))
+	*n = Node{Place: at, Kind: Failed}
 	if len(found) > 0 {
-		return nil, s.At(at, path, found[0].Message, found[0].Remedy)
+		return s.At(at, path, found[0].Message, found[0].Remedy)
 	}
 	if len(trees) != 1 {
-		return nil, s.At(at, path, "it is not one value", "write one list or map in brackets")
+		return s.At(at, path, "it is not one value", "write one list or map in brackets")
 	}
 	placed(trees[0].Root, at)
-	return trees[0].Root, nil
+	*n = *trees[0].Root
+	return nil
 }
 
 // placed has a tree stand at a place, with all that it holds.

@@ -39,6 +39,7 @@ type Node struct {
 	Kind   Kind
 	Text   string // scalar: as written, without quotes
 	Quoted bool   // scalar: it was in quotes or in a block, so it is text and no number
+	Inline bool   // scalar: a path put it there, and in brackets it may be a list or a map, see File.Open
 	Keys   []Key
 	Items  []*Node
 }

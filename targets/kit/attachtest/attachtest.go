@@ -12,7 +12,9 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	random "math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -117,13 +119,18 @@ func Unprivileged(t *testing.T, users ...string) *syscall.SysProcAttr {
 	return nil
 }
 
-// FreePort is a port of the loopback address that nobody listens on.
-func FreePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// FreePort is a port of the loopback address that nobody listens on. It is below those
+// that the kernel gives to connections: of these one may be taken before a server has it,
+// even by the very dial that asks whether the server is up, which then connects to itself.
+func FreePort(t interface{ Fatalf(string, ...any) }) int {
+	for range 100 {
+		port := 10000 + random.IntN(20000)
+		listener, err := net.Listen("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)).String())
+		if err == nil {
+			_ = listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatalf("a hundred ports of the loopback address are all taken")
+	return 0
 }
