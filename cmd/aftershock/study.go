@@ -62,7 +62,8 @@ What is no file is looked for among the plans that are shipped with aftershock:
 replicas is all that are about replicas, replicas/cost one of them.
 
 --summary makes nothing: it tells of studies that were made, whose folders are named,
-in one table of sentences and targets, which --into writes into a Markdown file.
+in one table of sentences and targets, which --into writes into a Markdown file; what
+its table tells of others stays.
 
 --quick makes fewer and shorter runs, and only those that a decision is about; the
 page says so. An interrupt ends the study after the run that goes on; what was
@@ -232,7 +233,7 @@ func (f studyFlags) summarize(folders []string) error {
 		_, err := io.WriteString(stdout, study.Summary(told))
 		return err
 	}
-	return spliced(f.into, func(old string) (string, error) { return study.SpliceSummary(old, study.Summary(told)) })
+	return spliced(f.into, func(old string) (string, error) { return study.SpliceSummary(old, told) })
 }
 
 // spliced replaces a part of a Markdown file.

@@ -50,13 +50,18 @@ const (
 	SummaryEnd   = "<!-- studies: end -->"
 )
 
-// SpliceSummary puts a summary into a Markdown file, between its two lines.
-func SpliceSummary(file, summary string) (string, error) {
-	before, _, after, err := between(file, SummaryBegin, SummaryEnd)
+// SpliceSummary puts the summary of some studies into a Markdown file, between its two
+// lines. What the table there tells of other sentences and targets stays.
+func SpliceSummary(file string, list []*Study) (string, error) {
+	before, inside, after, err := between(file, SummaryBegin, SummaryEnd)
 	if err != nil {
 		return "", err
 	}
-	return before + SummaryBegin + "\n\n" + summary + "\n" + SummaryEnd + after, nil
+	t := summarized(list)
+	if old := parseTable(inside); old != nil {
+		t = t.over(old)
+	}
+	return before + SummaryBegin + "\n\n" + t.markdown() + "\n" + SummaryEnd + after, nil
 }
 
 // between cuts a file at two marks, each of which has to be there once, in this order.

@@ -29,25 +29,19 @@ func Read(r io.Reader) ([]*Study, error) {
 // Summary is Markdown with one table of studies: a row for each sentence, a column for
 // each target, and in each cell the answers. Of a plan that was studied several times
 // the last one counts, but not one without a run.
-func Summary(list []*Study) string {
+func Summary(list []*Study) string { return summarized(list).markdown() }
+
+func summarized(list []*Study) *table {
 	rows, targets := gather(list)
-	var out strings.Builder
-	fmt.Fprintf(&out, "| | %s |\n|---|%s\n", strings.Join(escaped(heads(rows, targets)), " | "), strings.Repeat("---|", len(targets)))
-	quick := false
+	t := &table{heads: escaped(heads(rows, targets))}
 	for _, r := range rows {
 		cells := make([]string, len(targets))
-		for i, t := range targets {
-			cells[i] = r.cell(t)
-			quick = quick || strings.Contains(cells[i], quickMark)
+		for i, of := range targets {
+			cells[i] = r.cell(of)
 		}
-		fmt.Fprintf(&out, "| %s | %s |\n", escape(r.title()), strings.Join(cells, " | "))
+		t.rows = append(t.rows, tableRow{escape(r.title()), cells})
 	}
-	fmt.Fprintf(&out, "\n%s measured, %s does not hold here, %s no answer, %s the machine is the limit; × is how the fact changes, as a ratio of medians.", Measured.Mark(), Refuted.Mark(), NoAnswer.Mark(), Machine.Mark())
-	if quick {
-		fmt.Fprintf(&out, " %s quick: fewer, shorter runs.", quickMark)
-	}
-	out.WriteString("\n")
-	return out.String()
+	return t
 }
 
 const quickMark = "<sup>q</sup>"
@@ -90,14 +84,7 @@ func gather(list []*Study) (rows []*summaryRow, targets []string) {
 			r.parts = append(r.parts, answered{p, s.Quick})
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b *summaryRow) int {
-		switch { // the table of replica counts is no sentence, and last
-		case a.sentence == 0 || b.sentence == 0:
-			return b.sentence - a.sentence
-		default:
-			return a.sentence - b.sentence
-		}
-	})
+	slices.SortStableFunc(rows, func(a, b *summaryRow) int { return inOrder(a.sentence, b.sentence) })
 	return rows, targets
 }
 
@@ -134,7 +121,7 @@ func (r *summaryRow) cell(target string) string {
 		}
 	}
 	if len(words) == 0 {
-		return "–"
+		return noCell
 	}
 	text := strings.Join(words, ", ")
 	if quick {

@@ -42,11 +42,25 @@ func TestSummary(t *testing.T) {
 	if !strings.HasPrefix(got, want) || !strings.Contains(got, "quick: fewer") {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	doc, err := SpliceSummary("a\n"+SummaryBegin+"\nold\n"+SummaryEnd+"\nz", "new")
-	if err != nil || doc != "a\n"+SummaryBegin+"\n\nnew\n"+SummaryEnd+"\nz" {
+	const before, after = "a\n" + SummaryBegin + "\n\n", "\n" + SummaryEnd + "\nz"
+	if doc, err := SpliceSummary(before+"old"+after, told); err != nil || doc != before+got+after {
 		t.Errorf("%q, %v", doc, err)
 	}
-	if _, err := SpliceSummary("nothing", "new"); !errors.Is(err, ErrMarks) {
+	// What the table there tells of others stays, in its place.
+	old := "| | mud | sand 0 | stone 1 |\n|---|---|---|---|\n| 3. what \\| says | ✗ | ? | – |\n| 5. what lag said | ✗ | ✓ ×3 | ? |\n\nwords\n"
+	want = "| | mud | sand | stone 1 |\n|---|---|---|---|\n" +
+		"| 1. what loss says | – | ✓, !<sup>q</sup> | – |\n" +
+		"| 3. what \\| says | ✗ | ? | – |\n" +
+		"| 5. what lag says | ✗ | ✓ ×3 | ✓ ×1.75 to 2.5, ✓ |\n" +
+		"| what table says | – | – | ? |\n\n✓"
+	doc, err := SpliceSummary(before+old+after, told)
+	if err != nil || !strings.HasPrefix(doc, before+want) {
+		t.Errorf("%v\n%s\nwant\n%s", err, doc, want)
+	}
+	if again, err := SpliceSummary(doc, told); err != nil || again != doc {
+		t.Errorf("again: %v\n%s", err, again)
+	}
+	if _, err := SpliceSummary("nothing", told); !errors.Is(err, ErrMarks) {
 		t.Errorf("no marks: %v", err)
 	}
 	for _, bad := range []string{"", "{}", "[1]", `{"studies": [{"parts": 3}]}`} {
