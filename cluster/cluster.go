@@ -29,6 +29,9 @@ const DataDir = "{data}"
 // this machine at all; the message says what is missing and the remedy.
 var ErrUnavailable = errors.New("host unavailable")
 
+// ErrRefused is wrapped by Probe's error where the other machine refused the connection.
+var ErrRefused = errors.New("connection refused")
+
 // ErrImage is wrapped by a Host's errors for an image that it does not have and cannot
 // get.
 var ErrImage = errors.New("image not available")
@@ -186,7 +189,8 @@ type Control interface {
 	// Send it ahead of time: it blocks until the action is done.
 	Do(ctx context.Context, a Action) (Effect, error)
 	// Probe tells whether a TCP connection from this node to addr can be made
-	// within timeout, under the node's network rules.
+	// within timeout, under the node's network rules. Its error is ErrRefused if
+	// that machine answered, and nobody listens there.
 	Probe(ctx context.Context, addr netip.AddrPort, timeout time.Duration) error
 	// DialServer connects to a port of the node's own loopback address through
 	// the control channel: no network fault touches it.

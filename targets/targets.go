@@ -194,8 +194,6 @@ type Operated interface {
 	// Follow re-points node i to the primary p of the epoch, and makes an old
 	// primary re-join.
 	Follow(ctx context.Context, nodes []*cluster.Node, i, p int, epoch uint64) error
-	// Port is the TCP port that agents probe to see whether nodes reach each other.
-	Port() int
 }
 
 // ClientOptions bound a connection.

@@ -25,6 +25,12 @@ type Upgrader interface {
 	Prepare(ctx context.Context, u Upgrade) error
 }
 
+// Finisher is implemented by Upgraders that have something to do after a node's new server
+// has its place in the cluster as well. It returns within ctx; its error fails the upgrade.
+type Finisher interface {
+	Finish(ctx context.Context, u Upgrade) error
+}
+
 // Upgrade is a living cluster at the moment at which the server of one node is replaced.
 type Upgrade struct {
 	Nodes    []*cluster.Node

@@ -64,11 +64,14 @@ func (c *Client) Usage(ctx context.Context) (cluster.Usage, error) {
 
 // Probe implements cluster.Control.
 func (c *Client) Probe(ctx context.Context, addr netip.AddrPort, timeout time.Duration) error {
-	var out errorReply
+	var out probeReply
 	if err := c.call(ctx, pathProbe, probeRequest{Addr: addr.String(), Timeout: timeout}, &out); err != nil {
 		return fmt.Errorf("probe %s: %w", addr, err)
 	}
-	if out.Error != "" {
+	switch {
+	case out.Refused:
+		return fmt.Errorf("probe %s: %w", addr, cluster.ErrRefused)
+	case out.Error != "":
 		return errors.New(out.Error)
 	}
 	return nil

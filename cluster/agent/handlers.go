@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"syscall"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/cluster/agent/network"
@@ -135,18 +136,18 @@ func (s *server) findOthers(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) probe(ctx context.Context, in probeRequest) (errorReply, error) {
+func (s *server) probe(ctx context.Context, in probeRequest) (probeReply, error) {
 	addr, err := netip.ParseAddrPort(in.Addr)
 	if err != nil {
-		return errorReply{}, err
+		return probeReply{}, err
 	}
 	if in.Timeout <= 0 || in.Timeout > maxProbe {
-		return errorReply{}, fmt.Errorf("probe's time-out %s is not between 0 and %s", in.Timeout, maxProbe)
+		return probeReply{}, fmt.Errorf("probe's time-out %s is not between 0 and %s", in.Timeout, maxProbe)
 	}
 	if err := network.Probe(ctx, addr, in.Timeout); err != nil {
-		return errorReply{Error: err.Error()}, nil
+		return probeReply{Error: err.Error(), Refused: errors.Is(err, syscall.ECONNREFUSED)}, nil
 	}
-	return errorReply{}, nil
+	return probeReply{}, nil
 }
 
 // usage reads what the node took, as of the middle of the reading.

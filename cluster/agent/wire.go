@@ -71,6 +71,13 @@ type probeRequest struct {
 	Timeout time.Duration `json:"timeout"`
 }
 
+// probeReply has no Error where the address was reached. Refused: its machine answered, and
+// nobody listens there.
+type probeReply struct {
+	Error   string `json:"error,omitempty"`
+	Refused bool   `json:"refused,omitempty"`
+}
+
 type runReply struct {
 	Output []byte `json:"output"`
 	Error  string `json:"error,omitempty"`
@@ -95,8 +102,8 @@ type tunnelRequest struct {
 	Port int `json:"port"`
 }
 
-// errorReply is the body of every refusal, and of the answer to a probe, where
-// an empty Error means that the address was reached.
+// errorReply is the body of every refusal, and of the answer to whether an action can be
+// done, where an empty Error means that it can.
 type errorReply struct {
 	Error string `json:"error"`
 }

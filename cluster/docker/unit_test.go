@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/agent"
 	"github.com/aftershock-chaos/aftershock/cluster/owner"
 )
 
@@ -278,5 +279,39 @@ func TestARemovalThatTheEngineRefusesIsTriedAgain(t *testing.T) {
 	refused := errors.New("no")
 	if err := retryRemoval(ctx, "container 1", func() error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("a removal that was refused until the end: %v", err)
+	}
+}
+
+// TestOtherImages: a node that has them shares its data directory as a volume, and its agent
+// knows their names; what cannot be made is refused.
+func TestOtherImages(t *testing.T) {
+	node := cluster.NodeSpec{Name: "n1", Image: "a", Others: map[string]string{"17.2": "b", "16": "c"}}
+	env := map[string]string{}
+	var config container.Config
+	withOthers(node, env, func(c *container.Config) { c.Image = "a" })(&config)
+	if _, shared := config.Volumes[dataDir]; !shared || config.Image != "a" || env[agent.EnvOthers] != "16,17.2" {
+		t.Errorf("%+v, %v", config, env)
+	}
+	config, env = container.Config{}, map[string]string{}
+	withOthers(cluster.NodeSpec{Name: "n1", Image: "a"}, env, func(*container.Config) {})(&config)
+	if len(config.Volumes)+len(env) > 0 {
+		t.Errorf("a node of one image: %+v, %v", config, env)
+	}
+	if err := checkOthers(node, cluster.Needs{}); err != nil {
+		t.Error(err)
+	}
+	for want, bad := range map[string]cluster.NodeSpec{
+		"is no name":         {Name: "n1", Image: "a", Others: map[string]string{"../x": "b"}},
+		"have to be named":   {Name: "n1", Image: "a", Others: map[string]string{"16": ""}},
+		"its other images":   {Name: "n1", Others: map[string]string{"16": "b"}},
+		"leave out what nee": node,
+	} {
+		needs := cluster.Needs{}
+		if strings.HasPrefix(want, "leave") {
+			needs.Volume = &cluster.Volume{}
+		}
+		if err := checkOthers(bad, needs); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", bad, err, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -182,18 +183,18 @@ func TestBlockIPv6(t *testing.T) {
 	// The neighbour's first answer may take longer on a busy machine.
 	var err error
 	for range 50 {
-		if err = probe(); err != nil && strings.Contains(err.Error(), "refused") {
+		if err = probe(); errors.Is(err, cluster.ErrRefused) {
 			break
 		}
 	}
-	if err == nil || !strings.Contains(err.Error(), "refused") {
+	if !errors.Is(err, cluster.ErrRefused) {
 		t.Fatalf("before: %v", err)
 	}
 	block := cluster.Action{Kind: cluster.Block, ID: "f1", Rules: []cluster.Rule{{Peer: addrs[1], In: true}}}
 	if _, err := one.Do(t.Context(), block); err != nil {
 		t.Fatal(err)
 	}
-	if err := probe(); err == nil || strings.Contains(err.Error(), "refused") {
+	if err := probe(); err == nil || errors.Is(err, cluster.ErrRefused) {
 		t.Errorf("during the block: %v", err)
 	}
 	if e, err := one.Do(t.Context(), cluster.Action{Kind: cluster.Unblock, ID: "f1"}); err != nil || e.Dropped == 0 {

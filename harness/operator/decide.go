@@ -15,7 +15,7 @@ type observation struct {
 	at     time.Duration // when, from the operator's start
 	alive  []bool        // the server answered on its own node
 	status []targets.Status
-	reach  [][]bool // reach[i][j]: node i can connect to node j's server
+	reach  [][]bool // reach[i][j]: node i's connections get to node j's machine
 }
 
 // decision is what the operator wants done now.

@@ -3,6 +3,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -25,6 +26,12 @@ const (
 	promoteTimeout = 5 * time.Second
 	followTimeout  = 15 * time.Second // an old primary may have to rewind
 )
+
+// nobodysPort is where nodes look whether they reach each other: no server listens at it
+// (tcpmux), so that the other machine's kernel refuses the connection, and that is answer
+// enough. At the server's own port so many looks, ten a second for every pair of nodes, are
+// a load that grows with the square of the nodes: PostgreSQL forks for each.
+const nobodysPort = 1
 
 // Operator promotes a replica when the primary is gone and re-points the rest.
 // It has no network of its own: it sits with the largest group of nodes that
@@ -104,8 +111,8 @@ func (o *Operator) observe(ctx context.Context) observation {
 				continue
 			}
 			wg.Go(func() {
-				addr := netip.AddrPortFrom(o.nodes[j].Addr, uint16(o.operated.Port()))
-				v.reach[i][j] = o.nodes[i].Probe(ctx, addr, probeTimeout) == nil
+				err := o.nodes[i].Probe(ctx, netip.AddrPortFrom(o.nodes[j].Addr, nobodysPort), probeTimeout)
+				v.reach[i][j] = err == nil || errors.Is(err, cluster.ErrRefused)
 			})
 		}
 	}

@@ -215,7 +215,13 @@ func (u *Upgrades) Upgrade(ctx context.Context, a cluster.Action, node int) (wor
 	if err != nil {
 		return "", true, err
 	}
-	return fmt.Sprintf("%s ran %s and runs %s, caught up %s after its stop", n.Name, from, says, time.Since(began).Round(time.Millisecond)), true, nil
+	took := time.Since(began).Round(time.Millisecond)
+	if after, ok := u.c.System.(targets.Finisher); ok {
+		if err := after.Finish(ctx, up); err != nil {
+			return "", true, fmt.Errorf("after it: %w", err)
+		}
+	}
+	return fmt.Sprintf("%s ran %s and runs %s, caught up %s after its stop", n.Name, from, says, took), true, nil
 }
 
 // allowed asks the target whether a server may be replaced by the other one beside those

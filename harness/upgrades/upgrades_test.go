@@ -74,6 +74,11 @@ func (d *diary) Prepare(_ context.Context, u targets.Upgrade) error {
 	return nil
 }
 
+func (d *diary) Finish(_ context.Context, u targets.Upgrade) error {
+	d.write("finish %d from %s to %s", u.Node, u.From, u.To)
+	return nil
+}
+
 func (c control) Do(_ context.Context, a cluster.Action) (cluster.Effect, error) {
 	if *c.failStop {
 		return cluster.Effect{}, errors.New("it does not stop")
@@ -139,7 +144,7 @@ func TestOneAfterTheOther(t *testing.T) {
 			said := all(u, "f1", "2")
 			var want []string
 			for _, i := range []int{1, 2, 0} {
-				want = append(want, fmt.Sprintf("prepare %d from 1 to 2", i), fmt.Sprintf("stop %d for f1", i), fmt.Sprintf("start server%d-2 in %q", i, root))
+				want = append(want, fmt.Sprintf("prepare %d from 1 to 2", i), fmt.Sprintf("stop %d for f1", i), fmt.Sprintf("start server%d-2 in %q", i, root), fmt.Sprintf("finish %d from 1 to 2", i))
 			}
 			if got := strings.Join(*d.lines, "\n"); got != strings.Join(want, "\n") {
 				t.Errorf("images %v:\n%s", images, got)

@@ -49,8 +49,6 @@ func (s *told) Follow(_ context.Context, nodes []*cluster.Node, i, p int, epoch 
 	return nil
 }
 
-func (s *told) Port() int { return 1 }
-
 // stopping is a node's agent that notes what it is asked to do.
 type stopping struct {
 	cluster.Control

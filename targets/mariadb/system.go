@@ -52,9 +52,6 @@ var (
 	_ targets.Versioned = (*System)(nil)
 )
 
-// Port is every server's port.
-func (*System) Port() int { return port }
-
 // Server is mariadbd with its own option file.
 func (s *System) Server(_ []*cluster.Node, i int) cluster.ServerSpec {
 	return cluster.ServerSpec{

@@ -53,9 +53,6 @@ func newSystem() *System {
 	return &System{servers: servers{sql: launched, operators: kit.Kept[*session]{Dial: dialOperator}, clients: kit.Kept[*session]{Dial: dialClient}}}
 }
 
-// Port is every server's only port.
-func (*System) Port() int { return port }
-
 // Version is the server's own parameter.
 func (s *servers) Version(ctx context.Context, n *cluster.Node) (version string, err error) {
 	err = s.operators.Use(ctx, n, func(c *session) error {

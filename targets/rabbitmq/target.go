@@ -47,6 +47,7 @@ var server = targets.Server{
 func (Target) Info() targets.Info {
 	return targets.Info{
 		Name:  "rabbitmq",
+		Tasks: tasksTold(),
 		About: "RabbitMQ over AMQP 0-9-1: quorum, classic and mirrored queues; the primary is the node that leads the first queue",
 		Options: []schema.Field{
 			{Name: optQueue, Default: quorum, Words: []string{quorum, classic, mirrored},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/internal/version"
 	"github.com/aftershock-chaos/aftershock/targets"
 )
@@ -69,12 +68,5 @@ func (s *System) Prepare(ctx context.Context, u targets.Upgrade) error {
 	if u.From.Line(2).String() == u.To.Line(2).String() {
 		return nil
 	}
-	said, err := u.Nodes[u.Node].Run(ctx, cluster.ServerSpec{
-		Command: []string{"rabbitmqctl", "enable_feature_flag", "all"}, User: user,
-		Env: map[string]string{"HOME": cluster.DataDir, "RABBITMQ_NODENAME": nodeName(u.Nodes[u.Node]), "RABBITMQ_USE_LONGNAME": "true"},
-	})
-	if err != nil {
-		return fmt.Errorf("enable_feature_flag all on %s: %w: %.200s", u.Nodes[u.Node].Name, err, said)
-	}
-	return nil
+	return tool(ctx, u.Nodes[u.Node], "rabbitmqctl", "enable_feature_flag", "all")
 }

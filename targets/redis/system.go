@@ -72,9 +72,6 @@ func newSystem(b *brand, set settings) *System {
 	return s
 }
 
-// Port is the servers' port.
-func (*System) Port() int { return serverPort }
-
 // Server is a redis-server without a primary; Form gives it one.
 func (s *System) Server([]*cluster.Node, int) cluster.ServerSpec {
 	return cluster.ServerSpec{

@@ -37,9 +37,6 @@ var (
 	_ targets.Operated = (*System)(nil)
 )
 
-// Port is every node's only port.
-func (*System) Port() int { return server.DefaultPort }
-
 // Server is `aftershock ripple` with its peers.
 func (s *System) Server(nodes []*cluster.Node, i int) cluster.ServerSpec {
 	command := []string{

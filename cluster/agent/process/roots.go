@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,26 +45,25 @@ func (s *Supervisor) FindRoots(ctx context.Context, names []string) (pids []int,
 	ctx, cancel := context.WithTimeout(ctx, standTimeout)
 	defer cancel()
 	roots := map[string]int{}
-	for len(roots) < len(names) {
+	missing := func(name string) bool { return roots[name] == 0 }
+	for {
 		all, err := numericNames("/proc")
 		if err != nil {
 			return nil, err
 		}
 		for _, pid := range all {
-			if name := standsIn(pid); name != "" {
+			if name := standsIn(pid); slices.Contains(names, name) {
 				roots[name], _ = strconv.Atoi(pid)
 			}
 		}
-		for _, name := range names {
-			if roots[name] != 0 {
-				continue
-			}
-			select {
-			case <-ctx.Done():
-				return nil, fmt.Errorf("nobody stands in the file system %s of this node: %w", name, ctx.Err())
-			case <-time.After(standPause):
-			}
+		first := slices.IndexFunc(names, missing)
+		if first < 0 {
 			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("nobody stands in the file system %s of this node: %w", names[first], ctx.Err())
+		case <-time.After(standPause):
 		}
 	}
 	for _, pid := range roots {
