@@ -74,6 +74,23 @@ func TestWorkerLooksBeforeItOverwrites(t *testing.T) {
 	}
 }
 
+// TestWorkerKnowsWhoIsUnconfirmed: a node that has the write, and says that too few others
+// have, is no other node.
+func TestWorkerKnowsWhoIsUnconfirmed(t *testing.T) {
+	words, k, _ := lookingAt(t, 5, func(call int, op *history.Op) {
+		if call == 2 || call == 3 {
+			op.Outcome, op.Error = history.Unknown, history.ErrNoQuorum
+		}
+	})
+	want := []string{"n1 write 0", "n1 write 1", "n1 write 2", "n1 write 3", "n1 write 0"}
+	if !slices.Equal(words, want) {
+		t.Fatalf("got %q, want %q", words, want)
+	}
+	if k.ops[1].Process == k.ops[2].Process || k.ops[2].Process == k.ops[3].Process {
+		t.Error("a process goes on after an outcome that nobody knows")
+	}
+}
+
 // TestWorkerLooksAgainAfterAFailure: also the same node may have lost something.
 func TestWorkerLooksAgainAfterAFailure(t *testing.T) {
 	words, _, _ := lookingAt(t, 13, func(call int, op *history.Op) {

@@ -306,15 +306,18 @@ func (p *pipeline) judge(l *lane, op *history.Op, k *link.Link) {
 		}
 		return
 	}
+	same := unconfirmed(op) && k != nil
 	if op.Outcome == history.Unknown {
-		if l.process += p.step; k != nil {
+		if l.process += p.step; k != nil && !same {
 			p.retire(k)
 		}
 	}
 	if int(op.Node) == p.sticky {
 		p.sticky = -1
 	}
-	looks.Reset()
+	if !same {
+		looks.Reset()
+	}
 	switch {
 	case op.Error == history.ErrTimeout:
 	case k == nil:

@@ -330,6 +330,13 @@ func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
 	if op.Outcome == history.Unknown {
 		w.process += w.step
 	}
+	if unconfirmed(op) && c != nil && !c.Broken() {
+		if w.last == w.sticky {
+			w.sticky = -1
+		}
+		w.rest(ctx)
+		return
+	}
 	misled := w.last >= len(w.Nodes) && op.Error == history.ErrNotPrimary // a door has to choose anew
 	if c != nil && (op.Outcome == history.Unknown || c.Broken() || misled) {
 		_ = c.Close() // nothing can be done about a failed close of a broken connection
@@ -339,11 +346,25 @@ func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
 		w.sticky = -1
 	}
 	w.looks.Reset()
-	w.pause = backoff(w.pause)
-	if op.Error != history.ErrTimeout {
-		w.paused += int64(w.pause)
-		w.wait(ctx, w.Clock.Now()+int64(w.pause))
+	if op.Error == history.ErrTimeout {
+		w.pause = backoff(w.pause)
+		return
 	}
+	w.rest(ctx)
+}
+
+// unconfirmed tells whether the node answered that it has done the operation and that too
+// few others have confirmed it (WAIT of Redis). It is the node that it was, and nothing that it
+// has shown is gone; that another one leads by now, roles tell.
+func unconfirmed(op *history.Op) bool {
+	return op.Outcome == history.Unknown && op.Error == history.ErrNoQuorum
+}
+
+// rest makes the pause after a refusal.
+func (w *worker) rest(ctx context.Context) {
+	w.pause = backoff(w.pause)
+	w.paused += int64(w.pause)
+	w.wait(ctx, w.Clock.Now()+int64(w.pause))
 }
 
 // wait is SleepUntil with the worker's own timer.

@@ -106,13 +106,20 @@ func (o *Operator) observe(ctx context.Context) observation {
 			status, err := o.system.Status(bounded, o.nodes[i])
 			v.status[i], v.alive[i] = status, err == nil
 		})
-		for j := range n {
-			if i == j || !o.member(j) {
+	}
+	for i := range n {
+		for j := range i {
+			if !o.member(i) || !o.member(j) {
 				continue
 			}
+			from, to := i, j // each node looks at about half of the others
+			if (i+j)%2 == 0 {
+				from, to = j, i
+			}
 			wg.Go(func() {
-				err := o.nodes[i].Probe(ctx, netip.AddrPortFrom(o.nodes[j].Addr, nobodysPort), probeTimeout)
-				v.reach[i][j] = err == nil || errors.Is(err, cluster.ErrRefused)
+				err := o.nodes[from].Probe(ctx, netip.AddrPortFrom(o.nodes[to].Addr, nobodysPort), probeTimeout)
+				reached := err == nil || errors.Is(err, cluster.ErrRefused)
+				v.reach[i][j], v.reach[j][i] = reached, reached // the question went one way and the answer the other
 			})
 		}
 	}

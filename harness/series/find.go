@@ -87,7 +87,7 @@ func (s *Series) Find(ctx context.Context, c Cell, options harness.Options) (*Fo
 	}
 	g.Variants = nil
 	found := &Found{Of: f.Max, Claims: c.Plan.Claims, From: f.From, To: f.To, Within: f.Within}
-	state := newSearch(f.From, f.To, f.Within/100)
+	state := newSearch(f.From, f.To, s.Guess, f.Within/100)
 	for {
 		rate, long, more := state.next()
 		if !more {

@@ -128,6 +128,31 @@ func TestFindCapacity(t *testing.T) {
 	}
 }
 
+// TestFindFromAGuess: a guess spares runs, and does not change the answer, wherever it lies.
+func TestFindFromAGuess(t *testing.T) {
+	const capacity = 1000
+	runs := func(guess float64) int {
+		t.Helper()
+		sys := &system{capacity: capacity, random: rand.New(rand.NewPCG(1, 1))}
+		s, err := Of(findPlan(t, "{max: rate, from: 20/s, to: 20000/s, within: 10%}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.run, s.Guess = sys.run, guess
+		found, _, err := s.Find(t.Context(), s.Cells[0], harness.Options{RunsDir: t.TempDir()})
+		if err != nil || found.Least == nil || *found.Least > capacity || *found.Least < 0.9*capacity || *found.Most > 1.1*capacity {
+			t.Errorf("guess %g: %v, %v", guess, found, err)
+		}
+		return sys.runs
+	}
+	none := runs(0)
+	for _, guess := range []float64{1, 30, 700, 1000, 1300, 19999, 1e9} {
+		if n := runs(guess); guess >= 700 && guess <= 1300 && n >= none {
+			t.Errorf("guess %g: %d runs, %d without one", guess, n, none)
+		}
+	}
+}
+
 // TestFindConfirms: what only a short run can hold is not told as held.
 func TestFindConfirms(t *testing.T) {
 	sys := &system{capacity: 1000, tired: 15, random: rand.New(rand.NewPCG(1, 1))} // runs are 10s, or 30s

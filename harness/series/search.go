@@ -10,13 +10,14 @@ import (
 const mostProbes = 64
 
 // search finds the greatest rate that holds, by answers to single rates: first
-// from the lowest one by doubling, until one does not hold; then by halving what
-// is between, in ratios. Both ends are confirmed: the greatest that held by a
+// from the lowest one, or a guess, by doubling, until one does not hold, or down from
+// the guess until one does; then by halving what is between, in ratios. Both ends are confirmed: the greatest that held by a
 // longer run, and where that fails it counts as not held; the least that did not
 // by trying it again, and where it holds then, it does. It takes for granted that
 // what does not hold at a rate does not at a greater one.
 type search struct {
 	from, to float64
+	guess    float64   // where it begins
 	within   float64   // share by which the ends may differ
 	held     []float64 // in short runs, ascending, below all that did not hold
 	failures []refusal // ascending
@@ -31,8 +32,9 @@ type refusal struct {
 	sure bool // and not when it was tried again
 }
 
-func newSearch(from, to, within float64) *search {
-	return &search{from: from, to: to, within: within}
+// newSearch begins at a guess that lies between from and to, else at from.
+func newSearch(from, to, guess, within float64) *search {
+	return &search{from: from, to: to, guess: min(max(guess, from), to), within: within}
 }
 
 // least is the greatest rate that held and lies below all that did not; 0: none.
@@ -59,7 +61,9 @@ func (s *search) next() (rate float64, long, more bool) {
 	case s.probes >= mostProbes:
 		return 0, false, false
 	case least == 0 && len(s.failures) == 0:
-		return s.from, false, true
+		return s.guess, false, true
+	case least == 0 && failed > s.from:
+		return max(nice(failed/2), s.from), false, true
 	case least == 0:
 		return s.again()
 	case len(s.failures) == 0 && least < s.to:

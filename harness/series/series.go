@@ -41,8 +41,9 @@ type Series struct {
 	Name   string // of the plan
 	Cells  []Cell
 	Rounds int
-	Seed   uint64 // 0: one is chosen
-	Spare  int    // runs that may fail before Run ends with their error; a run that failed is left out
+	Seed   uint64  // 0: one is chosen
+	Guess  float64 // where Find begins: at a rate that another variant held; 0: at the plan's least
+	Spare  int     // runs that may fail before Run ends with their error; a run that failed is left out
 	// Watch, unless it is nil, is called before and after every run, from the
 	// caller's goroutine.
 	Watch func(Moment)

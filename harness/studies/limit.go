@@ -62,6 +62,7 @@ func used(g *rundir.Group, runs []string) []results.FactValue {
 
 // limits searches for the limit of each variant, and runs it at a share of that.
 func (r *partRun) limits(ctx context.Context) {
+	guess := 0.0 // what the variant before held is near to what this one does
 	for i, c := range r.part.cells {
 		if ctx.Err() != nil {
 			r.missing(i, errNotBegun)
@@ -73,7 +74,9 @@ func (r *partRun) limits(ctx context.Context) {
 		if search.Plan.Faults = nil; r.part.plan.Study.Search > 0 {
 			search.Plan.Duration = r.part.plan.Study.Search
 		}
-		found, g, err := r.series([]series.Cell{c}, 1).Find(ctx, search, r.options())
+		s := r.series([]series.Cell{c}, 1)
+		s.Guess = guess
+		found, g, err := s.Find(ctx, search, r.options())
 		r.fail(err)
 		r.failed(g)
 		switch {
@@ -83,7 +86,7 @@ func (r *partRun) limits(ctx context.Context) {
 			v.Missing = "the search for the greatest rate was ended early"
 		default:
 			v.Limit = limitOf(found, g)
-			if found.Least == nil {
+			if guess = v.Limit.Least; found.Least == nil {
 				v.Missing = "no rate held, so that there is none to run at: " + v.Limit.Words
 				break
 			}

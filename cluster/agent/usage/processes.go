@@ -5,8 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -27,19 +25,14 @@ type processes struct {
 	threads           int64
 	switches          int64
 	io                io
-}
-
-// io is what proc_pid_io(5) tells.
-type io struct {
-	read, written, readCalls, writeCalls int64
-	unknown                              bool // of some process it is
+	pids              []int
 }
 
 // readProcesses adds up all processes of /proc but self and its helper, if that is
 // not 0. What the kernel has
 // added to self for children that were waited for is counted as well, but for
-// their time and switches, which getrusage tells better.
-func readProcesses(self, helper int, left map[int]bool) (p processes) {
+// their time and switches, which getrusage tells better. aside hears of each process.
+func readProcesses(self, helper int, left map[int]bool, aside *aside) (p processes) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		p.io.unknown, p.switches = true, usage.Unknown
@@ -52,6 +45,10 @@ func readProcesses(self, helper int, left map[int]bool) (p processes) {
 			continue
 		}
 		p.add(pid)
+		p.pids = append(p.pids, pid)
+	}
+	if p.io.dirtiedMore() && !aside.any(p.pids) {
+		p.io.written = p.io.passed + mostEdges*p.io.writeCalls
 	}
 	return p
 }
@@ -150,78 +147,4 @@ func field(text []byte, name string) int64 {
 	}
 	n, _ := strconv.ParseInt(string(words[0]), 10, 64)
 	return n
-}
-
-// readIO reads what a process read and wrote. Only those who may trace a process
-// are told: root without that capability, as in containers, has to be its user.
-func readIO(dir string) io {
-	text, err := os.ReadFile(dir + "/io")
-	if err != nil && !gone(err) {
-		text, err = readAs(dir, "io")
-	}
-	if err != nil {
-		return io{unknown: !gone(err)}
-	}
-	return parseIO(text)
-}
-
-// readAs reads a file of a process as its user. The caller holds the thread.
-func readAs(dir, name string) ([]byte, error) {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, err
-	}
-	of, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || of.Uid == 0 {
-		return nil, os.ErrPermission
-	}
-	if err := unix.Setfsgid(int(of.Gid)); err != nil {
-		return nil, err
-	}
-	defer func() { _ = unix.Setfsgid(os.Getegid()) }()
-	if err := unix.Setfsuid(int(of.Uid)); err != nil {
-		return nil, err
-	}
-	defer func() { _ = unix.Setfsuid(os.Geteuid()) }()
-	return os.ReadFile(filepath.Join(dir, name))
-}
-
-// gone tells whether a process has ended.
-func gone(err error) bool {
-	return os.IsNotExist(err) || strings.Contains(err.Error(), syscall.ESRCH.Error())
-}
-
-func parseIO(text []byte) io {
-	return io{read: field(text, "\nread_bytes:"), written: max(field(text, "\nwrite_bytes:")-field(text, "cancelled_write_bytes:"), 0),
-		readCalls: field(text, "syscr:"), writeCalls: field(text, "syscw:")}
-}
-
-func (i *io) add(o io) {
-	i.read, i.written = i.read+o.read, i.written+o.written
-	i.readCalls, i.writeCalls = i.readCalls+o.readCalls, i.writeCalls+o.writeCalls
-	i.unknown = i.unknown || o.unknown
-}
-
-// readEnded is what the children that self has waited for read and wrote: what
-// the kernel tells of self without what its threads did.
-func readEnded(self int) io {
-	dir := "/proc/" + strconv.Itoa(self)
-	text, err := os.ReadFile(dir + "/io")
-	if err != nil {
-		return io{unknown: true}
-	}
-	all := parseIO(text)
-	entries, err := os.ReadDir(dir + "/task")
-	if err != nil {
-		return io{unknown: true}
-	}
-	for _, e := range entries {
-		text, err := os.ReadFile(filepath.Join(dir, "task", e.Name(), "io"))
-		if err != nil {
-			continue
-		}
-		own := parseIO(text)
-		all.add(io{read: -own.read, written: -own.written, readCalls: -own.readCalls, writeCalls: -own.writeCalls})
-	}
-	return io{read: max(all.read, 0), written: max(all.written, 0), readCalls: max(all.readCalls, 0), writeCalls: max(all.writeCalls, 0)}
 }

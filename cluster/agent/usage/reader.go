@@ -21,6 +21,7 @@ type Reader struct {
 	spared int          // a process that counts as the agent's; 0: none
 	left   map[int]bool // processes that are not counted at all
 	groups groups
+	aside  aside
 	last   usage.Set // what counts up never comes down
 }
 
@@ -70,7 +71,7 @@ func (r *Reader) Read() usage.Set {
 		helper = memoryOf(r.spared)
 		s[usage.Agent] += processTime(r.spared)
 	}
-	p := readProcesses(os.Getpid(), r.spared, r.left)
+	p := readProcesses(os.Getpid(), r.spared, r.left, &r.aside)
 	p.cpu += ended.Utime.Nano() + ended.Stime.Nano()
 	s[usage.CPU], s[usage.Memory], s[usage.Threads] = p.cpu, p.anonymous+p.shared, p.threads
 	if p.switches != usage.Unknown {

@@ -56,6 +56,20 @@ func TestCountsThroughKills(t *testing.T) {
 	}
 }
 
+// TestLargePages: small writes into a file that lies in large pages of the cache are not told
+// as these pages.
+func TestLargePages(t *testing.T) {
+	n := nodetest.Launch(t, 1).Nodes()[0]
+	nodetest.Serve(t, n)
+	nodetest.Shell(t, n, `dd if=/dev/zero of=f bs=4194304 count=1 conv=fsync`)
+	before := read(t, n)
+	nodetest.Shell(t, n, `dd if=/dev/zero of=f bs=8192 count=200 conv=notrunc oflag=dsync`)
+	after := read(t, n)
+	if wrote := after[usage.DiskWritten] - before[usage.DiskWritten]; wrote > 400*8192+1<<20 {
+		t.Errorf("200 writes of 8 kB are told as %d bytes", wrote)
+	}
+}
+
 // TestControlIsNotTheNodes: what goes over the control channel is not counted as
 // the node's network, within the bound that is told.
 func TestControlIsNotTheNodes(t *testing.T) {

@@ -1,0 +1,50 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aftershock-chaos/aftershock/cluster"
+)
+
+// tooled is a node on which RabbitMQ's programs are run.
+type tooled struct {
+	cluster.Control
+	ran  []string
+	fail string // the program's word that it fails at
+}
+
+func (n *tooled) Run(_ context.Context, spec cluster.ServerSpec) ([]byte, error) {
+	command := strings.Join(spec.Command, " ")
+	n.ran = append(n.ran, command)
+	if n.fail != "" && strings.Contains(command, n.fail) {
+		return []byte("Error: unable to connect"), errors.New("exit code 69")
+	}
+	return nil, nil
+}
+
+// TestTasks: each task that is told can be done, by one command after the other; what fails
+// ends it, with the program's words.
+func TestTasks(t *testing.T) {
+	n := &tooled{}
+	node := &cluster.Node{Name: "n1", Control: n}
+	for _, task := range tasksTold() {
+		n.ran = nil
+		if _, err := new(System).Do(t.Context(), nil, node, task.Name); err != nil || len(n.ran) == 0 {
+			t.Errorf("%s: %v, %v", task.Name, err, n.ran)
+		}
+		if want := []string{"rabbitmq-upgrade drain", "rabbitmq-upgrade revive"}; task.Name == "maintenance" && !slices.Equal(n.ran, want) {
+			t.Errorf("maintenance is %v", n.ran)
+		}
+	}
+	n.ran, n.fail = nil, "drain"
+	if _, err := new(System).Do(t.Context(), nil, node, "maintenance"); err == nil || !strings.Contains(err.Error(), "rabbitmq-upgrade drain on n1: exit code 69: Error: unable") || len(n.ran) != 1 {
+		t.Errorf("%v, %v", err, n.ran)
+	}
+	if _, err := new(System).Do(t.Context(), nil, node, "fly"); err == nil {
+		t.Error("it did a task that there is not")
+	}
+}
