@@ -63,7 +63,7 @@ replicas is all that are about replicas, replicas/cost one of them.
 
 --summary makes nothing: it tells of studies that were made, whose folders are named,
 in one table of sentences and targets, which --into writes into a Markdown file; what
-its table tells of others stays.
+its table tells of others stays. --pages writes their pages anew.
 
 --quick makes fewer and shorter runs, and only those that a decision is about; the
 page says so. An interrupt ends the study after the run that goes on; what was
@@ -94,7 +94,6 @@ input is wrong, 4 runs failed, whose reasons the page has.`,
 	c.Flags().StringVar(&f.pages, "pages", "", "write the pages into this folder as well, as NAME-TARGET.html")
 	c.Flags().BoolVar(&f.summary, "summary", false, "tell of studies that were made, whose folders are named")
 	c.MarkFlagsMutuallyExclusive("summary", "quick")
-	c.MarkFlagsMutuallyExclusive("summary", "pages")
 	f.memory.register(c)
 	c.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "no live line")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does to standard error")
@@ -161,19 +160,18 @@ func (f studyFlags) one(ctx context.Context, j *studies.Job) (*study.Study, erro
 	if s == nil {
 		return nil, err
 	}
-	alone := func(w io.Writer) error { return page.HTML(w, s, nil) }
 	files := map[string]func(io.Writer) error{
 		filepath.Join(dir, "study.html"): func(w io.Writer) error { return page.HTML(w, s, reportsFrom(dir)) },
 		filepath.Join(dir, "study.md"):   func(w io.Writer) error { return study.Markdown(w, s) },
 		filepath.Join(dir, study.File):   func(w io.Writer) error { return study.JSON(w, s) },
 	}
-	if f.pages != "" {
-		files[filepath.Join(f.pages, strings.Join(append([]string{s.Name}, j.Targets()...), "-")+".html")] = alone
-	}
 	for path, write := range files {
 		if wrong := wholefile.Write(path, 0o644, write); wrong != nil {
 			err = errors.Join(err, failure.Infrastructure("write the study", wrong))
 		}
+	}
+	if f.pages != "" {
+		err = errors.Join(err, pagesInto(f.pages, s))
 	}
 	if f.into != "" {
 		err = errors.Join(err, studyInto(f.into, s))
@@ -211,6 +209,9 @@ func studyInto(path string, s *study.Study) error {
 
 // summarize tells of studies that were made. One that is not finished is left out.
 func (f studyFlags) summarize(folders []string) error {
+	if err := f.places(); err != nil {
+		return err
+	}
 	var told []*study.Study
 	for i, folder := range folders {
 		path := filepath.Join(folder, study.File)
@@ -228,6 +229,14 @@ func (f studyFlags) summarize(folders []string) error {
 			return fmt.Errorf("%w: %s: %w", failure.ErrInput, path, err)
 		}
 		told = append(told, list...)
+	}
+	for _, s := range told {
+		if f.pages == "" {
+			break
+		}
+		if err := pagesInto(f.pages, s); err != nil {
+			return err
+		}
 	}
 	if f.into == "" {
 		_, err := io.WriteString(stdout, study.Summary(told))
@@ -290,25 +299,6 @@ func (f studyFlags) jobs(args []string, display *live.Display) ([]*studies.Job, 
 		return nil, fmt.Errorf("%w: none of these studies is about %s", failure.ErrInput, orList(f.targets))
 	}
 	return jobs, nil
-}
-
-// places tells whether there is where to write.
-func (f studyFlags) places() error {
-	if f.into != "" {
-		if _, err := os.Stat(f.into); err != nil {
-			return fmt.Errorf("%w: --into: %w; make the file first", failure.ErrInput, err)
-		}
-	}
-	if f.pages == "" {
-		return nil
-	}
-	switch info, err := os.Stat(f.pages); {
-	case err != nil:
-		return fmt.Errorf("%w: --pages: %w; make the folder first", failure.ErrInput, err)
-	case !info.IsDir():
-		return fmt.Errorf("%w: --pages: %s is no folder", failure.ErrInput, f.pages)
-	}
-	return nil
 }
 
 // marked tells, before anything begins, whether --into has a place for a study.

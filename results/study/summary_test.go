@@ -34,6 +34,9 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if lag := told[3]; len(lag.Targets()) != 1 || lag.Of("stone").Runs() != 18 || lag.Of("sand").Runs() != 0 || told[2].Of("sand").Parts[0].Plan != "a" {
+		t.Errorf("%+v", lag)
+	}
 	want := "| | stone 1 | sand 1 |\n|---|---|---|\n" +
 		"| 1. what loss says | – | ✓, !<sup>q</sup> |\n" +
 		"| 5. what lag says | ✓ ×1.75 to 2.5, ✓ | – |\n" +

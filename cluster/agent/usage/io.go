@@ -78,13 +78,29 @@ func (i io) minus(o io) io {
 		readCalls: max(i.readCalls-o.readCalls, 0), writeCalls: max(i.writeCalls-o.writeCalls, 0)}
 }
 
-// dirtiedMore tells whether the kernel counts more as written than calls can have written.
-// It counts when a page of the cache becomes dirty, and a page may be large: on a file
-// system with large folios (XFS from Linux 5.18, ext4 from 6.16) the eight kilobytes of
-// a commit count as a quarter of a megabyte, of which the eight are sent to storage. What
-// was passed to calls, with a page at either end of each, is no less than what these
-// have made dirty.
-func (i *io) dirtiedMore() bool { return i.written > i.passed+mostEdges*i.writeCalls }
+// stored adds up what was sent to storage.
+//
+// The kernel counts when a page of its cache becomes dirty, and a page may be large: on a
+// file system with large folios (XFS from Linux 5.18, ext4 from 6.16) the eight kilobytes
+// of a commit count as a quarter of a megabyte, of which the eight are sent to storage. What
+// was passed to calls, with a page at either end of each, is no less than what these have
+// made dirty, so that of each interval the lesser of the two counts.
+type stored struct {
+	last  io // of the reading before
+	bytes int64
+	aside aside
+}
+
+// take takes what the processes have read and written up to now.
+func (s *stored) take(now io, pids []int) int64 {
+	since := now.minus(s.last)
+	s.last.add(since)
+	if calls := since.passed + mostEdges*since.writeCalls; since.written > calls && !s.aside.any(pids) {
+		since.written = calls
+	}
+	s.bytes += since.written
+	return s.bytes
+}
 
 // readEnded is what the children that self has waited for read and wrote: what
 // the kernel tells of self without what its threads did.
@@ -120,7 +136,7 @@ const lookAgain = 40
 
 // smallMapping is up to what size, in bytes, mappings of files do not count: locks and the
 // like.
-const smallMapping = 1 << 20
+const smallMapping = 16 << 20
 
 // any looks at the processes that it has not seen for a while.
 func (a *aside) any(pids []int) bool {

@@ -31,13 +31,37 @@ func TestParseIO(t *testing.T) {
 	if i != (io{read: 5, written: 52424704, passed: 1600000, readCalls: 179, writeCalls: 200}) {
 		t.Errorf("%+v", i)
 	}
-	if !i.dirtiedMore() {
-		t.Error("a quarter of a megabyte for each call is not seen")
-	}
-	if i.written = i.passed + mostEdges*i.writeCalls; i.dirtiedMore() {
-		t.Error("whole pages are taken for large ones")
-	}
 	if left := i.minus(io{read: 9, passed: 1}); left.read != 0 || left.passed != i.passed-1 {
 		t.Errorf("%+v", left)
+	}
+}
+
+// TestStored: of each interval so much counts as calls can have made dirty, whatever was
+// passed to calls before; where somebody writes otherwise, the kernel is believed.
+func TestStored(t *testing.T) {
+	var s stored
+	now := io{written: 1 << 20, passed: 100 << 20, writeCalls: 20000} // far more was passed than came to storage
+	if got := s.take(now, nil); got != 1<<20 {
+		t.Errorf("at first: %d", got)
+	}
+	for range 10 { // commits of 8 kB in pages of 256 kB
+		now.add(io{written: 10 << 18, passed: 10 << 13, writeCalls: 10})
+		s.take(now, nil)
+	}
+	const want = 1<<20 + 100*(1<<13+mostEdges)
+	if got := s.take(now, nil); got != want {
+		t.Errorf("100 commits make %d, want %d", got, want)
+	}
+	lost := now.minus(io{written: 1 << 19, passed: 1 << 19}) // of a process that has ended and was not waited for yet
+	if got := s.take(lost, nil); got != want {
+		t.Errorf("less is there: %d", got)
+	}
+	if got := s.take(now, nil); got != want {
+		t.Errorf("it is there again: %d", got)
+	}
+	s.aside.found = true
+	now.add(io{written: 1 << 20, writeCalls: 1})
+	if got := s.take(now, nil); got != want+1<<20 {
+		t.Errorf("by a mapping: %d", got-want)
 	}
 }

@@ -31,8 +31,8 @@ type processes struct {
 // readProcesses adds up all processes of /proc but self and its helper, if that is
 // not 0. What the kernel has
 // added to self for children that were waited for is counted as well, but for
-// their time and switches, which getrusage tells better. aside hears of each process.
-func readProcesses(self, helper int, left map[int]bool, aside *aside) (p processes) {
+// their time and switches, which getrusage tells better.
+func readProcesses(self, helper int, left map[int]bool) (p processes) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		p.io.unknown, p.switches = true, usage.Unknown
@@ -46,9 +46,6 @@ func readProcesses(self, helper int, left map[int]bool, aside *aside) (p process
 		}
 		p.add(pid)
 		p.pids = append(p.pids, pid)
-	}
-	if p.io.dirtiedMore() && !aside.any(p.pids) {
-		p.io.written = p.io.passed + mostEdges*p.io.writeCalls
 	}
 	return p
 }

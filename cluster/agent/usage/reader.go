@@ -21,7 +21,7 @@ type Reader struct {
 	spared int          // a process that counts as the agent's; 0: none
 	left   map[int]bool // processes that are not counted at all
 	groups groups
-	aside  aside
+	stored stored
 	last   usage.Set // what counts up never comes down
 }
 
@@ -71,14 +71,14 @@ func (r *Reader) Read() usage.Set {
 		helper = memoryOf(r.spared)
 		s[usage.Agent] += processTime(r.spared)
 	}
-	p := readProcesses(os.Getpid(), r.spared, r.left, &r.aside)
+	p := readProcesses(os.Getpid(), r.spared, r.left)
 	p.cpu += ended.Utime.Nano() + ended.Stime.Nano()
 	s[usage.CPU], s[usage.Memory], s[usage.Threads] = p.cpu, p.anonymous+p.shared, p.threads
 	if p.switches != usage.Unknown {
 		s[usage.Switches] = p.switches + ended.Nvcsw + ended.Nivcsw
 	}
 	if !p.io.unknown {
-		s[usage.DiskRead], s[usage.DiskWritten], s[usage.ReadCalls], s[usage.WriteCalls] = p.io.read, p.io.written, p.io.readCalls, p.io.writeCalls
+		s[usage.DiskRead], s[usage.DiskWritten], s[usage.ReadCalls], s[usage.WriteCalls] = p.io.read, r.stored.take(p.io, p.pids), p.io.readCalls, p.io.writeCalls
 	}
 	r.groups.read(&s, s[usage.Agent], helper)
 	r.network(&s)
