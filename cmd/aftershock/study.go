@@ -230,12 +230,11 @@ func (f studyFlags) summarize(folders []string) error {
 		}
 		told = append(told, list...)
 	}
-	for _, s := range told {
-		if f.pages == "" {
-			break
-		}
-		if err := pagesInto(f.pages, s); err != nil {
-			return err
+	if f.pages != "" {
+		for _, s := range told {
+			if err := pagesInto(f.pages, s); err != nil {
+				return err
+			}
 		}
 	}
 	if f.into == "" {

@@ -33,7 +33,7 @@ func (p *proxied) Enter(_ context.Context, d targets.Door, _ []*cluster.Node, _ 
 }
 
 // TestWorkerComesInThroughDoors: an operation is of the node that the door led to,
-// and a door that leads to a demoted primary is tried anew.
+// and a door that leads to a demoted primary, or to one that nobody confirms, is tried anew.
 func TestWorkerComesInThroughDoors(t *testing.T) {
 	first, calls := 0, 0
 	system := &proxied{leads: func(d targets.Door) int {
@@ -48,7 +48,10 @@ func TestWorkerComesInThroughDoors(t *testing.T) {
 			op.Outcome, op.Error = history.Fail, history.ErrNotPrimary
 			return
 		}
-		op.Outcome = history.OK
+		if op.Outcome = history.OK; calls == 6 { // cut off, and not yet demoted
+			first = 0
+			op.Outcome, op.Error = history.Unknown, history.ErrNoQuorum
+		}
 	}
 	p := &plan.Plan{Target: plan.Target{Connect: attach.Connect{Primary: "postgres://h:1/x", Replicas: []string{"postgres://h:2/x"}}}}
 	k := &kept{}
@@ -73,8 +76,9 @@ func TestWorkerComesInThroughDoors(t *testing.T) {
 		{history.Write, workloads.ToPrimary, 0, history.Fail, 1},
 		{history.Write, workloads.ToPrimary, 1, history.OK, 2},
 		{history.Read, workloads.ToReplica, -1, history.OK, 3},
-		{history.Write, workloads.ToPrimary, 1, history.OK, 3},
-		{history.Read, workloads.ToNode, 0, history.Fail, 3}, // straight
+		{history.Write, workloads.ToPrimary, 1, history.Unknown, 3},
+		{history.Write, workloads.ToPrimary, 0, history.Fail, 4}, // and demoted by now
+		{history.Read, workloads.ToNode, 0, history.Fail, 4},     // straight
 	} {
 		op := do(want.kind, want.route)
 		primary := op.Flags&history.FromPrimary != 0

@@ -293,6 +293,38 @@ func TestLanesLookBeforeTheyOverwrite(t *testing.T) {
 	})
 }
 
+// TestLanesKnowWhoIsUnconfirmed: a node that has a write, and says that too few others have, is
+// no other node: nobody looks, and the connection goes on.
+func TestLanesKnowWhoIsUnconfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		doubted := 0
+		w, k := piped(&scripted{answer: func(node int, op *history.Op) {
+			time.Sleep(time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			if op.Outcome = history.OK; op.Value == 2 {
+				op.Outcome, op.Error = history.Unknown, history.ErrNoQuorum
+				doubted++
+			}
+		}}, 4)
+		w.looks.Keys = 3
+		for i := range w.lanes {
+			w.lanes[i].generator = &blindWrites{}
+		}
+		w.run(t.Context(), forTime(w, 60*time.Millisecond))
+		processes := map[uint32]bool{}
+		for _, op := range k.ops {
+			if processes[op.Process] = true; op.Kind == history.Read {
+				t.Errorf("key %d was looked at", op.Key)
+			}
+		}
+		if doubted != 4 || len(processes) != 8 {
+			t.Errorf("%d doubts, %d processes of 4 lanes", doubted, len(processes))
+		}
+	})
+}
+
 // BenchmarkPipeline is BenchmarkWorker with several operations under way.
 func BenchmarkPipeline(b *testing.B) {
 	w, _ := piped(&instant{}, 16)

@@ -330,7 +330,7 @@ func (w *worker) react(ctx context.Context, op *history.Op, c targets.Client) {
 	if op.Outcome == history.Unknown {
 		w.process += w.step
 	}
-	if unconfirmed(op) && c != nil && !c.Broken() {
+	if unconfirmed(op) && c != nil && !c.Broken() && w.last < len(w.Nodes) { // a door has to choose anew
 		if w.last == w.sticky {
 			w.sticky = -1
 		}

@@ -11,10 +11,10 @@ const mostProbes = 64
 
 // search finds the greatest rate that holds, by answers to single rates: first
 // from the lowest one, or a guess, by doubling, until one does not hold, or down from
-// the guess until one does; then by halving what is between, in ratios. Both ends are confirmed: the greatest that held by a
-// longer run, and where that fails it counts as not held; the least that did not
-// by trying it again, and where it holds then, it does. It takes for granted that
-// what does not hold at a rate does not at a greater one.
+// the guess until one does; then by halving what is between, in ratios. Both ends
+// are confirmed: the greatest that held by a longer run, and where that fails it counts
+// as not held; the least that did not by trying it again, and where it holds then, it
+// does. It takes for granted that what does not hold at a rate does not at a greater one.
 type search struct {
 	from, to float64
 	guess    float64   // where it begins

@@ -171,17 +171,6 @@ func told(c series.Cell) []results.Setting {
 // not about.
 func (j *Job) Empty() bool { return len(j.parts) == 0 }
 
-// Targets are those that the study runs, each once.
-func (j *Job) Targets() []string {
-	var all []string
-	for _, p := range j.parts {
-		if !slices.Contains(all, p.plan.Target.Name) {
-			all = append(all, p.plan.Target.Name)
-		}
-	}
-	return all
-}
-
 // Estimate is how many runs there will be, about, and how long they will take.
 func (j *Job) Estimate() (runs int, length time.Duration) { return j.clock.runs(), j.clock.left() }
 

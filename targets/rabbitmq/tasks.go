@@ -7,6 +7,7 @@ import (
 
 	"github.com/aftershock-chaos/aftershock/cluster"
 	"github.com/aftershock-chaos/aftershock/targets"
+	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
 var _ targets.Tasked = (*System)(nil)
@@ -20,36 +21,42 @@ func tasksTold() []targets.Task {
 	}
 }
 
-// tasks are the commands that each is made of.
-var tasks = map[string][][]string{
-	"rebalance":   {{"rabbitmq-queues", "rebalance", "all"}},
-	"force-gc":    {{"rabbitmqctl", "force_gc"}},
-	"maintenance": {{"rabbitmq-upgrade", "drain"}, {"rabbitmq-upgrade", "revive"}},
+// tools are RabbitMQ's own programs on a node, beside its server.
+type tools struct{ *cluster.Node }
+
+func (tools) Close() error { return nil }
+
+var tasks = kit.Tasks[tools]{
+	"force-gc":    running([]string{"rabbitmqctl", "force_gc"}),
+	"maintenance": running([]string{"rabbitmq-upgrade", "drain"}, []string{"rabbitmq-upgrade", "revive"}),
+	"rebalance":   running([]string{"rabbitmq-queues", "rebalance", "all"}),
+}
+
+// running is a task of commands, one after the other.
+func running(commands ...[]string) func(context.Context, tools) (string, error) {
+	return func(ctx context.Context, on tools) (string, error) {
+		for _, command := range commands {
+			if err := on.run(ctx, command...); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	}
 }
 
 // Do implements targets.Tasked.
 func (s *System) Do(ctx context.Context, _ []*cluster.Node, n *cluster.Node, task string) (string, error) {
-	commands, ok := tasks[task]
-	if !ok {
-		return "", fmt.Errorf("there is no task %q", task)
-	}
-	for _, command := range commands {
-		if err := tool(ctx, n, command...); err != nil {
-			return "", err
-		}
-	}
-	return "", nil
+	return tasks.Do(ctx, func(_ context.Context, n *cluster.Node) (tools, error) { return tools{n}, nil }, n, task)
 }
 
-// tool runs one of RabbitMQ's own programs on a node, beside its server. Its error has the
-// program's words.
-func tool(ctx context.Context, n *cluster.Node, command ...string) error {
-	said, err := n.Run(ctx, cluster.ServerSpec{
+// run runs one of the programs. Its error has the program's words.
+func (on tools) run(ctx context.Context, command ...string) error {
+	said, err := on.Run(ctx, cluster.ServerSpec{
 		Command: command, User: user,
-		Env: map[string]string{"HOME": cluster.DataDir, "RABBITMQ_NODENAME": nodeName(n), "RABBITMQ_USE_LONGNAME": "true"},
+		Env: map[string]string{"HOME": cluster.DataDir, "RABBITMQ_NODENAME": nodeName(on.Node), "RABBITMQ_USE_LONGNAME": "true"},
 	})
 	if err != nil {
-		return fmt.Errorf("%s on %s: %w: %.200s", strings.Join(command, " "), n.Name, err, said)
+		return fmt.Errorf("%s on %s: %w: %.200s", strings.Join(command, " "), on.Name, err, said)
 	}
 	return nil
 }

@@ -68,5 +68,5 @@ func (s *System) Prepare(ctx context.Context, u targets.Upgrade) error {
 	if u.From.Line(2).String() == u.To.Line(2).String() {
 		return nil
 	}
-	return tool(ctx, u.Nodes[u.Node], "rabbitmqctl", "enable_feature_flag", "all")
+	return tools{u.Nodes[u.Node]}.run(ctx, "rabbitmqctl", "enable_feature_flag", "all")
 }
