@@ -193,7 +193,7 @@ func modePlan(info targets.Info, mode targets.Mode, host, version string) string
 	if task := modeTask(info, mode); task != "" {
 		fmt.Fprintf(&b, "  - {at: 300ms, do: %s}\n", task)
 	}
-	b.WriteString("  - {at: 1s, kill: primary, for: 2s}\nsettle: 60s\ngates: {min_ops: 20}\nclaims:\n")
+	b.WriteString("  - {at: 1s, kill: primary, for: 2s}\nsettle: 2m\ngates: {min_ops: 20}\nclaims:\n")
 	for _, c := range claims {
 		fmt.Fprintf(&b, "  - %s\n", c)
 	}
