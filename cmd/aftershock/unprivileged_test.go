@@ -6,9 +6,9 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/aftershock-chaos/aftershock/cluster/agent/volume"
 	"github.com/aftershock-chaos/aftershock/cluster/local"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 	"github.com/aftershock-chaos/aftershock/targets/postgres"
@@ -42,6 +42,26 @@ settle: 30s
 claims: ['writes.lost == 0']
 `
 
+// machinesPlan has every mechanism of faults of machines in force once.
+const machinesPlan = `
+name: machines
+seed: 3
+target: {name: ripple, replicas: 2, options: {replication: sync, fsync: always}, failover: {after: 600ms}}
+workloads: [{name: set, keys: 8, clients: 4, rate: 100/s, mix: {add: 95, read: 5}}]
+warmup: 200ms
+duration: 10s
+faults:
+  - {at: 500ms, disk: {of: replica, on: sync, delay: 30ms}, for: 1s}
+  - {at: 2s, power: {of: all, survive: 20%}, for: 500ms}
+  - {at: 4500ms, link: {of: replica, delay: 20ms, loss: 1%}, for: 1s}
+  - {at: 5s, clock: {of: primary, by: -1h}, for: 1s}
+  - {at: 6s, press: {of: replica, cpu: 20%}, for: 1s}
+  - {at: 7500ms, reset: primary}
+  - {at: 8s, crash: primary, for: 1s}
+settle: 30s
+claims: ['set.lost == 0']
+`
+
 // TestUnprivilegedUser runs whole plans as a user without rights: the local
 // host then lives in a user namespace.
 func TestUnprivilegedUser(t *testing.T) {
@@ -58,7 +78,18 @@ func TestUnprivilegedUser(t *testing.T) {
 		}
 		runUnprivileged(t, realPlan)
 	})
+	t.Run("machines", func(t *testing.T) {
+		if err := volume.Available(); err != nil {
+			t.Skipf("host local as another user: volumes: %v", err)
+		}
+		runUnprivileged(t, machinesPlan)
+	})
 }
+
+// asNobody runs a program as a user without rights who may open /dev/fuse, which
+// anybody may on most systems: in mounts of its own that is so here.
+const asNobody = `mknod -m 666 "$HOME/fuse" c 10 229 && mount --bind "$HOME/fuse" /dev/fuse || exit 1
+exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`
 
 func runUnprivileged(t *testing.T, text string) {
 	if os.Getuid() != 0 {
@@ -78,10 +109,9 @@ func runUnprivileged(t *testing.T, text string) {
 	if err := os.WriteFile(plan, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	run := exec.Command(binary, "run", plan)
+	run := exec.Command("unshare", "--mount", "sh", "-c", asNobody, "sh", binary, "run", plan)
 	run.Dir = dir
 	run.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "DOCKER_HOST=unix:///nonexistent.sock"}
-	run.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := run.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "HOLDS") {
 		t.Fatalf("%v\n%s", err, out)

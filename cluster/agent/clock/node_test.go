@@ -78,3 +78,30 @@ func TestPrecision(t *testing.T) {
 		t.Errorf("late by %s, want 20 ms at most", late)
 	}
 }
+
+// BenchmarkClock: what a look at the clock costs a node's server, right and wrong.
+func BenchmarkClock(b *testing.B) {
+	n := nodetest.Launch(b, 1).Nodes()[0]
+	nodetest.Serve(b, n)
+	const looks = 1_000_000
+	run := func(b *testing.B) {
+		var all float64
+		for b.Loop() {
+			answer, err := nodetest.Ask(b, n, "times "+strconv.Itoa(looks))
+			if err != nil {
+				b.Fatal(err)
+			}
+			ns, err := strconv.ParseFloat(answer, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			all += ns
+		}
+		b.ReportMetric(all/float64(b.N)/looks, "ns/look")
+	}
+	b.Run("right", run)
+	nodetest.Do(b, n, cluster.Action{Kind: cluster.Skew, ID: "f1", Clock: &cluster.Clock{By: time.Hour}})
+	b.Run("wrong", run)
+	nodetest.Do(b, n, cluster.Action{Kind: cluster.Unskew, ID: "f1"})
+	b.Run("right-again", run)
+}

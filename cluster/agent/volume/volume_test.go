@@ -31,17 +31,17 @@ func TestMain(m *testing.M) {
 
 // mounted is a volume that the test loses the power of.
 type mounted struct {
-	t   *testing.T
+	t   testing.TB
 	v   *volume.Volume
 	dir string
 }
 
-func mount(t *testing.T, names string) *mounted {
+func mount(t testing.TB, names string) *mounted {
 	t.Helper()
 	return mountOf(t, cluster.Volume{Names: names})
 }
 
-func mountOf(t *testing.T, of cluster.Volume) *mounted {
+func mountOf(t testing.TB, of cluster.Volume) *mounted {
 	t.Helper()
 	if err := volume.Available(); err != nil {
 		t.Skipf("needs FUSE: %v", err)

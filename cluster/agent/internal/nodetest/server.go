@@ -61,6 +61,13 @@ func testServer() error {
 					answer = fmt.Sprint(err)
 				case "time":
 					answer = fmt.Sprint(time.Now().UnixNano())
+				case "times": // how long so many looks at the clock take
+					n, _ := strconv.Atoi(addr)
+					began := time.Now()
+					for range n {
+						time.Now()
+					}
+					answer = fmt.Sprint(time.Since(began).Nanoseconds())
 				case "got":
 					answer = fmt.Sprint(got[net.ParseIP(addr).To4()[3]].Load())
 				case "take":
