@@ -86,8 +86,8 @@ images: ## stand-ins for the official images, of all versions that are tested, w
 deployment: ## brings up a deployment of plans/deployments: NAME=patroni, VARIANT=strict is one of its variants; DOWN=1 takes it away with its data
 	scripts/deployment $(if $(DOWN),down,up) '$(NAME)' $(if $(DOWN),,$(VARIANT))
 
-deployments: build ## attaches to Patroni, asynchronous and synchronous, and cuts its primary off: losses, and none; ALL=1 is every plan of every deployment
-	scripts/deployments $(if $(ALL),all)
+deployments: build ## attaches to Patroni, asynchronous and synchronous, and cuts its primary off: losses, and none; NAMES="repmgr pgpool", or all, is every plan of these, RUNS=10 ten times each
+	RUNS=$(RUNS) scripts/deployments $(NAMES)
 
 tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md and README.md as they stand there
 	scripts/tools-test

@@ -55,6 +55,7 @@ type deployment struct {
 	cluster cluster.Cluster  // nil until the nodes are launched
 	nodes   []*cluster.Node
 	drivers []*cluster.Node // of the load; they are no nodes of the target's
+	crew    cluster.Cluster // the drivers', where the nodes are somebody else's; nil: none
 	spares  int             // the last so many nodes
 
 	versions *versions // nil: all nodes have the same
@@ -93,7 +94,10 @@ func (d *deployment) launch(ctx context.Context, r *request, rec *record) error 
 	d.log = rec.log
 	d.cleanDeadRuns(ctx)
 	if d.visit != nil {
-		return d.find(ctx, r, rec)
+		if err := d.find(ctx, r, rec); err != nil {
+			return err
+		}
+		return d.hire(ctx, r, rec)
 	}
 	if d.image != "" {
 		d.log.Info("image", "name", d.image)
@@ -341,6 +345,10 @@ func (d *deployment) lookAround(ctx context.Context) *results.Machine {
 
 // tearDown closes the system's connections and removes the nodes.
 func (d *deployment) tearDown(ctx context.Context) error {
+	return errors.Join(d.dismiss(ctx), d.takeDown(ctx))
+}
+
+func (d *deployment) takeDown(ctx context.Context) error {
 	var left error
 	if d.visit != nil && d.cluster != nil {
 		left = d.visit.Leave(ctx)

@@ -4,25 +4,48 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/cluster/kubernetes"
+	"github.com/aftershock-chaos/aftershock/cluster/ssh"
+	"github.com/aftershock-chaos/aftershock/harness/attach"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/drivers"
 	"github.com/aftershock-chaos/aftershock/harness/load"
+	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/history"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
 	"github.com/aftershock-chaos/aftershock/internal/lastwords"
 	"github.com/aftershock-chaos/aftershock/results/rundir"
 )
 
-// DriveCommand is the hidden command of the aftershock binary that is a driver.
-const DriveCommand = drivers.Command
+// DriveCommand is the hidden command of the aftershock binary that is a driver, and
+// SessionFlag its flag for one to which the harness comes over a session of ssh's.
+const (
+	DriveCommand = drivers.Command
+	SessionFlag  = ssh.SessionFlag
+)
 
 // Drive is what the hidden command DriveCommand does.
 func Drive(ctx context.Context) error {
 	if err := drivers.Serve(ctx, Words()); err != nil {
+		return fmt.Errorf("%w: %w", failure.ErrInfrastructure, err)
+	}
+	return nil
+}
+
+// DriveOnHost is Drive where the harness comes over the standard input and output, in a
+// folder on a machine of somebody else's that is removed in the end.
+func DriveOnHost(ctx context.Context, stdin io.ReadCloser, stdout io.WriteCloser) error {
+	err := ssh.Serve(ctx, stdin, stdout, func(ctx context.Context, l net.Listener) error { return drivers.ServeOn(ctx, l, Words()) })
+	if err != nil {
 		return fmt.Errorf("%w: %w", failure.ErrInfrastructure, err)
 	}
 	return nil
@@ -46,6 +69,48 @@ func wrongClocks() (wrong map[string]history.Wrong, err error) {
 	return wrong, nil
 }
 
+// hire launches the drivers of a deployment that somebody else runs, if there are any.
+func (d *deployment) hire(ctx context.Context, r *request, rec *record) (err error) {
+	if !r.plan.Drivers.Asked() {
+		return nil
+	}
+	place := r.plan.Drivers.Place(r.plan.Target.Attach)
+	spec := cluster.Spec{Run: rec.dir.Name(), Launch: r.launch, Logger: rec.log, LockFile: rec.lock.Name(), AgentImage: r.options.agentImage()}
+	if spec.Binary, err = findBinary(ctx, r.options, attached.Environ(r.plan)); err != nil {
+		return err
+	}
+	for _, name := range r.plan.Drivers.Names() {
+		spec.Nodes = append(spec.Nodes, cluster.NodeSpec{Name: name, Bare: true})
+	}
+	crew, err := driversHost(r.plan, r.options.Logger).Launch(ctx, spec)
+	if err != nil {
+		return failure.Infrastructure("launch the drivers ("+place+")", err)
+	}
+	d.crew, d.drivers = crew, crew.Nodes()
+	return nil
+}
+
+// driversHost launches drivers of a deployment that somebody else runs.
+func driversHost(p *plan.Plan, log *slog.Logger) cluster.Host {
+	if s := p.Drivers.SSH; p.Drivers.Place(p.Target.Attach) == attach.OnHosts {
+		return ssh.NewHost(ssh.Target{Hosts: s.Hosts, User: s.User, Port: s.Port, Config: s.Config})
+	}
+	return kubernetes.New(log)
+}
+
+// dismiss removes the drivers that hire has launched.
+func (d *deployment) dismiss(ctx context.Context) error {
+	if d.crew == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+	defer cancel()
+	if err := d.crew.Close(ctx); err != nil {
+		return fmt.Errorf("%w: remove the drivers (`aftershock clean` tries again): %w", failure.ErrInfrastructure, err)
+	}
+	return nil
+}
+
 // startDrivers brings the drivers to work, if the plan has any.
 func (e *execution) startDrivers(ctx context.Context, beside *actors) error {
 	d := e.deployment
@@ -59,6 +124,12 @@ func (e *execution) startDrivers(ctx context.Context, beside *actors) error {
 	crew := drivers.Crew{Nodes: d.drivers, Targets: d.nodes, Plan: e.plan, Workloads: e.workloads, Run: e.record.dir.Name(), Dir: dir, Clock: e.session.clock,
 		Emit: e.record.emit, Tap: e.live.add, Log: e.record.log, Wrong: e.clocks}
 	var err error
+	if d.visit != nil {
+		crew.Objects = attached.ObjectsOf(e.request.launch)
+		if crew.Keys, err = attached.ReadKeys(e.plan); err != nil {
+			return fmt.Errorf("%w: %w", failure.ErrInput, err)
+		}
+	}
 	if e.fleet, err = drivers.Start(ctx, crew); err != nil {
 		err = failure.Infrastructure("start the drivers", err)
 		for _, n := range d.drivers {

@@ -116,8 +116,12 @@ func RoleFor(plans []*plan.Plan, user string) string {
 	if attached.Place(plans[0]).Name() != pods.PlaceName {
 		return Role(user)
 	}
+	here := ""
+	if slices.ContainsFunc(plans, func(p *plan.Plan) bool { return p.Drivers.Asked() }) {
+		here = "---\n" + Role(user) // drivers are pods of the user's own namespace
+	}
 	cordons := slices.ContainsFunc(plans, func(p *plan.Plan) bool { return faults.Asks(p.Faults, cluster.Uncordon) })
-	return pods.RoleIn(plans[0].Target.Attach.Kubernetes.Namespace, user, cordons)
+	return pods.RoleIn(plans[0].Target.Attach.Kubernetes.Namespace, user, cordons) + here
 }
 
 // hostOf is where a plan's nodes are.

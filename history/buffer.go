@@ -19,11 +19,11 @@ const (
 )
 
 // chunk is a stretch of one worker's operations. The worker fills it from the
-// front and publishes its length; the recorder's goroutine may read what is
+// front and publishes its length; the collector may read what is
 // published at any time, also while the worker goes on filling.
 type chunk struct {
 	published atomic.Uint32 // ops[:published] are complete and do not change
-	taken     uint32        // ops[:taken] are recorded; of the recorder's goroutine only
+	taken     uint32        // ops[:taken] are recorded; of the collector only
 	ops       [chunkOps]Op
 	elements  []int64 // arena of the ops' Elements; of the worker only
 }
@@ -96,7 +96,7 @@ func (c *chunk) reset() {
 	c.published.Store(0)
 }
 
-// pool is where workers and the recorder's goroutine exchange chunks.
+// pool is where workers and the recorder's collector exchange chunks.
 type pool struct {
 	ready chan struct{} // has a token when full is not empty
 
@@ -152,7 +152,7 @@ func (p *pool) get() *chunk {
 	return c
 }
 
-// give hands a chunk over to the recorder's goroutine.
+// give hands a chunk over to the collector.
 func (p *pool) give(c *chunk) {
 	p.mu.Lock()
 	delete(p.held, c)

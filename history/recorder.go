@@ -24,10 +24,10 @@ const (
 var ErrUnflushed = errors.New("a worker was still recording when the history was closed")
 
 // Recorder writes a run's history. Each worker has a Buffer; one goroutine
-// collects what they record and writes it to the file every 250 ms or sooner,
-// so that a SIGKILL loses that much, and nothing of it twice. Workers in the
-// middle of a long call need not do anything for that: the goroutine looks into
-// their buffers.
+// collects what they record and hands it every 250 ms or sooner to another, which
+// sorts, compresses and writes it, so that a SIGKILL loses that much, and nothing
+// of it twice. Workers in the middle of a long call need not do anything for that:
+// the collector looks into their buffers.
 type Recorder struct {
 	pool   *pool
 	tap    func([]Op)
@@ -37,19 +37,35 @@ type Recorder struct {
 	failed chan error
 	asked  chan chan struct{} // to write at once
 
-	once     sync.Once
-	writer   sync.WaitGroup
-	closeErr error
+	// Two batches go around: one is filled while the other is written.
+	full  chan handed
+	empty chan *batch
 
-	// Of the writer only.
-	pending  []Op    // collected, not yet written
-	elements []int64 // arena of pending
-	chunks   []*chunk
-	err      error // the first; nothing is written after it
+	once       sync.Once
+	goroutines sync.WaitGroup
+	closeErr   error
+
+	// Of the collector only.
+	pending *batch
+	chunks  []*chunk
+
+	err error // the first, of the writer only; nothing is written after it
+}
+
+// batch is what was collected and is not written yet.
+type batch struct {
+	ops      []Op
+	elements []int64 // arena of ops
+}
+
+// handed is a batch on its way to the file, and whom to tell when it is there.
+type handed struct {
+	batch   *batch
+	written chan struct{} // nil: nobody
 }
 
 // NewRecorder creates the file, which must not exist, and starts recording.
-// tap, unless nil, is called with every stretch of operations on the recorder's
+// tap, unless nil, is called with every stretch of operations on the collector's
 // goroutine; the slice is valid during the call only, and a slow tap stalls the
 // workers. Close must be called.
 func NewRecorder(path string, meta Meta, tap func(ops []Op)) (*Recorder, error) {
@@ -65,8 +81,11 @@ func newRecorder(file io.WriteCloser, meta Meta, tap func(ops []Op)) (*Recorder,
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	r := &Recorder{pool: newPool(), tap: tap, file: file, out: out, stop: make(chan struct{}), failed: make(chan error, 1), asked: make(chan chan struct{})}
-	r.writer.Go(r.run)
+	r := &Recorder{pool: newPool(), tap: tap, file: file, out: out, stop: make(chan struct{}), failed: make(chan error, 1), asked: make(chan chan struct{}),
+		full: make(chan handed), empty: make(chan *batch, 1), pending: new(batch)}
+	r.empty <- new(batch)
+	r.goroutines.Go(r.collector)
+	r.goroutines.Go(r.writer)
 	return r, nil
 }
 
@@ -119,7 +138,7 @@ func (r *Recorder) Close() error {
 	r.once.Do(func() {
 		held := r.pool.close()
 		close(r.stop)
-		r.writer.Wait()
+		r.goroutines.Wait()
 		r.closeErr = r.finish(held)
 	})
 	return r.closeErr
@@ -139,8 +158,9 @@ func (r *Recorder) finish(held int) error {
 	return err
 }
 
-// run is the writer's goroutine.
-func (r *Recorder) run() {
+// collector is the goroutine that takes what the workers record.
+func (r *Recorder) collector() {
+	defer close(r.full)
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
@@ -149,16 +169,36 @@ func (r *Recorder) run() {
 			r.collect(false)
 		case <-tick.C:
 			r.collect(true)
-			r.write()
+			r.hand(nil)
 		case done := <-r.asked:
 			r.collect(true)
-			r.write()
-			close(done)
+			r.hand(done)
 		case <-r.stop:
 			r.collect(true)
-			r.write()
+			r.hand(nil)
 			return
 		}
+	}
+}
+
+// hand gives what is pending to the writer, as soon as that has written what it got
+// before.
+func (r *Recorder) hand(written chan struct{}) {
+	if len(r.pending.ops) == 0 && written == nil {
+		return
+	}
+	r.full <- handed{r.pending, written}
+	r.pending = <-r.empty
+}
+
+// writer is the goroutine that writes to the file.
+func (r *Recorder) writer() {
+	for h := range r.full {
+		r.write(h.batch)
+		if h.written != nil {
+			close(h.written)
+		}
+		r.empty <- h.batch
 	}
 }
 
@@ -183,39 +223,37 @@ func (r *Recorder) add(c *chunk) {
 	if c.taken == n {
 		return
 	}
-	first := len(r.pending)
-	r.pending = append(r.pending, c.ops[c.taken:n]...)
+	b := r.pending
+	first := len(b.ops)
+	b.ops = append(b.ops, c.ops[c.taken:n]...)
 	c.taken = n
-	added := r.pending[first:]
+	added := b.ops[first:]
 	if r.tap != nil {
 		r.tap(added)
 	}
 	for i := range added {
 		if op := &added[i]; len(op.Elements) > 0 {
-			from := len(r.elements)
-			r.elements = append(r.elements, op.Elements...)
-			op.Elements = r.elements[from:len(r.elements):len(r.elements)]
+			from := len(b.elements)
+			b.elements = append(b.elements, op.Elements...)
+			op.Elements = b.elements[from:len(b.elements):len(b.elements)]
 		}
 	}
-	if len(r.pending) >= batchOps || len(r.elements) >= batchElements {
-		r.write()
+	if len(b.ops) >= batchOps || len(b.elements) >= batchElements {
+		r.hand(nil)
 	}
 }
 
-// write writes the pending operations.
-func (r *Recorder) write() {
-	if len(r.pending) == 0 {
-		return
-	}
-	if r.err == nil {
-		if r.err = r.out.write(r.pending); r.err != nil {
+// write writes a batch and empties it.
+func (r *Recorder) write(b *batch) {
+	if r.err == nil && len(b.ops) > 0 {
+		if r.err = r.out.write(b.ops); r.err != nil {
 			r.failed <- r.err
 		}
 	}
-	clear(r.pending)
-	r.pending, r.elements = r.pending[:0], r.elements[:0]
-	if cap(r.elements) > 2*batchElements {
-		r.elements = nil
+	clear(b.ops)
+	b.ops, b.elements = b.ops[:0], b.elements[:0]
+	if cap(b.elements) > 2*batchElements {
+		b.elements = nil
 	}
 }
 

@@ -142,6 +142,27 @@ func MainOnHost(ctx context.Context, stdin io.ReadCloser, stdout io.WriteCloser,
 	return err
 }
 
+// ServeSession serves what comes over a process's standard input and output, which the
+// other side began by NewMux, until these end; ctx of serve ends with them.
+func ServeSession(ctx context.Context, stdin io.ReadCloser, stdout io.WriteCloser, serve func(context.Context, net.Listener) error) error {
+	signal.Ignore(syscall.SIGPIPE)
+	session, err := NewMux(stdio{stdin, stdin, stdout}, false)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		<-session.CloseChan()
+		cancel()
+	}()
+	err = serve(ctx, listen(session))
+	if ctx.Err() != nil {
+		return nil
+	}
+	return errors.Join(err, session.Close())
+}
+
 // accept reads the invitation.
 func accept(in *bufio.Reader) (Options, error) {
 	type result struct {

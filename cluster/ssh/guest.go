@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -174,21 +175,27 @@ func (g *guest) greet(ctx context.Context, host, key string, p *packed, authorit
 
 // await reads lines up to one that says it, past what a login shell may say.
 func await(r *bufio.Reader, want string) error {
+	_, err := awaitAny(r, want)
+	return err
+}
+
+// awaitAny reads lines up to one of those that are wanted, and returns it.
+func awaitAny(r *bufio.Reader, wanted ...string) (string, error) {
 	for read := 0; read < mostNoise; {
 		line, err := r.ReadString('\n')
 		read += len(line)
 		line = strings.TrimSpace(line)
 		if why, ok := strings.CutPrefix(line, strings.TrimSpace(agent.GuestRefuses)); ok {
-			return fmt.Errorf("%w: %s", errRefused, strings.TrimSpace(why))
+			return "", fmt.Errorf("%w: %s", errRefused, strings.TrimSpace(why))
 		}
-		if line == want {
-			return nil
+		if slices.Contains(wanted, line) {
+			return line, nil
 		}
 		if err != nil {
-			return fmt.Errorf("the session ended before it said %q: %w", want, err)
+			return "", fmt.Errorf("the session ended before it said %q: %w", strings.Join(wanted, " or "), err)
 		}
 	}
-	return fmt.Errorf("%w: its login shell talks without end", errRefused)
+	return "", fmt.Errorf("%w: its login shell talks without end", errRefused)
 }
 
 // channel is the session's standard input and output.

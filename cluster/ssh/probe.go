@@ -127,18 +127,28 @@ func architecture(binary string) (string, error) {
 	return file.Machine.String(), nil
 }
 
-// check refuses a host on which a guest cannot live.
-func (s seen) check(t Target, wanted string) error {
+// runs refuses a host on which the binary cannot run.
+func (s seen) runs(wanted string) error {
 	there := machines[s.machine]
 	switch {
 	case s.system != "Linux":
 		return fmt.Errorf("it runs %s: guests live on Linux", s.system)
 	case there != wanted:
 		return fmt.Errorf("it is %s, and this aftershock is for %s: run an aftershock that was built for it (GOARCH=%s)", s.machine, wanted, there)
-	case s.root == "":
-		return errors.New("the login is not root's, and sudo asks for a password: log in as root (user: root), or allow sudo without a password")
 	case len(s.missing) > 0:
 		return fmt.Errorf("the programs %s are not there: install coreutils and gzip", strings.Join(s.missing, ", "))
+	}
+	return nil
+}
+
+// check refuses a host on which a guest cannot live.
+func (s seen) check(t Target, wanted string) error {
+	if err := s.runs(wanted); err != nil {
+		return err
+	}
+	switch {
+	case s.root == "":
+		return errors.New("the login is not root's, and sudo asks for a password: log in as root (user: root), or allow sudo without a password")
 	case t.Server.Unit != "" && !s.systemd:
 		return fmt.Errorf("there is no systemd, and so no unit %s: name the server by process or by its port", t.Server.Unit)
 	case t.Server.Unit != "" && s.unit["LoadState"] != "loaded":

@@ -88,10 +88,18 @@ func sandboxCommand() *cobra.Command {
 
 // driveCommand is what a driver's node runs.
 func driveCommand() *cobra.Command {
-	return &cobra.Command{
+	session := false
+	c := &cobra.Command{
 		Use: harness.DriveCommand, Short: "Drive a part of a run's load (started by the harness, not by hand)", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return harness.Drive(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if session {
+				return harness.DriveOnHost(c.Context(), os.Stdin, os.Stdout)
+			}
+			return harness.Drive(c.Context())
+		},
 	}
+	c.Flags().BoolVar(&session, harness.SessionFlag, false, "for a harness that comes over the standard input and output")
+	return c
 }
 
 // probeCommand is what doctor executes in a sandbox.

@@ -109,3 +109,43 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckDrivers: drivers are where a deployment is reached from, and on hosts for no
+// other's sake.
+func TestCheckDrivers(t *testing.T) {
+	launched, nodes, pods := Attach{}, Attach{Nodes: []string{"a"}}, Attach{Kubernetes: Kubernetes{StatefulSet: "db", Replicas: 3}}
+	load := SSH{Hosts: []string{"load1"}}
+	for _, c := range []struct {
+		name    string
+		drivers Drivers
+		attach  Attach
+		place   string
+		want    string
+	}{
+		{"beside the nodes", Drivers{Count: 3}, launched, "", ""},
+		{"of pods", Drivers{Count: 3}, pods, OnPods, ""},
+		{"of addresses, as pods", Drivers{Count: 3, On: OnPods}, nodes, OnPods, ""},
+		{"of addresses, on hosts", Drivers{Count: 3, SSH: load}, nodes, OnHosts, ""},
+		{"of pods, on hosts", Drivers{Count: 3, SSH: load, On: OnHosts}, pods, OnHosts, ""},
+		{"of addresses, nowhere", Drivers{Count: 3}, nodes, "", "drivers.on"},
+		{"of addresses, in namespaces", Drivers{Count: 3, On: "local"}, nodes, "", "drivers.on"},
+		{"on hosts without names", Drivers{Count: 3, On: OnHosts}, nodes, OnHosts, "drivers.ssh"},
+		{"as pods, with hosts", Drivers{Count: 3, On: OnPods, SSH: load}, nodes, OnPods, "drivers.ssh"},
+		{"beside the nodes, with hosts", Drivers{Count: 3, SSH: load}, launched, OnHosts, "drivers.ssh"},
+		{"a hostile host", Drivers{Count: 3, SSH: SSH{Hosts: []string{"-oProxyCommand=x"}}}, nodes, OnHosts, "drivers.ssh.hosts.0"},
+		{"a user alone", Drivers{Count: 3, SSH: SSH{User: "bench"}}, nodes, OnHosts, "drivers.ssh"},
+	} {
+		if got := c.drivers.Place(c.attach); got != c.place {
+			t.Errorf("%s: at %q, want %q", c.name, got, c.place)
+		}
+		var paths []string
+		for _, m := range CheckDrivers(c.drivers, c.attach) {
+			if paths = append(paths, m.Path); m.Message == "" || m.Remedy == "" || strings.Contains(m.Remedy, "attach.ssh") {
+				t.Errorf("%s: %+v", c.name, m)
+			}
+		}
+		if got := strings.Join(paths, " "); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}

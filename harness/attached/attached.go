@@ -4,11 +4,8 @@ package attached
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -65,67 +62,11 @@ func Place(p *plan.Plan) cluster.Place {
 // System makes the target's system. It reads the password and the certificates.
 // Errors wrap failure.ErrInput.
 func System(p *plan.Plan, target targets.Target, config targets.Config, objects string) (targets.Attached, error) {
-	attacher, ok := target.(targets.Attacher)
-	if !ok {
-		return nil, fmt.Errorf("%w: target.attach: target %s can only be launched", failure.ErrInput, p.Target.Name)
-	}
-	access, err := access(p)
+	keys, err := ReadKeys(p)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", failure.ErrInput, err)
 	}
-	system, err := attacher.Attach(targets.AttachConfig{Config: config, Access: access, Objects: objects})
-	if err != nil {
-		return nil, fmt.Errorf("%w: target %s: %w", failure.ErrInput, p.Target.Name, err)
-	}
-	return system, nil
-}
-
-// access reads what the plan only names.
-func access(p *plan.Plan) (targets.Access, error) {
-	c := p.Target.Connect
-	a := targets.Access{User: c.User, Database: c.Database, Doors: p.Doors()}
-	if u, err := attach.ParseURL(c.Primary); err == nil {
-		if a.User == "" {
-			a.User = u.User
-		}
-		if a.Database == "" && u.Scheme != "sentinel" {
-			a.Database = u.Name
-		}
-	}
-	secret, err := attach.ParseSecret(c.Password)
-	if err == nil {
-		a.Password, err = secret.Read()
-	}
-	if err != nil {
-		return targets.Access{}, fmt.Errorf("target.connect.password: %w", err)
-	}
-	a.TLS, err = config(c)
-	return a, err
-}
-
-// config is nil in the clear.
-func config(c attach.Connect) (*tls.Config, error) {
-	if c.TLS == "" || c.TLS == attach.Clear {
-		return nil, nil
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.Server, InsecureSkipVerify: c.TLS == attach.Encrypt}
-	if c.CA != "" {
-		text, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("target.connect.ca: %w", err)
-		}
-		if t.RootCAs = x509.NewCertPool(); !t.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("target.connect.ca: %s holds no certificate in PEM", c.CA)
-		}
-	}
-	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("target.connect.cert: %w", err)
-		}
-		t.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
+	return keys.System(p, target, config, objects)
 }
 
 // Visit is a deployment that a run has attached to.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/load"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/history"
@@ -21,8 +22,9 @@ import (
 )
 
 const (
-	// startTimeout bounds the start of the drivers, up to their being ready.
-	startTimeout = 20 * time.Second
+	// startTimeout bounds the start of the drivers, up to their being ready; the binary may
+	// have to be brought to a host.
+	startTimeout = time.Minute
 	// lookEvery is how often a driver's clock is looked at.
 	lookEvery = 25 * time.Millisecond
 	// firstLooks are those before anything else: the best of them counts.
@@ -52,6 +54,10 @@ type Crew struct {
 	Log       *slog.Logger
 	// Wrong has a driver's clock go wrong; nil: none does.
 	Wrong map[string]history.Wrong
+	// Objects and Keys are of a deployment that somebody else runs: what the run's own
+	// objects there are called, and how clients come in.
+	Objects string
+	Keys    attached.Keys
 }
 
 // Fleet is the drivers of a run, as the harness has them.
@@ -111,7 +117,7 @@ func (f *Fleet) start(ctx context.Context, d *remote, text []byte) error {
 	}
 	d.out = json.NewEncoder(d.orders)
 	f.running.Go(func() { f.hear(d) })
-	j := &job{Plan: text, Name: d.name, Index: d.index, Count: len(f.all), Run: f.Run}
+	j := &job{Plan: text, Name: d.name, Index: d.index, Count: len(f.all), Run: f.Run, Objects: f.Objects, Keys: f.Keys}
 	for _, n := range f.Targets {
 		j.Nodes = append(j.Nodes, node{n.Name, n.At().String(), n.Port})
 	}
@@ -258,17 +264,19 @@ type Roles interface {
 	Replica(node int) bool
 }
 
-// Believe tells the drivers who the primary is whenever that changes, until ctx ends.
+// Believe tells the drivers who the primary is, and where the nodes are, whenever that
+// changes, until ctx ends.
 // changes counts how often roles have.
 func (f *Fleet) Believe(ctx context.Context, roles Roles, changes func() uint64) {
 	tick := time.NewTicker(beliefEvery)
 	defer tick.Stop()
 	for last := (*belief)(nil); ; {
 		now := &belief{Changes: changes(), Primary: roles.Primary(), Replicas: make([]bool, len(f.Targets))}
-		for i := range now.Replicas {
+		for i, n := range f.Targets {
 			now.Replicas[i] = roles.Replica(i)
+			now.Addrs = append(now.Addrs, n.At().String())
 		}
-		if last == nil || last.Changes != now.Changes || last.Primary != now.Primary || !slices.Equal(last.Replicas, now.Replicas) {
+		if !now.equal(last) {
 			f.each(order{Belief: now})
 			last = now
 		}
@@ -278,6 +286,10 @@ func (f *Fleet) Believe(ctx context.Context, roles Roles, changes func() uint64)
 			return
 		}
 	}
+}
+
+func (b *belief) equal(other *belief) bool {
+	return other != nil && b.Changes == other.Changes && b.Primary == other.Primary && slices.Equal(b.Replicas, other.Replicas) && slices.Equal(b.Addrs, other.Addrs)
 }
 
 // End has the drivers end whatever goes on and send all of their histories. It waits for

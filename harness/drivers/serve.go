@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -37,6 +36,12 @@ func Serve(ctx context.Context, words plan.Words) error {
 	if err != nil {
 		return fmt.Errorf("driver: %w", err)
 	}
+	return serve(ctx, l, words, ".")
+}
+
+// ServeOn is Serve where the harness comes by a listener. The history is in the working
+// folder.
+func ServeOn(ctx context.Context, l net.Listener, words plan.Words) error {
 	return serve(ctx, l, words, ".")
 }
 
@@ -201,6 +206,7 @@ func (d *driver) obey(ctx context.Context, conn net.Conn) error {
 			}
 			d.send(report{Ready: true})
 		case o.Belief != nil && o.Belief.Primary < len(d.nodes()):
+			d.move(o.Belief.Addrs)
 			d.belief.Store(o.Belief)
 			d.changes.Store(o.Belief.Changes)
 		case d.load == nil: // it was not told its job
@@ -253,7 +259,7 @@ func (d *driver) prepare(ctx context.Context, j *job, beside *sync.WaitGroup, ba
 	if err != nil {
 		return err
 	}
-	system, err := systemOf(d.plan, nodes, j.Index)
+	system, doors, err := systemOf(d.plan, nodes, j)
 	if err != nil {
 		return err
 	}
@@ -282,7 +288,7 @@ func (d *driver) prepare(ctx context.Context, j *job, beside *sync.WaitGroup, ba
 	beside.Go(func() { dog.Run(background) })
 	d.belief.Store(&belief{Primary: -1})
 	d.load = &load.Load{Workloads: d.workloads, History: d.recorder, Seed: d.plan.Seed, Emit: emit, Share: load.Share{Index: j.Index, Count: j.Count},
-		Clients: load.Clients{System: system, Nodes: nodes, Clock: d.clock, Watchdog: dog, Primary: d.primary, Changes: &d.changes, Replica: d.replica,
+		Clients: load.Clients{System: system, Doors: doors, Nodes: nodes, Clock: d.clock, Watchdog: dog, Primary: d.primary, Changes: &d.changes, Replica: d.replica,
 			Options: targets.ClientOptions{ConnectTimeout: d.plan.Timeouts.Connect, OpTimeout: d.plan.Timeouts.Operation, Values: load.Values(d.workloads, d.plan.Seed)}}}
 	close(d.ready)
 	return nil
@@ -322,38 +328,6 @@ func (d *driver) close() error {
 		close(d.whole)
 	}
 	return err
-}
-
-func nodesOf(list []node) ([]*cluster.Node, error) {
-	var nodes []*cluster.Node
-	for i, n := range list {
-		addr, err := netip.ParseAddr(n.Addr)
-		if err != nil {
-			return nil, fmt.Errorf("node %s: %w", n.Name, err)
-		}
-		nodes = append(nodes, &cluster.Node{Name: n.Name, Index: i, Addr: addr, Port: n.Port, Control: beyond{}})
-	}
-	return nodes, nil
-}
-
-// systemOf is the plan's target for clients in a process that has formed no cluster.
-func systemOf(p *plan.Plan, nodes []*cluster.Node, index int) (targets.System, error) {
-	known, ok := p.System()
-	if !ok {
-		return nil, fmt.Errorf("target %q is not built in", p.Target.Name)
-	}
-	wanted, _, err := p.Versions()
-	if err != nil {
-		return nil, err
-	}
-	system, err := known.Configure(targets.Config{Replicas: p.Target.Replicas, Options: p.Target.Options, Version: wanted, Seed: p.Seed})
-	if err != nil {
-		return nil, fmt.Errorf("target %s: %w", p.Target.Name, err)
-	}
-	if elsewhere, ok := system.(targets.Elsewhere); ok {
-		elsewhere.Elsewhere(nodes, index+1)
-	}
-	return system, nil
 }
 
 // MetaOf is what a history says of its run.

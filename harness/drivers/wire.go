@@ -25,6 +25,7 @@ import (
 	"io"
 	"net"
 
+	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/history"
 )
@@ -64,6 +65,11 @@ type job struct {
 	Nodes []node         `json:"nodes"`
 	Run   string         `json:"run"`
 	Wrong *history.Wrong `json:"wrong,omitempty"` // of tests
+
+	// Of a deployment that somebody else runs: what the run's own objects are called, and
+	// how clients come in.
+	Objects string        `json:"objects,omitempty"`
+	Keys    attached.Keys `json:"keys"`
 }
 
 // node is one that clients connect to.
@@ -82,11 +88,13 @@ type window struct {
 	Spans   []plan.LoadSpan `json:"spans,omitempty"`
 }
 
-// belief is what clients know of the nodes' roles.
+// belief is what clients know of the nodes.
 type belief struct {
 	Primary  int    `json:"primary"`
 	Replicas []bool `json:"replicas"`
 	Changes  uint64 `json:"changes"`
+	// Addrs are the nodes', which change where somebody else runs them.
+	Addrs []string `json:"addrs"`
 }
 
 // report is a message of a driver; one field is set.

@@ -214,7 +214,7 @@ func gateKeys() []schema.Key[Gates] {
 		{Field: schema.Field{Name: "random_faults", Type: schema.Whole, Min: 1, Max: 100, Default: "90",
 			Meaning: "percent of the faults of each entry with every that have to take effect; with fewer the verdict is unknown"},
 			At: func(g *Gates) any { return &g.RandomFaults }},
-		{Field: schema.Field{Name: "lost_drivers", Type: schema.Whole, Max: mostDrivers, Absent: "none", Example: "1",
+		{Field: schema.Field{Name: "lost_drivers", Type: schema.Whole, Max: attach.MostDrivers, Absent: "none", Example: "1",
 			Meaning: "drivers that may be lost: claims on what was promised are then about what is recorded; with more lost the verdict is unknown"},
 			At: func(g *Gates) any { return &g.LostDrivers }},
 	}

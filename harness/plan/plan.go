@@ -34,7 +34,7 @@ type Plan struct {
 	Host      string // auto, docker, local
 	For       Scope
 	Target    Target
-	Drivers   Drivers
+	Drivers   attach.Drivers
 	Workloads []workloads.Spec
 	Load      []pace.Phase // of every workload that has no load or rate of its own
 	Warmup    time.Duration
@@ -152,6 +152,7 @@ func (p *Plan) Clone() *Plan {
 	c := *p
 	c.Target.Options = maps.Clone(p.Target.Options)
 	c.Target.Attach, c.Target.Connect = p.Target.Attach.Clone(), p.Target.Connect.Clone()
+	c.Drivers = p.Drivers.Clone()
 	c.Workloads = slices.Clone(p.Workloads)
 	for i := range c.Workloads {
 		c.Workloads[i].Mix, c.Workloads[i].Load = maps.Clone(c.Workloads[i].Mix), slices.Clone(c.Workloads[i].Load)

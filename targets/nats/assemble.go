@@ -38,7 +38,7 @@ func (s *System) assemble(ctx context.Context, nodes []*cluster.Node) error {
 		if err != nil || len(outside) == 0 {
 			return err
 		}
-		err = fmt.Errorf("the group that %s leads is without %s", leader.Name, names(outside))
+		err = fmt.Errorf("the group that %s leads is without %s", leader.Name, listed(outside))
 		switch now := time.Now(); {
 		case now.Sub(begun) > restartAfter:
 			begun = now
@@ -51,7 +51,7 @@ func (s *System) assemble(ctx context.Context, nodes []*cluster.Node) error {
 	})
 }
 
-func names(nodes []*cluster.Node) string {
+func listed(nodes []*cluster.Node) string {
 	var all []string
 	for _, n := range nodes {
 		all = append(all, n.Name)

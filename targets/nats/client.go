@@ -38,13 +38,22 @@ func (s *System) Connect(ctx context.Context, n *cluster.Node, o targets.ClientO
 	ctx, dial, cancel := kit.Connecting(ctx, o)
 	defer cancel()
 	conn, err := connect(ctx, kit.Address(n, clientPort), dial)
+	var c *Client
+	if err == nil {
+		c, err = s.clientOf(conn, o)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to nats-server on %s: %w", n.Name, err)
 	}
+	return c, nil
+}
+
+// clientOf makes a client of a connection, which is closed after an error.
+func (s *System) clientOf(conn *driver.Conn, o targets.ClientOptions) (*Client, error) {
 	stream, err := jetstream.New(conn)
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("connect to nats-server on %s: %w", n.Name, err)
+		return nil, err
 	}
 	return &Client{system: s, conn: conn, stream: stream, timeout: kit.OpTimeout(o), values: o.Values}, nil
 }
@@ -137,21 +146,21 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 
 // bucketKey is the subject of op's key: "$KV.aftershock.r0.17".
 func (c *Client) bucketKey(op *history.Op) string {
-	c.scratch = kit.AppendKey(append(c.scratch[:0], bucketSubjects...), op)
+	c.scratch = kit.AppendKey(append(c.scratch[:0], c.system.keys...), op)
 	return string(c.scratch)
 }
 
 // elementKey is the subject of an element of a set, a key of its own:
 // "$KV.aftershock.s0.0.17".
 func (c *Client) elementKey(op *history.Op) string {
-	c.scratch = append(kit.AppendKey(append(c.scratch[:0], bucketSubjects...), op), '.')
+	c.scratch = append(kit.AppendKey(append(c.scratch[:0], c.system.keys...), op), '.')
 	c.scratch = strconv.AppendInt(c.scratch, op.Value, 10)
 	return string(c.scratch)
 }
 
 // queueKey is the subject of a queue's messages: "queue.q0.0".
 func (c *Client) queueKey(op *history.Op) string {
-	c.scratch = kit.AppendKey(append(c.scratch[:0], queueSubjects...), op)
+	c.scratch = kit.AppendKey(append(c.scratch[:0], c.system.messages...), op)
 	return string(c.scratch)
 }
 

@@ -17,13 +17,24 @@ import (
 	"github.com/aftershock-chaos/aftershock/targets/kit"
 )
 
-// Names of the streams, and the beginnings of their subjects. The bucket is
-// the one that `nats kv add aftershock` makes.
+// streams are the names of the two, and the beginnings of their subjects.
+type streams struct {
+	bucket, keys    string
+	queue, messages string
+}
+
+// launchedStreams are those on servers of our own. The bucket is the one that `nats kv add
+// aftershock` makes.
+var launchedStreams = streams{"KV_aftershock", "$KV.aftershock.", "queue", "queue."}
+
+// streamsOf are those in a deployment of somebody else's, by the name of a run's objects.
+func streamsOf(objects string) streams {
+	return streams{bucketPrefix + objects, "$KV." + objects + ".", objects + queueSuffix, objects + queueSuffix + "."}
+}
+
 const (
-	bucketStream   = "KV_aftershock"
-	bucketSubjects = "$KV.aftershock."
-	queueStream    = "queue"
-	queueSubjects  = "queue."
+	bucketPrefix = "KV_" // of every bucket's stream
+	queueSuffix  = "_queue"
 )
 
 const (
@@ -52,9 +63,9 @@ func (s *System) Form(ctx context.Context, nodes []*cluster.Node) error {
 	if err != nil {
 		return err
 	}
-	l := &layout{nodes: len(nodes), copies: s.copies, group: groups[0], stream: bucketStream}
+	l := &layout{nodes: len(nodes), copies: s.copies, group: groups[0], stream: s.bucket}
 	if s.queueLeads {
-		l.group, l.stream = groups[1], queueStream
+		l.group, l.stream = groups[1], s.queue
 	}
 	s.layout.Store(l)
 	return s.formed(ctx, nodes)
@@ -103,14 +114,14 @@ func (s *System) answers(ctx context.Context, nodes []*cluster.Node, i int) erro
 // bucketConfig is a key-value bucket of history 1, as the client library makes
 // it, but for the choice of direct gets.
 func (s *System) bucketConfig(node string) jetstream.StreamConfig {
-	c := s.streamConfig(bucketStream, bucketSubjects, node)
+	c := s.streamConfig(s.bucket, s.keys, node)
 	c.MaxMsgsPerSubject, c.AllowRollup, c.DenyDelete, c.AllowDirect = 1, true, true, s.direct
 	return c
 }
 
 // queueConfig is a work queue: a message is kept until it is acknowledged.
 func (s *System) queueConfig(node string) jetstream.StreamConfig {
-	c := s.streamConfig(queueStream, queueSubjects, node)
+	c := s.streamConfig(s.queue, s.messages, node)
 	c.Retention = jetstream.WorkQueuePolicy
 	return c
 }
@@ -180,12 +191,22 @@ type infoAnswer struct {
 	apiAnswer
 	Total   int `json:"total"` // subjects, of which State has a page
 	Cluster struct {
-		Group  string `json:"raft_group"`
-		Leader string `json:"leader"`
+		Group    string        `json:"raft_group"`
+		Leader   string        `json:"leader"`
+		Replicas []replicaTold `json:"replicas"` // all but the leader
 	} `json:"cluster"`
 	State struct {
 		Subjects map[string]uint64 `json:"subjects"`
+		Last     uint64            `json:"last_seq"`
 	} `json:"state"`
+}
+
+// replicaTold is what a stream's leader tells of another server with a copy.
+type replicaTold struct {
+	Name    string `json:"name"`
+	Current bool   `json:"current"`
+	Offline bool   `json:"offline"`
+	Lag     uint64 `json:"lag"` // in operations
 }
 
 func streamInfo(ctx context.Context, nc *driver.Conn, stream string) (*infoAnswer, error) {

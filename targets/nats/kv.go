@@ -30,7 +30,7 @@ func (c *Client) read(ctx context.Context, op *history.Op) {
 		get = c.directGet
 	}
 	e, err := get(ctx, c.bucketKey(op), c.values.Of(op))
-	err = c.orGone(ctx, op, bucketStream, err)
+	err = c.orGone(ctx, op, c.system.bucket, err)
 	if op.Outcome, op.Error = classifyRead(err); err == nil {
 		op.Value = e.value
 	}
@@ -40,7 +40,7 @@ func (c *Client) read(ctx context.Context, op *history.Op) {
 // of which the client's server chooses a member at random for each request.
 // There is no way to ask the replica of a certain server.
 func (c *Client) directGet(ctx context.Context, key string, p *payload.Payload) (entry, error) {
-	reply, err := c.conn.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+bucketStream+"."+key, nil)
+	reply, err := c.conn.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+c.system.bucket+"."+key, nil)
 	if err != nil {
 		return entry{}, err
 	}
@@ -81,7 +81,7 @@ type messageAnswer struct {
 // answers until it notices, which takes it up to ten seconds.
 func (c *Client) leaderGet(ctx context.Context, key string, p *payload.Payload) (entry, error) {
 	var answer messageAnswer
-	err := call(ctx, c.conn, "$JS.API.STREAM.MSG.GET."+bucketStream, fmt.Appendf(nil, `{"last_by_subj":%q}`, key), &answer)
+	err := call(ctx, c.conn, "$JS.API.STREAM.MSG.GET."+c.system.bucket, fmt.Appendf(nil, `{"last_by_subj":%q}`, key), &answer)
 	return answer.entry(err, p)
 }
 
@@ -121,7 +121,7 @@ func (c *Client) readSet(ctx context.Context, op *history.Op) {
 	if !c.system.direct || errors.Is(err, errNoBatches) {
 		elements, err = c.leaderElements(ctx, prefix, op.Elements[:0])
 	}
-	err = c.orGone(ctx, op, bucketStream, err)
+	err = c.orGone(ctx, op, c.system.bucket, err)
 	if op.Outcome, op.Error = classifyRead(err); err == nil {
 		op.Elements = elements
 	}
@@ -140,7 +140,7 @@ func (c *Client) leaderElements(ctx context.Context, prefix string, elements []i
 		if err != nil {
 			return nil, err
 		}
-		if err := call(ctx, c.conn, "$JS.API.STREAM.INFO."+bucketStream, request, &answer); err != nil {
+		if err := call(ctx, c.conn, "$JS.API.STREAM.INFO."+c.system.bucket, request, &answer); err != nil {
 			return nil, err
 		}
 		if c.system.copies > 1 && answer.Cluster.Leader == "" {
@@ -195,7 +195,7 @@ func (c *Client) directElements(ctx context.Context, prefix string, elements []i
 		if err != nil {
 			return nil, err
 		}
-		if err := c.conn.PublishRequest("$JS.API.DIRECT.GET."+bucketStream, inbox, request); err != nil {
+		if err := c.conn.PublishRequest("$JS.API.DIRECT.GET."+c.system.bucket, inbox, request); err != nil {
 			return nil, err
 		}
 		if elements, next, err = c.batch(ctx, replies, prefix, elements); err != nil {

@@ -100,9 +100,9 @@ func (p *pipe) request(op *history.Op) (subject string, data []byte) {
 	switch op.Kind {
 	case history.Read:
 		if p.system.direct {
-			return "$JS.API.DIRECT.GET." + bucketStream + "." + p.bucketKey(op), nil
+			return "$JS.API.DIRECT.GET." + p.system.bucket + "." + p.bucketKey(op), nil
 		}
-		return "$JS.API.STREAM.MSG.GET." + bucketStream, fmt.Appendf(nil, `{"last_by_subj":%q}`, p.bucketKey(op))
+		return "$JS.API.STREAM.MSG.GET." + p.system.bucket, fmt.Appendf(nil, `{"last_by_subj":%q}`, p.bucketKey(op))
 	case history.Write:
 		return p.bucketKey(op), p.values.Of(op).Append(nil, op.Value)
 	case history.Add:

@@ -51,7 +51,7 @@ var pullRequest = []byte(`{"batch":1,"no_wait":true}`)
 
 // pull receives one message.
 func (c *Client) pull(ctx context.Context, consumer string, p *payload.Payload) (delivery, error) {
-	m, err := c.conn.RequestWithContext(ctx, "$JS.API.CONSUMER.MSG.NEXT."+queueStream+"."+consumer, pullRequest)
+	m, err := c.conn.RequestWithContext(ctx, "$JS.API.CONSUMER.MSG.NEXT."+c.system.queue+"."+consumer, pullRequest)
 	if err != nil {
 		return delivery{}, err
 	}
@@ -80,7 +80,7 @@ func (c *Client) consumer(ctx context.Context, op *history.Op) (string, error) {
 	if _, ok := c.system.ready.Load(name); ok {
 		return name, nil
 	}
-	_, err := c.stream.CreateOrUpdateConsumer(ctx, queueStream, jetstream.ConsumerConfig{Durable: name, FilterSubject: c.queueKey(op),
+	_, err := c.stream.CreateOrUpdateConsumer(ctx, c.system.queue, jetstream.ConsumerConfig{Durable: name, FilterSubject: c.queueKey(op),
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: c.system.ackWait, MaxAckPending: -1})
 	if err != nil {
 		return "", err
@@ -112,7 +112,7 @@ func (c *Client) drain(ctx context.Context, op *history.Op) {
 			return
 		}
 		d, err := c.pull(ctx, consumer, c.values.Of(op))
-		err = c.orGone(ctx, op, queueStream, err)
+		err = c.orGone(ctx, op, c.system.queue, err)
 		if op.Outcome, op.Error = classify(err); err != nil {
 			return
 		}
@@ -150,7 +150,7 @@ func (c *Client) left(ctx context.Context, consumer string) (uint64, error) {
 		Pending    uint64 `json:"num_pending"`
 		AckPending uint64 `json:"num_ack_pending"`
 	}
-	err := call(ctx, c.conn, "$JS.API.CONSUMER.INFO."+queueStream+"."+consumer, nil, &answer)
+	err := call(ctx, c.conn, "$JS.API.CONSUMER.INFO."+c.system.queue+"."+consumer, nil, &answer)
 	if err != nil {
 		return 0, errors.Join(errors.New("ask how much is left"), err)
 	}

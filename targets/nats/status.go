@@ -175,7 +175,7 @@ func singleStatus(code int, body []byte) (targets.Status, error) {
 	status := targets.Status{Role: targets.Replica, Healthy: answer.Meta.Leader != "", Detail: "meta leader " + answer.Meta.Leader}
 	for _, a := range answer.Accounts {
 		for _, stream := range a.Streams {
-			if stream.Name == bucketStream {
+			if stream.Name == launchedStreams.bucket {
 				status.Role, status.Eligible = targets.Primary, true
 			}
 		}

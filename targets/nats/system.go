@@ -35,6 +35,7 @@ type setting struct {
 	direct     bool // reads by direct get
 	ackWait    time.Duration
 	queueLeads bool // the queue's leader is the primary, not the bucket's
+	streams
 }
 
 // System is one configured JetStream cluster.
@@ -63,7 +64,11 @@ var (
 	_ targets.Versioned = (*System)(nil)
 )
 
+// newSystem has the streams of servers of our own unless the setting has others.
 func newSystem(s setting) *System {
+	if s.streams == (streams{}) {
+		s.streams = launchedStreams
+	}
 	return &System{setting: s, operator: kit.Kept[*monitor]{Dial: dialOperator}, clients: kit.Kept[*monitor]{Dial: dialClient}}
 }
 

@@ -24,6 +24,7 @@ type Target struct{}
 var (
 	_ targets.Target   = Target{}
 	_ targets.Launcher = Target{}
+	_ targets.Attacher = Target{}
 )
 
 // Names of the options; the server's own where it has one.

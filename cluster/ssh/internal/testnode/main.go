@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster/agent"
+	"github.com/aftershock-chaos/aftershock/cluster/ssh"
 )
 
 func main() {
@@ -25,6 +27,8 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "agent" && args[1] == "--guest":
 		return agent.MainOnHost(ctx, os.Stdin, os.Stdout, os.Stderr)
+	case len(args) == 2 && args[0] == "echo" && args[1] == "--"+ssh.SessionFlag:
+		return ssh.Serve(ctx, os.Stdin, os.Stdout, echo)
 	case len(args) == 2 && args[0] == "serve":
 		return serve(ctx, args[1])
 	case len(args) == 3 && args[0] == "supervise":
@@ -44,6 +48,32 @@ func supervise(ctx context.Context, addr, down string) error {
 		child.Args[0] = "/srv/database"
 		_ = child.Run() // however it ends it is started again
 		time.Sleep(300 * time.Millisecond)
+	}
+}
+
+// echo adds what comes in to a file of its folder, and answers with all that is in there.
+func echo(ctx context.Context, l net.Listener) error {
+	context.AfterFunc(ctx, func() { _ = l.Close() })
+	fmt.Fprintln(os.Stderr, "the echo is here")
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return nil
+		}
+		go func() {
+			defer conn.Close()
+			lines := bufio.NewScanner(conn)
+			for lines.Scan() {
+				file, err := os.OpenFile("spool", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+				if err != nil {
+					return
+				}
+				fmt.Fprint(file, lines.Text())
+				_ = file.Close()
+				all, _ := os.ReadFile("spool")
+				fmt.Fprintf(conn, "%s\n", all)
+			}
+		}()
 	}
 }
 
