@@ -10,11 +10,14 @@ import (
 	"github.com/aftershock-chaos/aftershock/schema"
 )
 
+// TaskKind is the name of the fault that has a task of the target's done.
+const TaskKind = "do"
+
 // doKind: what those who run a system have it do now and then, such as a
 // compaction. It is to do no harm, so that a failover is not measured from it.
 func doKind() Kind {
 	return Kind{
-		KindInfo: KindInfo{Name: "do", Victims: anyVictim(),
+		KindInfo: KindInfo{Name: TaskKind, Victims: anyVictim(),
 			About: "a task of those who run the system, such as a compaction: TARGET.TASK, see `list targets NAME`; it lasts until it is done, 2m at most, and fails if that does"},
 		Done:      "told to do a task",
 		Anywhere:  true,

@@ -171,8 +171,7 @@ func (v *Visit) lookAtFaults(ctx context.Context) []Fault {
 	for _, info := range faults.Kinds() {
 		kind, _ := faults.Lookup(info.Name)
 		f := Fault{Kind: info.Name}
-		if kind.Members != "" {
-			f.Why = "who is a member here is told to the deployment's own tools: have a command of theirs as exec"
+		if f.Why = v.never(kind); f.Why != "" {
 			list = append(list, f)
 			continue
 		}
@@ -185,6 +184,21 @@ func (v *Visit) lookAtFaults(ctx context.Context) []Fault {
 		list = append(list, f)
 	}
 	return list
+}
+
+// never says why faults of a kind are not for a deployment that somebody else runs;
+// empty: they may be.
+func (v *Visit) never(kind faults.Kind) string {
+	_, tasked := v.System.(targets.Tasked)
+	switch {
+	case kind.Members != "":
+		return "who is a member here is told to the deployment's own tools: have a command of theirs as exec"
+	case kind.Replaces:
+		return "the servers here are replaced by the deployment's own tools: have a command of theirs as exec"
+	case kind.Name == faults.TaskKind && !tasked:
+		return "this target has no tasks where it is attached to: have a command of its own as exec"
+	}
+	return ""
 }
 
 // breaks are the plan's faults in words.

@@ -60,6 +60,9 @@ func TestUpgradesAsDocumented(t *testing.T) {
 		{`{name: ripple, version: "1", versions: {n2: new}}`, ``, "is not a version"},
 		{`{name: ripple, version: "1", spares: 1}`, `{at: 1s, upgrade: {of: n2, to: "2"}}`, "members cannot come and go"},
 		{`{name: etcd, version: "3.5", image: "mine:1"}`, `{at: 1s, upgrade: {of: n2, to: "3.6"}}`, "one image is named"},
+		{`{name: etcd, attach: {containers: [a, b, c]}}`, `{at: 1s, upgrade: {of: a, to: "3.6"}}`, "are theirs to replace"},
+		{`{name: etcd, attach: {containers: [a, b, c]}}`, `{at: 1s, do: etcd.compact}`, "has no tasks here"},
+		{`{name: redis, attach: {containers: [a, b, c]}}`, `{at: 1s, do: redis.bgsave}`, ""},
 		{`{name: memcached, version: "1.6.18"}`, `{at: 1s, upgrade: {of: n1, to: "1.6.38"}}`, "does not know how servers of several versions"},
 	} {
 		err := upgradePlan(t, test.target, test.faults)

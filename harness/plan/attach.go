@@ -92,11 +92,11 @@ func (p *Plan) checkAttached(t targets.Target, config targets.Config, names []st
 		}
 		return []*Error{p.wrong("target.attach", fmt.Sprintf("target %s can only be launched", p.Target.Name), "those that can be attached to are "+strings.Join(slices.Sorted(slices.Values(can)), ", "))}
 	}
-	_, err := attacher.Attach(targets.AttachConfig{Config: config, Access: targets.Access{Doors: p.Doors()}, Objects: "aftershock_check"})
+	system, err := attacher.Attach(targets.AttachConfig{Config: config, Access: targets.Access{Doors: p.Doors()}, Objects: "aftershock_check"})
 	if err != nil {
 		return []*Error{p.wrong("target.options"+optionNamed(err, names), fmt.Sprintf("target %s: %s", p.Target.Name, err), "")}
 	}
-	return nil
+	return append(p.checkAbilities(t, system), p.checkUpgrades(t, system, config)...)
 }
 
 // Doors are the ways in that connect names, the primary's first.
