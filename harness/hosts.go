@@ -17,6 +17,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/cluster/reaper"
 	"github.com/aftershock-chaos/aftershock/cluster/ssh"
 	"github.com/aftershock-chaos/aftershock/faults"
+	"github.com/aftershock-chaos/aftershock/harness/attach"
 	"github.com/aftershock-chaos/aftershock/harness/attached"
 	"github.com/aftershock-chaos/aftershock/harness/plan"
 	"github.com/aftershock-chaos/aftershock/internal/failure"
@@ -117,7 +118,7 @@ func RoleFor(plans []*plan.Plan, user string) string {
 		return Role(user)
 	}
 	here := ""
-	if slices.ContainsFunc(plans, func(p *plan.Plan) bool { return p.Drivers.Asked() }) {
+	if slices.ContainsFunc(plans, func(p *plan.Plan) bool { return p.Drivers.Asked() && p.Drivers.Place(p.Target.Attach) == attach.OnPods }) {
 		here = "---\n" + Role(user) // drivers are pods of the user's own namespace
 	}
 	cordons := slices.ContainsFunc(plans, func(p *plan.Plan) bool { return faults.Asks(p.Faults, cluster.Uncordon) })

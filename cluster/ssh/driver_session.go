@@ -42,7 +42,7 @@ exec ./aftershock COMMAND --` + SessionFlag + ``
 // endScript ends what was started in the folder, and with REMOVE removes that.
 const endScript = `for t in "${TMPDIR:-/tmp}" /var/tmp "$HOME" /dev/shm; do c="$t/FOLDER";
 [ -d "$c" ] && [ ! -L "$c" ] && [ -O "$c" ] || continue; p=$(cat "$c/pid" 2>/dev/null);
-if [ -n "$p" ] && tr "\000" " " <"/proc/$p/cmdline" 2>/dev/null | grep -q -e "--` + SessionFlag + `"; then kill -KILL "$p"; fi;
+if [ -n "$p" ] && tr "\000" " " <"/proc/$p/cmdline" 2>/dev/null | grep -q "^./aftershock [a-z]* --` + SessionFlag + ` *$"; then kill -KILL "$p"; fi;
 if [ REMOVE = yes ]; then rm -rf "$c"; fi; done; true`
 
 // linger is how long a folder stays after its session has ended by itself: a harness that
