@@ -5,6 +5,7 @@
 package faults
 
 import (
+	"sync"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -12,11 +13,11 @@ import (
 
 // table lists the kinds of faults. A kind is a file and a line here; what its
 // Keys set has a place in Spec.
-func table() []Kind {
+var table = sync.OnceValue(func() []Kind {
 	return []Kind{killKind(), powerKind(), crashKind(), deleteKind(), rolloutKind(), drainKind(), cordonKind(), stopKind(), pauseKind(), restartKind(), partitionKind(), linkKind(), resetKind(),
 		diskKind(), flipKind(), clockKind(), pressKind(), oomKind(), execKind(), doKind(),
 		joinKind(), leaveKind(), replaceKind(), upgradeKind()}
-}
+})
 
 // Spec is one entry of a plan's `faults`.
 type Spec struct {

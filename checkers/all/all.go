@@ -4,6 +4,8 @@ package all
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"github.com/aftershock-chaos/aftershock/checkers"
 	"github.com/aftershock-chaos/aftershock/checkers/availability"
@@ -45,7 +47,9 @@ func All() []checkers.Checker {
 
 // Facts lists what all checkers measure, in the order of the table. Each says
 // which of its values are better.
-func Facts() []checkers.Fact {
+func Facts() []checkers.Fact { return slices.Clone(facts()) }
+
+var facts = sync.OnceValue(func() []checkers.Fact {
 	var facts []checkers.Fact
 	for _, c := range All() {
 		facts = append(facts, c.Facts...)
@@ -54,7 +58,7 @@ func Facts() []checkers.Fact {
 		facts[i].Better = facts[i].Direction()
 	}
 	return facts
-}
+})
 
 // Run runs every checker whose workload is in the log, one after the other. A
 // checker that panics, and one during which ctx ended, leaves its facts

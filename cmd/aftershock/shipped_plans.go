@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -27,27 +28,34 @@ func loadPlans(arg string, overrides []plan.Override) ([]*plan.Plan, error) {
 	if text, ok := plans.Read(arg); ok {
 		return plan.Parse(arg, text, overrides, harness.Words())
 	}
+	for _, file := range plans.Names() {
+		text, _ := plans.Read(file)
+		if !bytes.Contains(text, []byte(arg)) {
+			continue // hundreds of plans take their time to be read
+		}
+		list, err := plan.Parse(file, text, nil, harness.Words())
+		if err != nil {
+			return nil, fmt.Errorf("the shipped plan %s: %w", file, err)
+		}
+		if at := slices.IndexFunc(list, func(p *plan.Plan) bool { return p.Name == arg }); at >= 0 {
+			p, err := list[at].With(overrides) // the others of the file are not asked for
+			if err != nil {
+				return nil, err
+			}
+			return []*plan.Plan{p}, nil
+		}
+	}
 	shipped, err := shippedPlans()
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(shipped, func(s shippedPlan) bool { return s.plan.Name == arg })
-	if at < 0 {
-		return nil, noPlan(arg, shipped)
-	}
-	text, _ := plans.Read(shipped[at].file) // it was read a moment ago
-	list, err := plan.Parse(shipped[at].file, text, overrides, harness.Words())
-	if err != nil {
-		return nil, err
-	}
-	return list[shipped[at].number:][:1], nil
+	return nil, noPlan(arg, shipped)
 }
 
 // shippedPlan is a plan with its place.
 type shippedPlan struct {
-	plan   *plan.Plan
-	file   string // as plans.Names has it
-	number int    // in the file
+	plan *plan.Plan
+	file string // as plans.Names has it
 }
 
 func shippedPlans() ([]shippedPlan, error) {
@@ -58,8 +66,8 @@ func shippedPlans() ([]shippedPlan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the shipped plan %s: %w", file, err)
 		}
-		for number, p := range list {
-			all = append(all, shippedPlan{plan: p, file: file, number: number})
+		for _, p := range list {
+			all = append(all, shippedPlan{plan: p, file: file})
 		}
 	}
 	return all, nil
