@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -30,20 +29,12 @@ type Attached struct {
 
 	clients, operators kit.Kept[*conn]
 	whose              kit.Whose
-	made               atomic.Int32
+	made               kit.Made
 }
 
 var (
 	_ targets.Attached  = (*Attached)(nil)
 	_ targets.Versioned = (*Attached)(nil)
-)
-
-// What Form has made. Of a System that has not been asked to form, another may have
-// made something under its name.
-const (
-	notYet int32 = iota
-	nothing
-	something
 )
 
 const (
@@ -197,7 +188,7 @@ func (s *Attached) begun() string { return runs + s.objects }
 
 // Form makes the run's first key, and waits until every member shows it.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
-	s.made.CompareAndSwap(notYet, nothing)
+	s.made.Begin()
 	var leader *cluster.Node
 	err := kit.Insist(ctx, kit.LookEvery, patience, func(ctx context.Context) (err error) {
 		leader, err = kit.ThePrimary(ctx, nodes, clientPort, s.Status)
@@ -207,10 +198,10 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 		return fmt.Errorf("look at the deployment: %w", err)
 	}
 	err = s.operators.Use(ctx, leader, func(c *conn) error {
-		s.made.Store(something) // whatever becomes of it
+		s.made.Something() // whatever becomes of it
 		answer, err := c.kv.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(s.begun()), "=", 0)).Then(clientv3.OpPut(s.begun(), "")).Commit()
 		if err == nil && !answer.Succeeded {
-			s.made.Store(nothing) // that is another's
+			s.made.Nothing() // that is another's
 			err = fmt.Errorf("%s is there already: an earlier run left it: aftershock clean --attach PLAN", s.begun())
 		}
 		return err
@@ -239,7 +230,7 @@ func (s *Attached) shows(ctx context.Context, n *cluster.Node) error {
 // Remove takes the run's keys away, that last by which it is known. After a Form that
 // came to make none there is nothing to do.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
-	if s.made.Load() == nothing {
+	if s.made.None() {
 		return nil
 	}
 	err := s.byAny(ctx, nodes, func(c *conn) error {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	driver "github.com/nats-io/nats.go"
@@ -28,20 +27,12 @@ type Attached struct {
 
 	clients, operators kit.Kept[*asker]
 	whose              kit.Whose
-	made               atomic.Int32
+	made               kit.Made
 }
 
 var (
 	_ targets.Attached  = (*Attached)(nil)
 	_ targets.Versioned = (*Attached)(nil)
-)
-
-// What Form has made. Of a System that has not been asked to form, another may have
-// made something under its name.
-const (
-	notYet int32 = iota
-	nothing
-	something
 )
 
 const (
@@ -216,7 +207,7 @@ func (s *Attached) Version(ctx context.Context, n *cluster.Node) (v string, err 
 // tells that it has it. Before, it looks whether all servers answer, and changes nothing
 // if one does not.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
-	s.made.CompareAndSwap(notYet, nothing)
+	s.made.Begin()
 	if len(nodes) == 0 {
 		return errors.New("look at the deployment: there are no nodes")
 	}
@@ -237,7 +228,7 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 		return fmt.Errorf("look at the deployment: %w", err)
 	}
 	err = s.operators.Use(ctx, nodes[0], func(c *asker) error {
-		s.made.Store(something) // whatever becomes of it
+		s.made.Something() // whatever becomes of it
 		for _, config := range []jetstream.StreamConfig{s.of.bucketConfig(""), s.of.queueConfig("")} {
 			config.Placement = nil // wherever the servers choose
 			if err := makeStream(ctx, c.Conn, config); err != nil {
@@ -318,7 +309,7 @@ func (s *Attached) free(ctx context.Context, n *cluster.Node) error {
 // Remove deletes the run's streams through the first server that answers. After a Form
 // that came to make none there is nothing to do.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
-	if s.made.Load() == nothing {
+	if s.made.None() {
 		return nil
 	}
 	err := s.byAny(ctx, nodes, func(ctx context.Context, js jetstream.JetStream) error {

@@ -56,7 +56,7 @@ func (s *Attached) add(ctx context.Context, status *targets.Status, nc *driver.C
 	info, err := streamInfo(ctx, nc, stream)
 	var said *jetstream.APIError
 	switch {
-	case errors.As(err, &said) && said.ErrorCode == codeNoStream && s.made.Load() != something:
+	case errors.As(err, &said) && said.ErrorCode == codeNoStream && !s.made.Some():
 		*status = targets.Status{Role: targets.Peer, Eligible: true, Healthy: true, Detail: "the run has no stream yet"}
 		return nil
 	case errors.As(err, &said) && said.ErrorCode == codeNoStream:

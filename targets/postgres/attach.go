@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -23,7 +22,7 @@ type Attached struct {
 	objects  string
 	patience time.Duration
 	doors    kit.Whose
-	made     atomic.Int32 // what Form has made
+	made     kit.Made // what Form has made
 }
 
 var (
@@ -130,21 +129,13 @@ func (s *Attached) Connect(ctx context.Context, n *cluster.Node, o targets.Clien
 	return s.client(session, o), nil
 }
 
-// What Form has made. Of a System that has not been asked to form, another may have
-// made something under its name.
-const (
-	notYet int32 = iota
-	nothing
-	something
-)
-
 // patience is how long Form waits for a deployment that is just failing over.
 const patience = 5 * time.Second
 
 // Form makes the run's tables through the primary, and waits until every node
 // shows them. Before, it looks whether that will work, and changes nothing if not.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
-	s.made.CompareAndSwap(notYet, nothing)
+	s.made.Begin()
 	var primary *cluster.Node
 	err := kit.Insist(ctx, kit.LookEvery, s.patience, func(ctx context.Context) (err error) {
 		primary, err = kit.ThePrimary(ctx, nodes, port, s.Status)

@@ -30,7 +30,7 @@ func (s *Attached) makeTables(ctx context.Context, primary *cluster.Node) error 
 	}
 	err = change(ctx, c, s.sql.tables.make("CREATE TABLE ")...)
 	if refused := (*pgconn.PgError)(nil); !errors.As(err, &refused) {
-		s.made.Store(something) // whatever became of it, where the server does not refuse it
+		s.made.Something() // whatever became of it, where the server does not refuse it
 	}
 	return err
 }
@@ -92,7 +92,7 @@ func textArray(list []string) string {
 // Remove drops the run's tables, on every node that takes itself for the primary.
 // After a Form that came to make none there is nothing to do.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
-	if s.made.Load() == nothing {
+	if s.made.None() {
 		return nil
 	}
 	primaries, err := kit.Primaries(ctx, nodes, s.Status)

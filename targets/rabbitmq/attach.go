@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -32,20 +31,12 @@ type Attached struct {
 	clients, operators kit.Kept[*Client]
 	noting             sync.Mutex
 	names              []string // of queues that are noted in the run's first one
-	made               atomic.Int32
+	made               kit.Made
 }
 
 var (
 	_ targets.Attached  = (*Attached)(nil)
 	_ targets.Versioned = (*Attached)(nil)
-)
-
-// What Form has made. Of a System that has not been asked to form, another may have
-// made something under its name.
-const (
-	notYet int32 = iota
-	nothing
-	something
 )
 
 const (

@@ -19,7 +19,7 @@ import (
 // node shows it. Before, it looks whether all nodes serve, and changes nothing if
 // one does not.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
-	s.made.CompareAndSwap(notYet, nothing)
+	s.made.Begin()
 	if len(nodes) == 0 {
 		return errors.New("look at the deployment: there are no nodes")
 	}
@@ -69,7 +69,7 @@ func (s *Attached) firstTold(ctx context.Context, n *cluster.Node) error {
 func (s *Attached) makeFirst(c *Client) error {
 	q, err := c.ch.QueueDeclare(s.objects, true, false, false, false, s.of.arguments())
 	if refused := (*amqp.Error)(nil); err == nil || !errors.As(err, &refused) || !refused.Server {
-		s.made.Store(something) // whatever became of it, where the server does not refuse it
+		s.made.Something() // whatever became of it, where the server does not refuse it
 	}
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (s *Attached) note(c *Client, name string) error {
 // Remove deletes the run's queues through the first node that answers, its first
 // one last. After a Form that came to make none there is nothing to do.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
-	if s.made.Load() == nothing {
+	if s.made.None() {
 		return nil
 	}
 	err := errors.New("there are no nodes")

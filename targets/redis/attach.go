@@ -34,21 +34,13 @@ type Attached struct {
 	whose    kit.Whose
 	turns    atomic.Uint64 // of replicas, through Sentinels
 
-	made atomic.Int32 // what Form has made
+	made kit.Made // what Form has made
 }
 
 var (
 	_ targets.Attached  = (*Attached)(nil)
 	_ targets.LagTeller = (*Attached)(nil)
 	_ targets.Versioned = (*Attached)(nil)
-)
-
-// What Form has made. Of a System that has not been asked to form, another may have
-// made something under its name.
-const (
-	notYet int32 = iota
-	nothing
-	something
 )
 
 // patience is how long Form waits for a deployment that is just failing over.
@@ -171,7 +163,7 @@ func (s *Attached) status(ctx context.Context, by *links, n *cluster.Node) (targ
 // Form makes the run's first key through the primary, and waits until every node
 // shows it. Before, it looks whether that will work, and changes nothing if not.
 func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
-	s.made.CompareAndSwap(notYet, nothing)
+	s.made.Begin()
 	var primary *cluster.Node
 	err := kit.Insist(ctx, kit.LookEvery, s.patience, func(ctx context.Context) (err error) {
 		primary, err = kit.ThePrimary(ctx, nodes, serverPort, s.Status)
@@ -214,7 +206,7 @@ func (s *Attached) mark(ctx context.Context, l *link) error {
 	}
 	made, err := l.ask(ctx, "SET", s.begunKey(), 1, "NX")
 	if refused := redigo.Error(""); made != nil || err != nil && !errors.As(err, &refused) {
-		s.made.Store(something) // whatever became of it, where the server does not refuse it
+		s.made.Something() // whatever became of it, where the server does not refuse it
 	}
 	if err == nil && made == nil {
 		err = fmt.Errorf("%s is there already: an earlier run left it: aftershock clean", s.begunKey())
@@ -272,7 +264,7 @@ const scanBatch = 1000
 // Remove takes the run's keys away, on every node that takes itself for the primary.
 // After a Form that came to make none there is nothing to do.
 func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
-	if s.made.Load() == nothing {
+	if s.made.None() {
 		return nil
 	}
 	primaries, err := kit.Primaries(ctx, nodes, s.Status)
