@@ -58,8 +58,8 @@ museum: build ## the defects of released versions (docs/museum.md): each is foun
 soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)
 
-kills: build ## kills N runs with SIGKILL at random instants, on both hosts: nothing may be left of them. SEED=7 takes the same again
-	$(GO) run ./scripts/kills -n $(or $(N),60) $(if $(SEED),-seed $(SEED))
+kills: build ## kills N runs with SIGKILL at random instants, on both hosts: nothing may be left of them. SEED=7 takes the same again; DEPLOYMENT=redis-sentinel, redis-sentinel-hosts or repmgr kills runs on that
+	$(if $(DEPLOYMENT),SEED=$(SEED) scripts/deployment-kills $(DEPLOYMENT) $(or $(N),20),$(GO) run ./scripts/kills -n $(or $(N),60) $(if $(SEED),-seed $(SEED)))
 
 calm: build ## the sound store, or TARGET=redis or postgres in a safe mode, is never accused of what the harness did: N runs beside busy loops, with naps of the harness; SEED=1000 are those again
 	TARGET=$(TARGET) SEED=$(SEED) HOST=$(or $(HOST),local) scripts/calm $(or $(N),20)
@@ -86,7 +86,7 @@ images: ## stand-ins for the official images, of all versions that are tested, w
 deployment: ## brings up a deployment of plans/deployments: NAME=patroni, VARIANT=strict is one of its variants; DOWN=1 takes it away with its data
 	scripts/deployment $(if $(DOWN),down,up) '$(NAME)' $(if $(DOWN),,$(VARIANT))
 
-deployments: build ## attaches to Patroni, asynchronous and synchronous, and cuts its primary off: losses, and none; NAMES="repmgr pgpool", or all, is every plan of these, RUNS=10 ten times each
+deployments: build ## attaches to Patroni, asynchronous and synchronous, and cuts its primary off: losses, and none; NAMES="repmgr pgpool", or all, is every plan of these, RUNS=10 ten times each; NAMES=controls is what protects each of them, with it and without it, ten times each
 	RUNS=$(RUNS) scripts/deployments $(NAMES)
 
 tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md and README.md as they stand there
