@@ -52,7 +52,7 @@ warmup: 200ms
 duration: 10s
 faults:
   - {at: 500ms, disk: {of: replica, on: sync, delay: 30ms}, for: 1s}
-  - {at: 2s, power: {of: all, survive: 20%}, for: 500ms}
+  - {at: 2s, power: {of: all, survive: 20%}, for: 1500ms}
   - {at: 4500ms, link: {of: replica, delay: 20ms, loss: 1%}, for: 1s}
   - {at: 5s, clock: {of: primary, by: -1h}, for: 1s}
   - {at: 6s, press: {of: replica, cpu: 20%}, for: 1s}
