@@ -106,9 +106,9 @@ servers: ## the real targets' servers on this machine, for the local host
 	scripts/servers
 
 OLDER = $(if $(filter all,$(VERSIONS)),all,$(shell scripts/sample))
-test-targets: build servers ## every mode of every real target: docker the newest versions, and of the older ones and of local's modes those that are this commit's turn, or all with VERSIONS=all; one that fails runs once more; TARGET=postgres is one alone
+test-targets: build servers ## every mode of every real target: docker the newest versions, and of the older ones and of local's modes those that are this commit's turn, or all with VERSIONS=all; one that fails runs once more; TARGET=postgres is one alone; with MINUTES=n none begins later than that
 	scripts/images $(if $(filter all,$(OLDER)),$(TARGET),$(or $(TARGET),newest $(OLDER)))
-	AFTERSHOCK_TARGETS=$(or $(TARGET),all) AFTERSHOCK_OLDER="$(if $(TARGET),all,$(OLDER))" AFTERSHOCK_SAMPLE=$(if $(TARGET)$(filter all,$(OLDER)),,$(shell git rev-parse HEAD)) $(GO) tool gotestsum --format testname --rerun-fails=1 --packages ./cmd/aftershock -- -count=1 -parallel 2 -timeout 40m -run 'TestModes|TestMembers'
+	AFTERSHOCK_UNTIL=$(if $(MINUTES),$(shell date -d '+$(MINUTES) minutes' +%s)) AFTERSHOCK_TARGETS=$(or $(TARGET),all) AFTERSHOCK_OLDER="$(if $(TARGET),all,$(OLDER))" AFTERSHOCK_SAMPLE=$(if $(TARGET)$(filter all,$(OLDER)),,$(shell git rev-parse HEAD)) $(GO) tool gotestsum --format testname --rerun-fails=1 --packages ./cmd/aftershock -- -count=1 -parallel 2 -timeout 40m -run 'TestModes|TestMembers'
 
 same: build ## what is built here does as the program OLD on the runs in DIR (runs) and on foreign histories, those of FOREIGN too
 	$(GO) run ./scripts/same -old '$(OLD)' -new $(BINARY) -runs $(or $(DIR),runs) -foreign history/foreign/testdata $(FOREIGN)

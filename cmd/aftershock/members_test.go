@@ -32,6 +32,7 @@ func TestMembers(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			mustHaveTime(t)
 			if commit := os.Getenv("AFTERSHOCK_SAMPLE"); commit != "" && crc32.ChecksumIEEE([]byte(commit+t.Name()))%3 != 0 {
 				t.Skip("not this commit's turn; `make test-targets VERSIONS=all` runs it")
 			}
