@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"math/bits"
 	"net"
 	"time"
 
@@ -32,9 +33,16 @@ type Pipe struct {
 	started []underWay
 	closed  bool
 
-	queue chan underWay // to the goroutine that receives
-	bound time.Time     // of reads; of that goroutine alone
-	until time.Time
+	// What was sent and has no answer yet: the sender writes behind head, the goroutine
+	// that receives reads from tail on. A number in sent hands as many over, and comes
+	// after they were written. A place is written again only when its operation was
+	// told to have ended, as at most depth are under way.
+	ring       []underWay // a power of two
+	head, tail uint
+	sent       chan int
+	left       int       // of what was handed over
+	bound      time.Time // of reads; of the receiver alone
+	until      time.Time
 }
 
 // underWay is an operation whose answer is to come.
@@ -48,7 +56,8 @@ type underWay struct {
 // NewPipe is a pipe of up to depth operations on conn, each with so much time.
 // The codec has to read from the Pipe.
 func NewPipe(conn net.Conn, timeout time.Duration, depth int, codec Codec) *Pipe {
-	return &Pipe{conn: conn, timeout: timeout, codec: codec, started: make([]underWay, 0, depth), queue: make(chan underWay, depth)}
+	return &Pipe{conn: conn, timeout: timeout, codec: codec, started: make([]underWay, 0, depth),
+		ring: make([]underWay, 1<<bits.Len(uint(depth))), sent: make(chan int, depth)}
 }
 
 // Start implements targets.Pipe.
@@ -72,16 +81,21 @@ func (p *Pipe) Flush() (unsent int, err error) {
 	if err = p.conn.SetWriteDeadline(deadline); err == nil {
 		n, err = p.conn.Write(p.out)
 	}
-	begin := 0
+	begin, handed := 0, 0
 	for i := range p.started {
 		u := &p.started[i]
 		if err != nil && begin >= n {
 			unsent++
 		} else {
 			u.deadline = deadline
-			p.queue <- *u // there is room: at most depth operations are under way
+			p.ring[p.head&uint(len(p.ring)-1)] = *u
+			p.head++
+			handed++
 		}
 		begin = u.end
+	}
+	if handed > 0 {
+		p.sent <- handed // there is room: each stands for operations that are under way
 	}
 	p.out, p.started = p.out[:0], p.started[:0]
 	return unsent, err
@@ -89,8 +103,12 @@ func (p *Pipe) Flush() (unsent int, err error) {
 
 // Receive implements targets.Pipe.
 func (p *Pipe) Receive(tags []int32) ([]int32, bool) {
-	u, ok := <-p.queue
-	for ok {
+	if p.left == 0 {
+		p.left = <-p.sent
+	}
+	for p.left > 0 {
+		u := p.ring[p.tail&uint(len(p.ring)-1)]
+		p.tail, p.left = p.tail+1, p.left-1
 		p.until = u.deadline
 		err := p.codec.Answer(u.op)
 		if err != nil && u.op.Outcome == history.Unknown && u.op.Error == history.ErrNone {
@@ -102,10 +120,12 @@ func (p *Pipe) Receive(tags []int32) ([]int32, bool) {
 		if !p.codec.Buffered() {
 			return tags, true
 		}
-		select {
-		case u, ok = <-p.queue:
-		default:
-			return tags, true
+		if p.left == 0 {
+			select {
+			case p.left = <-p.sent: // 0: it is closed
+			default:
+				return tags, true
+			}
 		}
 	}
 	return tags, false
@@ -130,6 +150,6 @@ func (p *Pipe) Close() error {
 	}
 	p.closed = true
 	err := p.conn.Close()
-	close(p.queue)
+	close(p.sent)
 	return err
 }

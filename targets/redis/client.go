@@ -16,6 +16,7 @@ import (
 	"github.com/aftershock-chaos/aftershock/payload"
 	"github.com/aftershock-chaos/aftershock/targets"
 	"github.com/aftershock-chaos/aftershock/targets/kit"
+	"github.com/aftershock-chaos/aftershock/targets/kit/resp"
 )
 
 // compareAndSet is the script of a CAS. Its first line says that it writes, so
@@ -48,6 +49,8 @@ type Client struct {
 	values      payload.Table
 	payload     *payload.Payload // of the operation under way
 	text, old   []byte           // its values as they are sent
+	single      *codec           // of calls that are one request
+	out         []byte           // such a request
 	broken      bool
 }
 
@@ -73,8 +76,10 @@ func (s *servers) client(conn net.Conn, o targets.ClientOptions) *Client {
 
 func (s *servers) newClient(conn net.Conn, timeout time.Duration) *Client {
 	w := wire{conn}
-	return &Client{conn: redigo.NewConn(w, 0, 0), wire: w, timeout: timeout, wait: s.wait, waitTimeout: s.waitTimeout, expire: s.expire,
+	c := &Client{conn: redigo.NewConn(w, 0, 0), wire: w, timeout: timeout, wait: s.wait, waitTimeout: s.waitTimeout, expire: s.expire,
 		consumer: strconv.FormatUint(s.consumers.Add(1), 10), prefix: s.prefix}
+	c.single = &codec{Client: c, in: resp.NewReader(w)}
+	return c
 }
 
 // appendKey appends the name of op's key.
@@ -108,22 +113,12 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		c.dropConn(op, err)
 		return
 	}
+	if isSingle(op.Kind) {
+		c.one(op)
+		return
+	}
 	c.key, c.payload = c.appendKey(c.key[:0], op), c.values.Of(op)
 	switch op.Kind {
-	case history.Read, history.Poll, history.ReadSet:
-		c.read(op)
-	case history.Write, history.Mark:
-		if c.expire != nil && op.Kind == history.Write {
-			c.change(op, isOK, "SET", c.key, c.value(op.Value), "PX", c.expire)
-			return
-		}
-		c.change(op, isOK, "SET", c.key, c.value(op.Value))
-	case history.Add:
-		c.change(op, isNumber, "SADD", c.key, c.value(op.Value))
-	case history.Enqueue:
-		c.change(op, isNumber, "RPUSH", c.key, c.value(op.Value))
-	case history.CAS:
-		c.compareAndSet(op)
 	case history.Dequeue:
 		c.dequeue(op)
 	case history.Drain:
@@ -134,12 +129,27 @@ func (c *Client) Do(ctx context.Context, op *history.Op) {
 		c.transfer(op)
 	case history.Balances:
 		c.balances(op)
-	case history.Increment:
-		c.change(op, isNumber, "INCRBY", c.key, op.Value)
-	case history.Generate:
-		c.generate(op)
 	default:
 		kit.Refuse(op, history.ErrServer) // nothing is sent
+	}
+}
+
+// one makes a call that is one request, and allocates nothing for it. What redigo reads
+// from the connection it has read to the end, and so has this.
+func (c *Client) one(op *history.Op) {
+	out, ok := c.single.Encode(c.out[:0], op)
+	if c.out = out; !ok {
+		return
+	}
+	if _, err := c.wire.Write(out); err != nil {
+		c.dropConn(op, err)
+		return
+	}
+	if err := c.single.Answer(op); err != nil {
+		c.broken = true
+		if op.Outcome == history.Unknown && op.Error == history.ErrNone {
+			kit.DoubtConn(op, err)
+		}
 	}
 }
 
@@ -169,22 +179,7 @@ func (c *Client) call(command string, args ...any) (any, error) {
 	return reply, err
 }
 
-func isOK(reply any) bool { return reply == "OK" }
-
 func isNumber(reply any) bool { _, ok := reply.(int64); return ok }
-
-// change sends a command that writes and, behind it, WAIT.
-func (c *Client) change(op *history.Op, good func(any) bool, command string, args ...any) {
-	reply, confirmed, err := c.write(command, args...)
-	switch {
-	case err != nil:
-		c.failed(op, err)
-	case !good(reply):
-		c.dropConn(op, errReply)
-	default:
-		c.acknowledge(op, confirmed)
-	}
-}
 
 // write sends a command and, behind it, WAIT. The error is the command's: what
 // comes of the WAIT, also that its answer never came, is in confirmed, nil when
@@ -236,46 +231,6 @@ func (c *Client) acknowledge(op *history.Op, confirmed error) {
 	}
 }
 
-// compareAndSet compares and sets in one script.
-func (c *Client) compareAndSet(op *history.Op) {
-	c.old = c.old[:0]
-	if op.Old != history.Nil {
-		c.old = c.payload.Append(c.old, op.Old)
-	}
-	args := []any{compareAndSet, 1, c.key, c.old, c.value(op.Value)}
-	if c.expire != nil {
-		args = append(args, c.expire)
-	}
-	reply, confirmed, err := c.write("EVAL", args...)
-	if err != nil {
-		c.failed(op, err)
-		return
-	}
-	if reply == int64(1) {
-		c.acknowledge(op, confirmed)
-		return
-	}
-	answer, ok := reply.([]any)
-	if !ok || len(answer) != 2 || answer[0] != int64(0) {
-		c.dropConn(op, errReply)
-		return
-	}
-	current, err := c.number(answer[1])
-	if err != nil {
-		c.dropConn(op, err)
-		return
-	}
-	op.Observed = current
-	op.Flags |= history.Seen
-	kit.Refuse(op, history.ErrCompare)
-}
-
-// value is the text of a value, which is valid until the next one is made.
-func (c *Client) value(v int64) []byte {
-	c.text = c.payload.Append(c.text[:0], v)
-	return c.text
-}
-
 // number is that of a stored value, or history.Nil for a missing one.
 func (c *Client) number(reply any) (int64, error) {
 	switch v := reply.(type) {
@@ -289,4 +244,20 @@ func (c *Client) number(reply any) (int64, error) {
 		return n, nil
 	}
 	return 0, errReply
+}
+
+// numbers appends those of a list to another one.
+func (c *Client) numbers(list []int64, reply any) ([]int64, error) {
+	members, ok := reply.([]any)
+	if !ok {
+		return list, errReply
+	}
+	for _, m := range members {
+		v, err := c.number(m)
+		if err != nil || m == nil {
+			return list, errReply
+		}
+		list = append(list, v)
+	}
+	return list, nil
 }

@@ -37,6 +37,7 @@ type codec struct {
 // of what is written to expire.
 var (
 	words = beginnings(map[history.Kind][]string{
+		history.Poll: {"2", "GET"}, history.Mark: {"3", "SET"},
 		history.Read: {"2", "GET"}, history.ReadSet: {"2", "SMEMBERS"}, history.Write: {"3", "SET"}, history.Add: {"3", "SADD"},
 		history.Enqueue: {"3", "RPUSH"}, history.Increment: {"3", "INCRBY"}, history.Generate: {"2", "INCR"}, history.CAS: {"6", "EVAL", compareAndSet, "1"},
 	})
@@ -54,6 +55,9 @@ func beginnings(commands map[history.Kind][]string) (all [history.Kinds][]byte) 
 	return all
 }
 
+// isSingle tells whether an operation is one request.
+func isSingle(kind history.Kind) bool { return int(kind) < len(words) && words[kind] != nil }
+
 // askRole and execute are around a read that only a primary is to answer.
 var (
 	askRole = append(command1("MULTI"), command1("ROLE")...)
@@ -62,14 +66,19 @@ var (
 
 func command1(word string) []byte { return resp.AppendWord(resp.AppendArray(nil, 1), word) }
 
-// asksRole tells whether an operation is a read that only a primary is to answer.
-func asksRole(op *history.Op) bool {
-	return op.Flags&history.FromPrimary != 0 && (op.Kind == history.Read || op.Kind == history.ReadSet)
+// isRead tells whether an operation changes nothing.
+func isRead(kind history.Kind) bool {
+	return kind == history.Read || kind == history.ReadSet || kind == history.Poll
 }
+
+// asksRole tells whether an operation is a read that only a primary is to answer: the
+// role is asked in the same transaction. (A command that replicas refuse, such as GETEX,
+// would be refused by a primary too that lacks its replicas.)
+func asksRole(op *history.Op) bool { return op.Flags&history.FromPrimary != 0 && isRead(op.Kind) }
 
 // Encode implements kit.Codec.
 func (c *codec) Encode(b []byte, op *history.Op) ([]byte, bool) {
-	if int(op.Kind) >= len(words) || words[op.Kind] == nil {
+	if !isSingle(op.Kind) {
 		kit.Refuse(op, history.ErrServer)
 		return b, false
 	}
@@ -90,7 +99,7 @@ func (c *codec) Encode(b []byte, op *history.Op) ([]byte, bool) {
 		}
 		b = resp.AppendWord(b, c.old)
 		fallthrough
-	case history.Write, history.Add, history.Enqueue:
+	case history.Write, history.Mark, history.Add, history.Enqueue:
 		c.text = p.Append(c.text[:0], op.Value)
 		b = resp.AppendWord(b, c.text)
 	case history.Increment:
@@ -115,7 +124,7 @@ func (c *codec) Encode(b []byte, op *history.Op) ([]byte, bool) {
 
 // waits tells whether a WAIT follows an operation.
 func (c *codec) waits(op *history.Op) bool {
-	return c.wait > 0 && op.Kind != history.Read && op.Kind != history.ReadSet
+	return c.wait > 0 && !isRead(op.Kind)
 }
 
 // Buffered implements kit.Codec.
@@ -126,10 +135,20 @@ func (c *codec) Answer(op *history.Op) error {
 	if asksRole(op) {
 		return c.fromPrimary(op)
 	}
+	before := op.Value
 	done, err := c.result(op)
 	if err != nil || !c.waits(op) {
 		return err
 	}
+	err = c.confirmed(op, done)
+	if op.Kind == history.Generate && op.Outcome != history.OK {
+		op.Value = before // nobody was given it
+	}
+	return err
+}
+
+// confirmed reads the answer to a WAIT behind a command that was done, or was not.
+func (c *codec) confirmed(op *history.Op, done bool) error {
 	r, err := c.in.Next()
 	switch {
 	case err != nil:
@@ -160,13 +179,13 @@ func (c *codec) result(op *history.Op) (done bool, err error) {
 	}
 	kind := byte(':')
 	switch op.Kind {
-	case history.Read:
+	case history.Read, history.Poll:
 		op.Value, err = r.Value(c.values.Of(op))
 		kind = r.Kind
 	case history.ReadSet:
 		err = c.in.Elements(op, r, c.values.Of(op), false)
 		kind = r.Kind
-	case history.Write:
+	case history.Write, history.Mark:
 		if kind = '+'; string(r.Text) != "OK" {
 			err = resp.ErrReply
 		}

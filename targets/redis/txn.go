@@ -198,21 +198,3 @@ func (c *Client) transfer(op *history.Op) {
 		c.acknowledge(op, confirmed)
 	}
 }
-
-// generate takes the next number.
-func (c *Client) generate(op *history.Op) {
-	reply, confirmed, err := c.write("INCR", c.key)
-	if err != nil {
-		c.failed(op, err)
-		return
-	}
-	v, ok := reply.(int64)
-	if !ok {
-		c.dropConn(op, errReply)
-		return
-	}
-	c.acknowledge(op, confirmed)
-	if op.Outcome == history.OK {
-		op.Value = v
-	}
-}
