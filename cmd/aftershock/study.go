@@ -62,8 +62,9 @@ What is no file is looked for among the plans that are shipped with aftershock:
 replicas is all that are about replicas, replicas/cost one of them.
 
 --summary makes nothing: it tells of studies that were made, whose folders are named,
-in one table of sentences and targets, which --into writes into a Markdown file; what
-its table tells of others stays. --pages writes their pages anew.
+in one table of sentences and targets, and one of replica counts with what each costs
+and buys, which --into writes into a Markdown file; what its tables tell of others
+stays. --pages writes their pages anew.
 
 --quick makes fewer and shorter runs, and only those that a decision is about; the
 page says so. An interrupt ends the study after the run that goes on; what was

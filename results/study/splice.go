@@ -51,17 +51,13 @@ const (
 )
 
 // SpliceSummary puts the summary of some studies into a Markdown file, between its two
-// lines. What the table there tells of other sentences and targets stays.
+// lines. What the tables there tell of other sentences and targets stays.
 func SpliceSummary(file string, list []*Study) (string, error) {
 	before, inside, after, err := between(file, SummaryBegin, SummaryEnd)
 	if err != nil {
 		return "", err
 	}
-	t := summarized(list)
-	if old := parseTable(inside); old != nil {
-		t = t.over(old)
-	}
-	return before + SummaryBegin + "\n\n" + t.markdown() + "\n" + SummaryEnd + after, nil
+	return before + SummaryBegin + "\n\n" + summarized(list).over(inside).markdown() + "\n" + SummaryEnd + after, nil
 }
 
 // between cuts a file at two marks, each of which has to be there once, in this order.

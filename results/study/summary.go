@@ -26,12 +26,19 @@ func Read(r io.Reader) ([]*Study, error) {
 	return file.Studies, nil
 }
 
-// Summary is Markdown with one table of studies: a row for each sentence, a column for
-// each target, and in each cell the answers. Of a plan that was studied several times
-// the last one counts, but not one without a run.
+// Summary is Markdown with one table of sentences: a row for each, a column for each
+// target, and in each cell the answers; and one of replica counts, of the studies that
+// search for a greatest rate. Of a plan that was studied several times the last one
+// counts, but not one without a run.
 func Summary(list []*Study) string { return summarized(list).markdown() }
 
-func summarized(list []*Study) *table {
+// summary is what is told of studies.
+type summary struct {
+	sentences *table
+	counts    *counts
+}
+
+func summarized(list []*Study) *summary {
 	rows, targets := gather(list)
 	t := &table{heads: escaped(heads(rows, targets))}
 	for _, r := range rows {
@@ -41,7 +48,32 @@ func summarized(list []*Study) *table {
 		}
 		t.rows = append(t.rows, tableRow{escape(r.title()), cells})
 	}
-	return t
+	return &summary{t, counted(list)}
+}
+
+func (s *summary) markdown() string {
+	var tables []string
+	if len(s.sentences.rows) > 0 {
+		tables = append(tables, s.sentences.markdown())
+	}
+	if len(s.counts.rows) > 0 {
+		tables = append(tables, s.counts.markdown())
+	}
+	return strings.Join(tables, "\n")
+}
+
+// over is the summary with what is told beside it in text, an older one in Markdown.
+func (s *summary) over(text string) *summary {
+	all := *s
+	for _, rows := range tablesOf(text) {
+		switch rows[0][0] {
+		case countHeads[0]:
+			all.counts = all.counts.over(rows[1:])
+		case "":
+			all.sentences = all.sentences.over(parsed(rows))
+		}
+	}
+	return &all
 }
 
 const quickMark = "<sup>q</sup>"
@@ -63,9 +95,13 @@ func (r *summaryRow) title() string {
 	return (&Study{Sentence: r.sentence, Says: r.says}).Title()
 }
 
-// gather has each plan once, sentences in order, and targets as they come.
+// gather has each plan once, sentences in order, and targets as they come, without the
+// studies of replica counts.
 func gather(list []*Study) (rows []*summaryRow, targets []string) {
 	for _, s := range list {
+		if slices.ContainsFunc(s.Parts, func(p Part) bool { return p.searches() }) {
+			continue
+		}
 		at := slices.IndexFunc(rows, func(r *summaryRow) bool { return r.name == s.Name })
 		if at < 0 {
 			rows, at = append(rows, &summaryRow{sentence: s.Sentence, name: s.Name, says: s.Says}), len(rows)

@@ -37,23 +37,33 @@ func (t *table) markdown() string {
 	return out.String()
 }
 
-// parseTable reads what markdown wrote; nil if there is no table.
-func parseTable(text string) *table {
-	var t table
+// parsed is the table that markdown wrote, of its lines' cells.
+func parsed(lines [][]string) *table {
+	t := &table{heads: lines[0][1:]}
+	for _, cells := range lines[1:] {
+		t.rows = append(t.rows, tableRow{cells[0], cells[1:]})
+	}
+	return t
+}
+
+// tablesOf are the tables of a text: of each the cells of its lines, heads first, and of
+// those below the ones that have as many. A table has at least two columns.
+func tablesOf(text string) (tables [][][]string) {
+	inside := false
 	for line := range strings.Lines(text) {
 		cells := cellsOf(line)
 		switch {
-		case len(cells) < 2 || strings.HasPrefix(line, "|---"):
-		case t.heads == nil:
-			t.heads = cells[1:]
-		case len(cells) == len(t.heads)+1:
-			t.rows = append(t.rows, tableRow{cells[0], cells[1:]})
+		case len(cells) < 2:
+			inside = false
+		case !inside:
+			inside = true
+			tables = append(tables, [][]string{cells})
+		case strings.HasPrefix(line, "|---"):
+		case len(cells) == len(tables[len(tables)-1][0]):
+			tables[len(tables)-1] = append(tables[len(tables)-1], cells)
 		}
 	}
-	if t.heads == nil {
-		return nil
-	}
-	return &t
+	return tables
 }
 
 // cellsOf are the cells of a line of a table, as they are written; nil of any other line.
