@@ -2,6 +2,7 @@ package kit
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,16 @@ const LookTimeout = 2 * time.Second
 
 // OfStatus asks a node for its status.
 type OfStatus = func(context.Context, *cluster.Node) (targets.Status, error)
+
+// Unanswered adds the remedy to an error of a node that could not be asked. One of TLS
+// is for good: asking again does not help.
+func Unanswered(err error) error {
+	var said *net.OpError // an alert of the server's is one of these
+	if errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError)) || errors.As(err, &said) && said.Op == "remote error" {
+		return ForGood(fmt.Errorf("%w: set target.connect.ca, server, cert and key as the server wants them, or take target.connect.tls away if it speaks none", err))
+	}
+	return fmt.Errorf("%w: start it, or correct its address in target.attach", err)
+}
 
 // ThePrimary asks every node for its role. All have to answer, and one to be the
 // primary; errors name the node and the remedy. own is the target's port.

@@ -2,7 +2,10 @@ package kit
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -21,6 +24,24 @@ func saying(roles ...targets.Role) ([]*cluster.Node, OfStatus) {
 			return targets.Status{}, errors.New(n.Name + " is silent")
 		}
 		return targets.Status{Role: roles[n.Index]}, nil
+	}
+}
+
+func TestUnanswered(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		forGood bool
+		remedy  string
+	}{
+		{errors.New("refused"), false, "refused: start it, or correct its address"},
+		{fmt.Errorf("shake hands: %w", &tls.CertificateVerificationError{Err: errors.New("other name")}), true, "set target.connect.ca"},
+		{&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, true, "cert and key"},
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, false, "start it"},
+		{tls.RecordHeaderError{Msg: "no TLS"}, true, "take target.connect.tls away"},
+	} {
+		if err := Unanswered(c.err); IsForGood(err) != c.forGood || !strings.Contains(err.Error(), c.remedy) {
+			t.Errorf("%v, for good %v", err, IsForGood(err))
+		}
 	}
 }
 

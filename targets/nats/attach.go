@@ -281,7 +281,7 @@ func (s *Attached) reach(ctx context.Context, n *cluster.Node) error {
 	case errors.Is(err, driver.ErrAuthorization), errors.Is(err, driver.ErrAuthExpired):
 		return kit.ForGood(fmt.Errorf("%s: %w: correct user and password in target.connect", at(n), err))
 	}
-	return fmt.Errorf("%s: %w: start it, or correct its address in target.attach", at(n), err)
+	return fmt.Errorf("%s: %w", at(n), kit.Unanswered(err))
 }
 
 func at(n *cluster.Node) string {

@@ -26,7 +26,7 @@ func (s *Attached) Form(ctx context.Context, nodes []*cluster.Node) error {
 	err := kit.Insist(ctx, kit.LookEvery, s.patience, func(ctx context.Context) error {
 		return kit.Each(nodes, func(i int) error {
 			if err := s.serves(ctx, &s.operators, nodes[i]); err != nil {
-				return fmt.Errorf("%s at %s: %w: start it, or correct its address in target.attach", nodes[i].Name, kit.ServerAddress(nodes[i], s.port), err)
+				return fmt.Errorf("%s at %s: %w", nodes[i].Name, kit.ServerAddress(nodes[i], s.port), kit.Unanswered(err))
 			}
 			return nil
 		})
