@@ -92,8 +92,8 @@ deployments: build ## attaches to Patroni, asynchronous and synchronous, and cut
 tools-test: build ## reads a run with DuckDB, pyarrow and pandas of Debian sid, by the queries of docs/history.md and README.md as they stand there
 	scripts/tools-test
 
-kubernetes: build ## tests and plans on a real Kubernetes of NODES (3) machines, made here for that; where it was built once (scripts/kubernetes build, 5 to 15 minutes). SAMPLE=1 has one plan of the three targets, by the commit
-	NODES=$(NODES) SAMPLE=$(SAMPLE) scripts/kubernetes-tests
+kubernetes: build ## tests and plans on a real Kubernetes of NODES (3) machines, made here for that; where it was built once (scripts/kubernetes build, 5 to 15 minutes). SAMPLE=1 has one plan of the three targets and one of the four deployments of pods, by the commit; KILLS=20 kills so many runs of each kind
+	NODES=$(NODES) SAMPLE=$(SAMPLE) KILLS=$(KILLS) scripts/kubernetes-tests
 
 drivers: build ## three drivers of the load on local: planted defects found, clocks that step and drift accused of nothing; RUNS=10
 	scripts/drivers $(or $(RUNS),10)

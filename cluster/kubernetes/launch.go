@@ -182,13 +182,16 @@ func (l *launch) meet(ctx context.Context, name string) (*agent.Client, *corev1.
 	return control, pod, nil
 }
 
+// errDeleted is that somebody else took away a pod that nobody makes anew.
+var errDeleted = errors.New("its pod was deleted by somebody else before it ran")
+
 // await waits until a pod runs. What cannot come to that ends it at once.
 func (l *launch) await(ctx context.Context, name string) (*corev1.Pod, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	began := prefix(l.spec.Launch) + "-" + name
 	var pod *corev1.Pod
-	homeless := time.Time{}
+	seen, homeless := false, time.Time{}
 	for {
 		look, stop := context.WithTimeout(ctx, time.Second) // what does not change is looked at as well
 		err := l.tracker.Wait(look, func(pods map[string]*corev1.Pod) (bool, error) {
@@ -198,6 +201,10 @@ func (l *launch) await(ctx context.Context, name string) (*corev1.Pod, error) {
 					pod = p
 				}
 			}
+			if pod == nil && seen && name != keeperName {
+				return false, errDeleted
+			}
+			seen = seen || pod != nil
 			return pod != nil && runs(pod), stuck(pod)
 		})
 		stop()
