@@ -36,10 +36,11 @@ var (
 )
 
 const (
-	patience  = 5 * time.Second // of Form, with a deployment that is just electing
-	runs      = "aftershock_"   // begins the names of all runs' objects
-	mostOwn   = 5               // copies of a stream, at most
-	fewCopies = 3               // where the servers are of an even number
+	patience  = 5 * time.Second  // of Form, with a deployment that is just electing
+	electing  = 15 * time.Second // of Remove: after a death a new leader of all is elected in 4 to 9 s, before which none answers
+	runs      = "aftershock_"    // begins the names of all runs' objects
+	mostOwn   = 5                // copies of a stream, at most
+	fewCopies = 3                // where the servers are of an even number
 )
 
 // asker is a kept connection, for questions.
@@ -312,13 +313,15 @@ func (s *Attached) Remove(ctx context.Context, nodes []*cluster.Node) error {
 	if s.made.None() {
 		return nil
 	}
-	err := s.byAny(ctx, nodes, func(ctx context.Context, js jetstream.JetStream) error {
-		for _, stream := range []string{s.of.bucket, s.of.queue} {
-			if err := js.DeleteStream(ctx, stream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-				return fmt.Errorf("delete %s: %w", stream, err)
+	err := kit.Insist(ctx, kit.LookEvery, electing, func(ctx context.Context) error {
+		return s.byAny(ctx, nodes, func(ctx context.Context, js jetstream.JetStream) error {
+			for _, stream := range []string{s.of.bucket, s.of.queue} {
+				if err := js.DeleteStream(ctx, stream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+					return fmt.Errorf("delete %s: %w", stream, err)
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("remove the streams of %s: %w", s.objects, err)
