@@ -48,6 +48,7 @@ type tally struct {
 	load    []bool // by workload
 	ok      int
 	sent    int   // begun in the measured phase, whenever they were intended
+	begun   int64 // when the last of these was
 	last    int64 // end of the last operation that was acknowledged
 	written int64 // end of the last write that was tried
 	errors  kit.Errors
@@ -120,6 +121,7 @@ func (t *tally) count(op *history.Op) {
 	}
 	if op.Start >= line.Measured.Begin && op.Start <= line.Measured.End {
 		t.sent++
+		t.begun = max(t.begun, op.Start)
 	}
 	if op.Flags&history.Warmup != 0 {
 		return

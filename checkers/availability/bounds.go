@@ -93,7 +93,9 @@ func (t *tally) loadValues() []checkers.Value {
 	rate := checkers.Value{Name: "load.rate", Why: "there was no measured phase"}
 	unsent := checkers.Value{Name: "load.unsent", Why: untold}
 	begin := t.line.Measured.Begin
-	if length := kit.Span(t.end(t.last), begin); length > 0 {
+	// Until the last was sent, and not until it was answered: what is sent in time is no
+	// less for an answer that takes long.
+	if length := kit.Span(t.end(t.begun), begin); length > 0 {
 		rate = kit.Between(rate.Name, perSecond(float64(t.sent), length), 0, "")
 	}
 	if t.demand.Told {

@@ -51,6 +51,10 @@ func TestBounds(t *testing.T) {
 			"load.unsent": {0, 40}}},
 		{"nothing was intended any more", steady(500, 1000), []history.Event{demand(50, 500, 500)}, map[string][2]float64{
 			"ops.rate": {100, 100}, "availability.write_gap.max": {10e6, 10e6}, "load.asked": {100, 100}, "load.unsent": {0, 0}}},
+		{"the last answer took long", append(steady(500, 1000), write(9, 490, 590)), []history.Event{demand(51, 500, 500)}, map[string][2]float64{
+			"ops.rate": {51 / 0.59, 51 / 0.59}, "load.rate": {102, 102}}},
+		{"the last was sent late", append(steady(500, 1000), write(9, 590, 595)), []history.Event{demand(51, 500, 500)}, map[string][2]float64{
+			"load.rate": {51 / 0.59, 51 / 0.59}}},
 		{"a failure while the harness stood still", append(steady(200, 900), write(9, 300, 850, failed)), []history.Event{stall(290, 860)}, map[string][2]float64{
 			"errors.rate": {0, 1. / 31}}},
 		{"a failure when it ran", append(steady(200, 900), write(9, 300, 850, failed)), []history.Event{stall(905, 915)}, map[string][2]float64{

@@ -44,6 +44,7 @@ var countsMore = regexp.MustCompile(`^writes\.lost$`)
 var measuredOtherwise = []change{
 	{regexp.MustCompile(`^(latency|errors)\..*(before|during|after)|^ops\.late\.`),
 		"a fault touched what waited or was under way while it was in force: which operations belong to a phase has moved"},
+	{regexp.MustCompile(`^load\.rate$`), "the last answer no longer lengthens the time in which operations were sent"},
 	{regexp.MustCompile(`^writes\.lost_updates$`), "of registers that nobody compares and sets, nothing can be said"},
 }
 
