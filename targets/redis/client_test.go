@@ -142,6 +142,18 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestGeneratedValue: a number that too few have confirmed was given to nobody.
+func TestGeneratedValue(t *testing.T) {
+	for confirmed, want := range map[string]int64{":1\r\n": 7, ":0\r\n": 0} {
+		s := servers{settings: settings{wait: 1, waitTimeout: time.Second}}
+		client := s.newClient(fake(t, answers{"INCR": {":7\r\n"}, "WAIT": {confirmed}}), time.Second)
+		op := history.Op{Kind: history.Generate}
+		if client.Do(t.Context(), &op); op.Value != want || (op.Outcome == history.OK) != (want != 0) {
+			t.Errorf("confirmed by %q: %s with %d", confirmed, op.Outcome, op.Value)
+		}
+	}
+}
+
 func TestFailedComparisonTellsTheValue(t *testing.T) {
 	for answer, want := range map[string]int64{"*2\r\n:0\r\n$1\r\n7\r\n": 7, "*2\r\n:0\r\n$-1\r\n": history.Nil} {
 		s := servers{}
