@@ -21,6 +21,9 @@ import (
 const (
 	// lead is how long before its planned instant a fault's victims are chosen.
 	lead = 50 * time.Millisecond
+	// patience bounds how long after its planned instant a fault waits for a victim,
+	// as when the primary is being replaced; half of what it is to last bounds it too.
+	patience = time.Second
 	// sendAhead is how long before its instant an action on a node's processes
 	// is sent. Until it is done no other is sent to that node.
 	sendAhead = 40 * time.Millisecond
@@ -185,21 +188,30 @@ func (e *Engine) lookup(ctx context.Context, names []string) ([]netip.Addr, erro
 }
 
 // chooseVictims chooses the victims. When no node fits now, as in the middle of a
-// failover, it looks again until the planned instant.
+// failover, it looks again until the planned instant, and with patience after it.
 func (e *Engine) chooseVictims(ctx context.Context, p *faults.Planned) ([]int, error) {
+	until := e.instant(p.At + patienceOf(p))
 	for {
 		view := e.View()
 		if len(view.Nodes) != len(e.Nodes) {
 			return nil, fmt.Errorf("the view has %d nodes, the cluster %d", len(view.Nodes), len(e.Nodes))
 		}
 		victims, err := faults.Resolve(*p, view)
-		if !errors.Is(err, faults.ErrNoVictim) || e.Clock.Now() >= e.instant(p.At) {
+		if !errors.Is(err, faults.ErrNoVictim) || e.Clock.Now() >= until {
 			return victims, err
 		}
-		if !e.sleepUntil(ctx, min(e.Clock.Now()+int64(lead/5), e.instant(p.At))) {
+		if !e.sleepUntil(ctx, min(e.Clock.Now()+int64(lead/5), until)) {
 			return nil, fmt.Errorf("interrupted: %w", err)
 		}
 	}
+}
+
+// patienceOf is for how long after its instant p waits for a victim.
+func patienceOf(p *faults.Planned) time.Duration {
+	if p.For > 0 {
+		return min(patience, p.For/2)
+	}
+	return patience
 }
 
 // HealAll ends every fault that is in force now, and Run if it has not

@@ -153,6 +153,44 @@ func TestRunRefusesWhatFitsNowhere(t *testing.T) {
 	}
 }
 
+// TestVictimLater: a fault whose victim is missing at its instant, as the primary is
+// being replaced, waits for one, no longer than half of what it is to last and than a
+// second, and ends when it was planned to.
+func TestVictimLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(2)
+		ended := func(running bool) {
+			for _, f := range b.fakes {
+				f.mu.Lock()
+				f.running = running
+				f.mu.Unlock()
+			}
+		}
+		go func() {
+			ended(false)
+			time.Sleep(1600 * time.Millisecond) // the base is at 200 ms
+			ended(true)
+			time.Sleep(2 * s)
+			ended(false)
+			time.Sleep(3 * s)
+			ended(true)
+		}()
+		b.run(t, fault("f1", "pause", "primary", s, s), fault("f2", "pause", "replica", s, s/2), fault("f3", "restart", "primary", 4*s, 0), fault("f4", "pause", "n1", 8*s, s))
+		begun, over := b.find(t, history.EventFault, "f1"), b.find(t, history.EventHeal, "f1")
+		if late := begun.At - begun.Planned; begun.Failed || late < int64(s)*4/10 || late > int64(s)*45/100 {
+			t.Errorf("%+v: %d late", begun, late)
+		}
+		if over.At != b.Base+2*int64(s) {
+			t.Errorf("%+v ended %d after the base", over, over.At-b.Base)
+		}
+		for id, patience := range map[string]time.Duration{"f2": s / 4, "f3": s} {
+			if e := b.find(t, history.EventFault, id); !e.Failed || !strings.Contains(e.Detail, "no victim") || e.At-e.Planned != int64(patience) {
+				t.Errorf("%+v: %d late", e, e.At-e.Planned)
+			}
+		}
+	})
+}
+
 func TestFaultsThatDoNotTakeEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(2)
@@ -355,6 +393,9 @@ const s = time.Second
 // step is the grid of the random schedules' instants.
 const step = 2 * sendAhead
 
+// between is when after each of them it is looked; nothing begins or ends then.
+const between = step/2 + time.Millisecond
+
 func drawFault(t *rapid.T) faults.Planned {
 	p := faults.Planned{At: step * time.Duration(rapid.IntRange(0, 40).Draw(t, "at")), For: step * time.Duration(rapid.IntRange(0, 20).Draw(t, "for")), Seed: rapid.Uint64().Draw(t, "seed")}
 	p.Spec.Kind = rapid.SampledFrom([]string{"kill", "stop", "pause", "restart", "partition"}).Draw(t, "kind")
@@ -365,13 +406,25 @@ func drawFault(t *rapid.T) faults.Planned {
 	return p
 }
 
+// begun is when p began after Base: at its instant, or when it had a victim.
+func (b *bench) begun(p faults.Planned) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.events {
+		if e.Kind == history.EventFault && e.Fault == p.ID {
+			return max(p.At, time.Duration(e.At-b.Base))
+		}
+	}
+	return p.At
+}
+
 // wanted is what node i has to be like at a time after Base.
 func wanted(executed []faults.Planned, b *bench, i int, now time.Duration) state {
 	want := state{Running: true}
 	var ids []string
 	for _, p := range executed {
 		k, _ := faults.Lookup(p.Spec.Kind)
-		lasts := now > p.At && (now < p.At+p.For || p.For == 0 && !k.Instant)
+		lasts := now > b.begun(p) && (now < p.At+p.For || p.For == 0 && !k.Instant)
 		switch victim := slices.Contains(p.Victims, b.Nodes[i].Name); {
 		case !lasts || p.Victims == nil:
 		case k.Steps != nil:
@@ -410,7 +463,7 @@ func TestOverlappingFaultsCompose(t *testing.T) {
 			go func() {
 				defer close(watched)
 				for k := range seen {
-					time.Sleep(b.sleepFor(time.Duration(k)*step + step/2))
+					time.Sleep(b.sleepFor(time.Duration(k)*step + between))
 					seen[k] = b.states()
 				}
 			}()
@@ -421,7 +474,7 @@ func TestOverlappingFaultsCompose(t *testing.T) {
 			}
 			for k, states := range seen {
 				for i, got := range states {
-					now := time.Duration(k)*step + step/2
+					now := time.Duration(k)*step + between
 					if want := wanted(executed, b, i, now); got != want && problem == "" {
 						problem = fmt.Sprintf("n%d at %s is %+v, want %+v\nof %+v", i+1, now, got, want, executed)
 					}

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/aftershock-chaos/aftershock/cluster"
@@ -49,10 +50,21 @@ func (s *System) Do(ctx context.Context, _ []*cluster.Node, n *cluster.Node, tas
 	return tasks.Do(ctx, func(_ context.Context, n *cluster.Node) (tools, error) { return tools{n}, nil }, n, task)
 }
 
+// inPath runs a program with the arguments after it, and prefers those beside the
+// server's own script to what the PATH has: Debian's wrappers there take the cookie of
+// the machine's own server, from a home that a node does not have.
+var inPath = func() string {
+	var script strings.Builder
+	for _, pattern := range server.Search {
+		fmt.Fprintf(&script, `for d in %s; do PATH="$d:$PATH"; done; `, path.Dir(pattern))
+	}
+	return script.String() + `exec "$@"`
+}()
+
 // run runs one of the programs. Its error has the program's words.
 func (on tools) run(ctx context.Context, command ...string) error {
 	said, err := on.Run(ctx, cluster.ServerSpec{
-		Command: command, User: user,
+		Command: append([]string{"sh", "-c", inPath, "sh"}, command...), User: user,
 		Env: map[string]string{"HOME": cluster.DataDir, "RABBITMQ_NODENAME": nodeName(on.Node), "RABBITMQ_USE_LONGNAME": "true"},
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ type tooled struct {
 }
 
 func (n *tooled) Run(_ context.Context, spec cluster.ServerSpec) ([]byte, error) {
-	command := strings.Join(spec.Command, " ")
+	command := strings.Join(spec.Command[4:], " ") // after sh -c SCRIPT sh
 	n.ran = append(n.ran, command)
 	if n.fail != "" && strings.Contains(command, n.fail) {
 		return []byte("Error: unable to connect"), errors.New("exit code 69")
