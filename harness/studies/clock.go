@@ -39,9 +39,11 @@ func (c *clock) expect(p part) {
 			each++
 		}
 		find := p.plan.Find.Filled()
-		// By doubling, half of the way on average; by halving; a long run; the least
-		// that failed again.
-		search := int(math.Ceil(math.Log2(find.To/find.From)/2)+math.Ceil(math.Log2(math.Ln2/math.Log1p(find.Within/100)))) + longRun + 1
+		// By doubling, half of the way on average; by halving, where every other rate
+		// fails and is tried again; three long runs, as rates next to the limit fail there.
+		doubling := math.Log2(find.To/find.From) / 2
+		halving := math.Log2(math.Ln2 / math.Log1p(find.Within/100))
+		search := int(math.Ceil(doubling)+math.Ceil(1.5*halving)) + 3*longRun
 		length := load
 		if p.plan.Study.Search > 0 {
 			length = p.plan.Warmup + p.plan.Study.Search
