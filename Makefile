@@ -59,6 +59,7 @@ soak: build ## the sound store must pass every fault RUNS times in a row
 	scripts/soak $(or $(RUNS),20)
 
 kills: build ## kills N runs with SIGKILL at random instants, on both hosts: nothing may be left of them. SEED=7 takes the same again; DEPLOYMENT=redis-sentinel, redis-sentinel-hosts or repmgr kills runs on that
+	$(if $(DEPLOYMENT),,! docker info >/dev/null 2>&1 || scripts/images redis:8.0)
 	$(if $(DEPLOYMENT),SEED=$(SEED) scripts/deployment-kills $(DEPLOYMENT) $(or $(N),20),$(GO) run ./scripts/kills -n $(or $(N),60) $(if $(SEED),-seed $(SEED)))
 
 calm: build ## the sound store, or TARGET=redis or postgres in a safe mode, is never accused of what the harness did: N runs beside busy loops, with naps of the harness; SEED=1000 are those again
