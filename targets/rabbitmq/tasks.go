@@ -50,21 +50,22 @@ func (s *System) Do(ctx context.Context, _ []*cluster.Node, n *cluster.Node, tas
 	return tasks.Do(ctx, func(_ context.Context, n *cluster.Node) (tools, error) { return tools{n}, nil }, n, task)
 }
 
-// inPath runs a program with the arguments after it, and prefers those beside the
-// server's own script to what the PATH has: Debian's wrappers there take the cookie of
-// the machine's own server, from a home that a node does not have.
-var inPath = func() string {
+// preferred is a shell's script that runs a program with the arguments after it, and prefers
+// those beside a server's own script, of one of the patterns, to what the PATH has:
+// Debian's wrappers there take the cookie of the machine's own server, from a home that a
+// node does not have.
+func preferred(patterns []string) string {
 	var script strings.Builder
-	for _, pattern := range server.Search {
+	for _, pattern := range patterns {
 		fmt.Fprintf(&script, `for d in %s; do PATH="$d:$PATH"; done; `, path.Dir(pattern))
 	}
 	return script.String() + `exec "$@"`
-}()
+}
 
 // run runs one of the programs. Its error has the program's words.
 func (on tools) run(ctx context.Context, command ...string) error {
 	said, err := on.Run(ctx, cluster.ServerSpec{
-		Command: append([]string{"sh", "-c", inPath, "sh"}, command...), User: user,
+		Command: append([]string{"sh", "-c", preferred(server.Search), "sh"}, command...), User: user,
 		Env: map[string]string{"HOME": cluster.DataDir, "RABBITMQ_NODENAME": nodeName(on.Node), "RABBITMQ_USE_LONGNAME": "true"},
 	})
 	if err != nil {

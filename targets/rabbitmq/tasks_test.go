@@ -3,6 +3,9 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,5 +49,24 @@ func TestTasks(t *testing.T) {
 	}
 	if _, err := new(System).Do(t.Context(), nil, node, "fly"); err == nil {
 		t.Error("it did a task that there is not")
+	}
+}
+
+// TestPreferred: a program is taken from beside the server's own script, wherever that is,
+// and from the PATH where it is not there.
+func TestPreferred(t *testing.T) {
+	dir := t.TempDir()
+	for _, program := range []string{"bin/tool", "bin/other", "server-3.10/sbin/tool"} {
+		file := filepath.Join(dir, program)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("#!/bin/sh\necho "+program+" \"$1\"\n"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	script := preferred([]string{filepath.Join(dir, "server-*/sbin/server"), filepath.Join(dir, "none/sbin/server")})
+	for program, want := range map[string]string{"tool": "server-3.10/sbin/tool a b\n", "other": "bin/other a b\n"} {
+		if said, err := exec.Command("sh", "-c", script, "sh", program, "a b").CombinedOutput(); err != nil || string(said) != want {
+			t.Errorf("%s: %q, %v", program, said, err)
+		}
 	}
 }
